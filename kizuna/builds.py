@@ -1,0 +1,323 @@
+"""One build: its identity, its folder, its DuckDB file, and the record of what was done and judged.
+
+A build is named by what goes into it: the batches, the day (`as_of`), the configuration and the code. The same name
+always means the same result; attempts at it are numbered and never share a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+from sqlalchemy import func, select, update
+
+from kizuna.control.schema import build_events, builds, gate_verdicts
+from kizuna.control.store import Store, utcnow
+from kizuna.errors import BuildError, GateFailed
+from kizuna.flow import GATES, STAGES, STEPS
+from kizuna.pseudonym import key_fingerprint
+from kizuna.settings import Company, Settings
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+#: State that crosses builds: read from the published version, written anew by each build. Columns as in the marts.
+STATE_TABLES: Mapping[str, str] = {
+    "customer_identifiers": (
+        "customer_id VARCHAR, source VARCHAR, identifier_type VARCHAR, identifier_hash VARCHAR, "
+        "first_seen_at TIMESTAMP, last_seen_at TIMESTAMP"
+    ),
+    "churn_risk_daily": (
+        "segment_type VARCHAR, segment VARCHAR, day DATE, scored BIGINT, at_risk BIGINT, share DOUBLE, "
+        "value_at_risk DECIMAL(18,2), baseline DOUBLE, z DOUBLE, is_spike BOOLEAN, status VARCHAR"
+    ),
+    "identity_changes": ("change VARCHAR, customer_id VARCHAR, other_customer_id VARCHAR, cause VARCHAR, as_of DATE"),
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One attempt at one build. `folder` is its own; nobody else writes there."""
+
+    build_id: str
+    attempt: int
+    as_of: date
+    known_as_of: datetime | None
+    folder: Path
+    fence: int
+    run_id: str
+    config_hash: str
+    code_version: str
+    batch_ids: tuple[str, ...]
+
+    @property
+    def db(self) -> Path:
+        """The build's DuckDB file with schemas raw, state, staging, identity, core, scores, marts."""
+        return self.folder / "build.duckdb"
+
+
+def default_as_of(company: Company, now: datetime | None = None) -> date:
+    """The day to report: `as_of` of `kizuna.yaml`, else the last whole day in the company's zone."""
+    if company.as_of is not None:
+        return company.as_of
+    local = (now or datetime.now(ZoneInfo("UTC"))).astimezone(ZoneInfo(company.timezone))
+    return local.date() - timedelta(days=1)
+
+
+@cache
+def code_version() -> str:
+    """Hash over the sources that decide the result: Python packages, dbt models, contracts, pinned libraries."""
+    digest = hashlib.sha256()
+    for folder in ("analytics", "dbt_project", "expectations", "ingestion", "kizuna", "orchestration"):
+        for path in sorted((PROJECT_ROOT / folder).rglob("*")):
+            if path.suffix in {".py", ".sql", ".yml", ".yaml", ".csv"} and not {"target", "logs"} & set(path.parts):
+                digest.update(str(path.relative_to(PROJECT_ROOT)).encode())
+                digest.update(path.read_bytes())
+    lock = PROJECT_ROOT / "requirements.lock"
+    if lock.exists():
+        digest.update(lock.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def config_hash(settings: Settings) -> str:
+    """Hash of everything in `kizuna.yaml` that can change a number, and of the pseudonym key's fingerprint."""
+    config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule"})
+    config["key"] = key_fingerprint(settings.pseudonym_key)
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def build_id_of(settings: Settings, as_of: date, batch_ids: Sequence[str]) -> str:
+    """Name of the build over these inputs: 16 hex characters."""
+    content = [as_of.isoformat(), config_hash(settings), code_version(), *sorted(batch_ids)]
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
+
+
+def start_build(
+    store: Store,
+    settings: Settings,
+    *,
+    as_of: date,
+    batch_ids: Sequence[str],
+    fence: int,
+    run_id: str,
+    known_as_of: datetime | None = None,
+) -> Build:
+    """Record a new attempt and make its empty folder. Earlier attempts that never ended are closed as failed."""
+    build_id = build_id_of(settings, as_of, batch_ids)
+    with store.begin() as connection:
+        connection.execute(
+            update(builds)
+            .where(builds.c.status == "running", builds.c.fence < fence)
+            .values(status="failed", error="its process ended before the build did", ended_at=utcnow())
+        )
+        last = connection.execute(select(func.max(builds.c.attempt)).where(builds.c.build_id == build_id)).scalar()
+        attempt = (last or 0) + 1
+        connection.execute(
+            builds.insert().values(
+                build_id=build_id,
+                attempt=attempt,
+                as_of=as_of,
+                known_as_of=known_as_of,
+                config_hash=config_hash(settings),
+                code_version=code_version(),
+                inputs=sorted(batch_ids),
+                fence=fence,
+                run_id=run_id,
+                status="running",
+                started_at=utcnow(),
+            )
+        )
+    build = load_build(store, settings, build_id, attempt)
+    if build.folder.exists():
+        shutil.rmtree(build.folder)
+    build.folder.mkdir(parents=True)
+    return build
+
+
+def load_build(store: Store, settings: Settings, build_id: str, attempt: int) -> Build:
+    """The recorded attempt. Raises `BuildError` if there is none."""
+    with store.read() as connection:
+        row = connection.execute(
+            select(builds).where(builds.c.build_id == build_id, builds.c.attempt == attempt)
+        ).one_or_none()
+    if row is None:
+        raise BuildError(f"There is no attempt {attempt} at build {build_id}. `kizuna run` starts a new build.")
+    return Build(
+        build_id=row.build_id,
+        attempt=row.attempt,
+        as_of=row.as_of,
+        known_as_of=row.known_as_of,
+        folder=settings.builds / row.build_id / f"a{row.attempt}",
+        fence=row.fence,
+        run_id=row.run_id,
+        config_hash=row.config_hash,
+        code_version=row.code_version,
+        batch_ids=tuple(row.inputs),
+    )
+
+
+def finish_build(store: Store, build: Build, status: str, error: str | None = None) -> None:
+    """Close the attempt as `published` or `failed`. A published attempt stays published."""
+    with store.begin() as connection:
+        connection.execute(
+            update(builds)
+            .where(
+                builds.c.build_id == build.build_id, builds.c.attempt == build.attempt, builds.c.status != "published"
+            )
+            .values(status=status, error=error, ended_at=utcnow())
+        )
+
+
+def record_stage(store: Store, build: Build, stage: str, detail: Mapping[str, Any] | None = None) -> None:
+    """Note that `stage` has written its tables. Whatever was judged on an earlier writing no longer counts."""
+    if stage not in STAGES:
+        raise ValueError(f"unknown stage {stage!r}")
+    _record(store, build, "stage", stage, "done", detail)
+
+
+def record_gate(store: Store, build: Build, gate: str, outcome: str, verdicts: Sequence[Mapping[str, Any]]) -> None:
+    """Store one gate's outcome and its verdict per relation, in one transaction.
+
+    `verdicts`: relation, suite, outcome, evaluated, failed (list), warnings (list); counts and names only, no values.
+    """
+    if gate not in GATES:
+        raise ValueError(f"unknown gate {gate!r}")
+    now = utcnow()
+    with store.begin() as connection:
+        for verdict in verdicts:
+            connection.execute(
+                gate_verdicts.insert().values(
+                    build_id=build.build_id, attempt=build.attempt, gate=gate, at=now, **dict(verdict)
+                )
+            )
+        connection.execute(
+            build_events.insert().values(
+                build_id=build.build_id,
+                attempt=build.attempt,
+                kind="gate",
+                name=gate,
+                outcome=outcome,
+                detail={"relations": len(verdicts)},
+                at=now,
+            )
+        )
+
+
+def latest_verdicts(store: Store, build: Build) -> list[dict[str, Any]]:
+    """The newest verdict per gate and relation of this attempt, in order of gate and relation."""
+    with store.read() as connection:
+        rows = connection.execute(
+            select(gate_verdicts)
+            .where(gate_verdicts.c.build_id == build.build_id, gate_verdicts.c.attempt == build.attempt)
+            .order_by(gate_verdicts.c.verdict_id)
+        ).mappings()
+        newest = {(row["gate"], row["relation"], row["suite"]): dict(row) for row in rows}
+    return sorted(newest.values(), key=lambda row: (GATES.index(row["gate"]), row["relation"], row["suite"]))
+
+
+def require_passed_gates(store: Store, build: Build) -> None:
+    """Raise `GateFailed` unless every stage ran and every gate passed, each after the one before.
+
+    The order matters: a stage written again after its gate has not been judged as it now is.
+    """
+    with store.read() as connection:
+        rows = connection.execute(
+            select(build_events)
+            .where(build_events.c.build_id == build.build_id, build_events.c.attempt == build.attempt)
+            .order_by(build_events.c.event_id)
+        ).all()
+    newest = {(row.kind, row.name): row for row in rows}
+    previous = None
+    for step in STEPS:
+        row = newest.get(step)
+        kind, name = step
+        if row is None:
+            verb = "has not run" if kind == "stage" else "has not been judged"
+            raise GateFailed(f"Build {build.build_id} is not published: {kind} {name} {verb}.")
+        if row.outcome not in {"done", "passed"}:
+            words = row.outcome.replace("_", " ")
+            raise GateFailed(f"Build {build.build_id} is not published: {kind} {name} {words}.")
+        if previous is not None and row.event_id < previous.event_id:
+            raise GateFailed(
+                f"Build {build.build_id} is not published: {previous.kind} {previous.name} was run again after "
+                f"{kind} {name}, so {name} no longer describes it. Run the later steps again."
+            )
+        previous = row
+
+
+def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date) -> bool:
+    """Fill schema `state` of the build from the published version. Returns whether one is published.
+
+    Raises `BuildError` when what is published was made with another pseudonym key: every id would change.
+    """
+    db.execute("CREATE SCHEMA IF NOT EXISTS state")
+    for table, columns in STATE_TABLES.items():
+        db.execute(f"CREATE OR REPLACE TABLE state.{table} ({columns})")
+    current = settings.published / "current"
+    if not current.exists():
+        return False
+    folder = current.resolve()
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    fingerprint = key_fingerprint(settings.pseudonym_key)
+    if manifest["key_fingerprint"] != fingerprint:
+        raise BuildError(
+            f"KIZUNA_PSEUDONYM_KEY has fingerprint {fingerprint}, but version {manifest['version']} was published with "
+            f"{manifest['key_fingerprint']}. With another key every customer id would change. Set the former key; "
+            f"to start over on purpose, move {settings.published} away."
+        )
+    db.execute(f"ATTACH '{_quoted(folder / 'cx.duckdb')}' AS published (READ_ONLY)")
+    try:
+        for table, columns in STATE_TABLES.items():
+            names = ", ".join(part.strip().split(" ")[0] for part in columns.split(", "))
+            until = f" WHERE day <= DATE '{as_of}'" if table == "churn_risk_daily" else ""
+            db.execute(f"INSERT INTO state.{table} SELECT {names} FROM published.marts.{table}{until}")
+    finally:
+        db.execute("DETACH published")
+    return True
+
+
+def prune_builds(store: Store, settings: Settings, keep: Build) -> list[Path]:
+    """Remove folders of ended attempts but the newest `retention.builds`; `keep` always stays."""
+    with store.read() as connection:
+        rows = connection.execute(
+            select(builds.c.build_id, builds.c.attempt, builds.c.status).order_by(builds.c.started_at.desc())
+        ).all()
+    ended = [
+        row for row in rows if row.status != "running" and (row.build_id, row.attempt) != (keep.build_id, keep.attempt)
+    ]
+    removed = []
+    for row in ended[settings.company.retention.builds - 1 :]:
+        folder = settings.builds / row.build_id / f"a{row.attempt}"
+        if folder.exists():
+            shutil.rmtree(folder)
+            removed.append(folder)
+        if folder.parent.exists() and not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+    return removed
+
+
+def _record(store: Store, build: Build, kind: str, name: str, outcome: str, detail: Mapping[str, Any] | None) -> None:
+    with store.begin() as connection:
+        connection.execute(
+            build_events.insert().values(
+                build_id=build.build_id,
+                attempt=build.attempt,
+                kind=kind,
+                name=name,
+                outcome=outcome,
+                detail=dict(detail or {}),
+                at=utcnow(),
+            )
+        )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,133 @@
+"""One build at a time, and a worker that was declared dead cannot publish.
+
+The lease is a row with a fencing number that grows at every acquisition. Whoever publishes compares its number with
+the row inside the transaction that moves the link; a worker whose lease was taken over meanwhile finds a larger number
+and stops. A holder is dead when its process is gone (same host) or its heartbeat is older than `TTL`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from kizuna.control.schema import lease
+from kizuna.control.store import Store, utcnow
+from kizuna.errors import LeaseHeld
+
+TTL = timedelta(seconds=120)
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass
+class Lease:
+    """A held lease. `fence` is the number to present; `lost` is set when somebody else took over."""
+
+    store: Store
+    name: str
+    holder: str
+    fence: int
+    lost: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def start_heartbeat(self) -> None:
+        threading.Thread(target=self._beat, name=f"lease-{self.name}", daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            with self.store.begin() as connection:
+                alive = connection.execute(
+                    update(lease)
+                    .where(lease.c.name == self.name, lease.c.fence == self.fence, lease.c.holder == self.holder)
+                    .values(heartbeat_at=utcnow())
+                )
+            if alive.rowcount == 0:
+                self.lost.set()
+                return
+
+    def verify(self, connection: Connection) -> None:
+        """Raise `LeaseHeld` unless this lease is still the valid one, as seen by `connection`'s transaction."""
+        row = connection.execute(select(lease).where(lease.c.name == self.name).with_for_update()).one()
+        if row.fence != self.fence or row.holder != self.holder:
+            raise LeaseHeld(
+                f"Run {self.holder} holds fence {self.fence} of the {self.name} lease, but fence {row.fence} was given "
+                f"to {row.holder or 'nobody'} since: this worker was declared dead and may not publish. Start a new run."
+            )
+
+    def release(self) -> None:
+        """Give the lease back. Does nothing if it was already taken over."""
+        self._stop.set()
+        with self.store.begin() as connection:
+            connection.execute(
+                update(lease)
+                .where(lease.c.name == self.name, lease.c.fence == self.fence, lease.c.holder == self.holder)
+                .values(holder=None, host=None, pid=None, process_started=None, heartbeat_at=None)
+            )
+
+
+def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> Lease:
+    """Take the lease `name` for `holder` (a run id), with a new fencing number.
+
+    Raises `LeaseHeld` when a living process has it, saying which run and since when its last sign of life is.
+    """
+    with store.begin() as connection:
+        row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one_or_none()
+        if row is None:
+            connection.execute(lease.insert().values(name=name, fence=0))
+            fence = 1
+        else:
+            if row.holder is not None and row.holder != holder and _is_alive(row):
+                raise LeaseHeld(
+                    f"Run {row.holder} is building (process {row.pid} on {row.host}, last sign of life "
+                    f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
+                )
+            fence = row.fence + 1
+        connection.execute(
+            update(lease)
+            .where(lease.c.name == name)
+            .values(
+                fence=fence,
+                holder=holder,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                process_started=_started(os.getpid()),
+                heartbeat_at=utcnow(),
+            )
+        )
+    held = Lease(store, name, holder, fence)
+    if heartbeat:
+        held.start_heartbeat()
+    return held
+
+
+def _is_alive(row: Any) -> bool:
+    if row.host == socket.gethostname():
+        return _started(row.pid) is not None and _started(row.pid) == row.process_started
+    return row.heartbeat_at is not None and utcnow() - row.heartbeat_at < TTL
+
+
+def _started(pid: int) -> float | None:
+    """When a process started, in clock ticks since boot; 0.0 where the system does not tell, None if it is gone.
+
+    A process id alone is not enough: ids are reused after a crash.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.parent.parent.joinpath("self").exists():
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] == "Z" else float(fields[19])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return 0.0
+    return 0.0

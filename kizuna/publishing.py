@@ -1,0 +1,388 @@
+"""Write, audit, publish as a whole: readers see one version or the next, never a mixture.
+
+`published/current` is a link to a folder `v-<n>`. A new version is written under a temporary name on the same
+filesystem, audited, made durable, renamed, and only then does the link move, inside a transaction that proves the
+lease still ours. The link is the truth: the control store says before what is intended and after what happened, and
+`reconcile` mends the difference after a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from sqlalchemy import func, select, update
+
+from kizuna.builds import Build, finish_build, latest_verdicts, require_passed_gates
+from kizuna.control.lease import Lease
+from kizuna.control.schema import batches, link_moves, publications
+from kizuna.control.store import Store, utcnow
+from kizuna.errors import PublishError
+from kizuna.failpoints import failpoint
+from kizuna.files import fsync_file, fsync_folder, replace_link, sha256_of
+from kizuna.pseudonym import key_fingerprint
+from kizuna.settings import Settings
+
+#: DuckDB 2 can write a storage format that no BI driver reads yet; this one every driver since 1.0 reads.
+STORAGE_VERSION = "v1.0.0"
+
+#: Renders the scorecard page from (database, manifest).
+Scorecard = Callable[[Path, Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A version that readers can see. `folder` is the version's own folder, not the link."""
+
+    version: int
+    folder: Path
+    manifest: dict[str, Any]
+
+
+def publish(
+    store: Store,
+    settings: Settings,
+    build: Build,
+    lease: Lease,
+    *,
+    tables: Mapping[str, Sequence[str]],
+    scorecard: Scorecard,
+    details: Mapping[str, Any] | None = None,
+) -> Publication:
+    """Publish `tables` (name -> columns of its unique key) of schema `marts`.
+
+    Raises `GateFailed` unless every gate of this attempt passed, `LeaseHeld` if the lease was lost, `PublishError` if
+    the audit finds a difference. In each case readers keep what they have.
+    """
+    require_passed_gates(store, build)
+    reconcile(store, settings)
+    settings.published.mkdir(parents=True, exist_ok=True)
+    version = _intend(store, settings, build, lease)
+    failpoint("publish.intended")
+    temporary = settings.published / f".tmp-{version}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    (temporary / "marts").mkdir(parents=True)
+
+    rows = _write_database(build.db, temporary / "cx.duckdb", tables)
+    failpoint("publish.database_written")
+    hashes = _write_parquet(build.db, temporary / "marts", tables)
+    failpoint("publish.parquet_written")
+    manifest = _manifest(store, settings, build, version, rows, hashes, details or {})
+    (temporary / "manifest.json").write_text(
+        json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    (temporary / "scorecard.html").write_text(scorecard(temporary / "cx.duckdb", manifest), encoding="utf-8")
+    failpoint("publish.manifest_written")
+
+    audit(temporary, rows)
+    _make_durable(temporary)
+    folder = settings.published / f"v-{version}"
+    temporary.rename(folder)
+    fsync_folder(settings.published)
+    failpoint("publish.renamed")
+    _switch(store, settings, version, lease, manifest_sha256=sha256_of(folder / "manifest.json"))
+    failpoint("publish.recorded")
+    finish_build(store, build, "published")
+    expire(store, settings)
+    return Publication(version, folder, manifest)
+
+
+def current(settings: Settings) -> Publication | None:
+    """What readers see now, or None before the first publication."""
+    link = settings.published / "current"
+    if not link.is_symlink():
+        return None
+    folder = link.resolve()
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return Publication(int(manifest["version"]), folder, manifest)
+
+
+def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = None) -> Publication:
+    """Show readers an earlier version again: `to`, or the newest one older than the current.
+
+    State that crosses builds (ids, histories) lives in the published version, so it goes back with it.
+    """
+    reconcile(store, settings)
+    shown = current(settings)
+    if shown is None:
+        raise PublishError("Nothing is published yet, so there is nothing to roll back to.")
+    kept = [n for n in _versions_on_disk(settings) if n != shown.version]
+    older = [n for n in kept if n < shown.version]
+    target = to if to is not None else (max(older) if older else None)
+    if target is None or target not in kept:
+        have = ", ".join(f"v-{n}" for n in kept) or "none"
+        asked = f"v-{to} is not kept" if to is not None else f"there is no version before v-{shown.version}"
+        raise PublishError(f"{asked}; versions that can be shown: {have}.")
+    with store.begin() as connection:
+        lease.verify(connection)
+        replace_link(settings.published / "current", f"v-{target}")
+        connection.execute(
+            link_moves.insert().values(from_version=shown.version, to_version=target, cause="rollback", at=utcnow())
+        )
+    published = current(settings)
+    assert published is not None
+    return published
+
+
+def reconcile(store: Store, settings: Settings) -> list[str]:
+    """Bring the control store in line with the link after a crash; remove what was never shown. Says what it did.
+
+    Call it only while holding the lease: a version folder that is being written looks like one left over.
+    """
+    shown = current(settings)
+    done: list[str] = []
+    with store.begin() as connection:
+        intended = connection.execute(
+            select(publications).where(publications.c.state == "intended").order_by(publications.c.version)
+        ).all()
+        for row in intended:
+            if shown is not None and shown.version == row.version:
+                connection.execute(
+                    update(publications)
+                    .where(publications.c.version == row.version)
+                    .values(
+                        state="published",
+                        published_at=utcnow(),
+                        manifest_sha256=sha256_of(shown.folder / "manifest.json"),
+                    )
+                )
+                connection.execute(link_moves.insert().values(to_version=row.version, cause="reconcile", at=utcnow()))
+                done.append(f"v-{row.version} was shown before its record was written; recorded now")
+            else:
+                connection.execute(
+                    update(publications).where(publications.c.version == row.version).values(state="abandoned")
+                )
+                done.append(f"v-{row.version} was never shown; abandoned")
+        abandoned: set[int] = set(
+            connection.execute(select(publications.c.version).where(publications.c.state == "abandoned")).scalars()
+        )
+    for version in sorted(abandoned):
+        for folder in (settings.published / f".tmp-{version}", settings.published / f"v-{version}"):
+            if folder.exists():
+                _remove(folder)
+    return done
+
+
+def expire(store: Store, settings: Settings, now: datetime | None = None) -> list[int]:
+    """Remove versions beyond retention; the shown one and everything younger than `retention.hours` stay."""
+    shown = current(settings)
+    keep = settings.company.retention
+    moment = now or utcnow()
+    with store.read() as connection:
+        rows = connection.execute(
+            select(publications.c.version, publications.c.published_at)
+            .where(publications.c.state == "published")
+            .order_by(publications.c.version.desc())
+        ).all()
+    gone = []
+    for row in rows[keep.versions :]:
+        young = row.published_at is not None and moment - row.published_at < timedelta(hours=keep.hours)
+        if young or (shown is not None and shown.version == row.version):
+            continue
+        with store.begin() as connection:
+            connection.execute(
+                update(publications).where(publications.c.version == row.version).values(state="expired")
+            )
+        folder = settings.published / f"v-{row.version}"
+        if folder.exists():
+            _remove(folder)
+        gone.append(row.version)
+    return gone
+
+
+def audit(folder: Path, rows: Mapping[str, int]) -> None:
+    """Read a written version back as a reader would. Raises `PublishError` on the first difference."""
+    database = folder / "cx.duckdb"
+    if database.with_suffix(".duckdb.wal").exists():
+        raise PublishError(f"{database.name} has an unwritten log beside it; the version is not shown.")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = dict(
+            connection.execute(
+                "SELECT schema_name || '.' || table_name, 0 FROM duckdb_tables() WHERE NOT internal"
+            ).fetchall()
+        )
+        if set(found) != {f"marts.{table}" for table in rows}:
+            raise PublishError(f"{database.name} holds {sorted(found)}, expected the {len(rows)} published marts only.")
+        for table, expected in rows.items():
+            stored = connection.execute(f"SELECT count(*) FROM marts.{table}").fetchall()[0][0]
+            parquet = str(folder / "marts" / f"{table}.parquet").replace("'", "''")
+            filed = connection.execute(f"SELECT count(*) FROM read_parquet('{parquet}')").fetchall()[0][0]
+            if stored != expected or filed != expected:
+                raise PublishError(
+                    f"{table}: the build has {expected} rows, {database.name} {stored}, the Parquet file {filed}; "
+                    "the version is not shown."
+                )
+
+
+def _intend(store: Store, settings: Settings, build: Build, lease: Lease) -> int:
+    with store.begin() as connection:
+        lease.verify(connection)
+        recorded = connection.execute(select(func.max(publications.c.version))).scalar() or 0
+        version = max([recorded, *_versions_on_disk(settings)]) + 1
+        connection.execute(
+            publications.insert().values(
+                version=version,
+                build_id=build.build_id,
+                attempt=build.attempt,
+                as_of=build.as_of,
+                fence=lease.fence,
+                state="intended",
+                intended_at=utcnow(),
+            )
+        )
+    return int(version)
+
+
+def _write_database(source: Path, target: Path, tables: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"ATTACH '{_quoted(source)}' AS build (READ_ONLY)")
+        connection.execute(f"ATTACH '{_quoted(target)}' AS cx (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("CREATE SCHEMA cx.marts")
+        for table, key in tables.items():
+            connection.execute(
+                f"CREATE TABLE cx.marts.{table} AS SELECT * FROM build.marts.{table} ORDER BY {_order(key)}"
+            )
+            counts = connection.execute(
+                f"SELECT (SELECT count(*) FROM build.marts.{table}), (SELECT count(*) FROM cx.marts.{table})"
+            ).fetchall()[0]
+            if counts[0] != counts[1]:
+                raise PublishError(f"{table}: {counts[0]} rows in the build, {counts[1]} written.")
+            rows[table] = counts[0]
+        connection.execute("CHECKPOINT cx")
+        connection.execute("DETACH cx")
+    return rows
+
+
+def _write_parquet(source: Path, folder: Path, tables: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    hashes: dict[str, str] = {}
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(f"ATTACH '{_quoted(source)}' AS build (READ_ONLY)")
+        for table, key in tables.items():
+            path = folder / f"{table}.parquet"
+            connection.execute(
+                f"COPY (SELECT * FROM build.marts.{table} ORDER BY {_order(key)}) TO '{_quoted(path)}' "
+                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
+            )
+            hashes[table] = sha256_of(path)
+    return hashes
+
+
+def _manifest(
+    store: Store,
+    settings: Settings,
+    build: Build,
+    version: int,
+    rows: Mapping[str, int],
+    hashes: Mapping[str, str],
+    details: Mapping[str, Any],
+) -> dict[str, Any]:
+    with store.read() as connection:
+        inputs = [
+            dict(row)
+            for row in connection.execute(
+                select(
+                    batches.c.batch_id,
+                    batches.c.source,
+                    batches.c.entity,
+                    batches.c.sha256,
+                    batches.c.rows_in,
+                    batches.c.accepted,
+                    batches.c.quarantined,
+                    batches.c.duplicates,
+                )
+                .where(batches.c.batch_id.in_(build.batch_ids))
+                .order_by(batches.c.relation, batches.c.batch_id)
+            ).mappings()
+        ]
+    verdicts = [
+        {key: verdict[key] for key in ("gate", "relation", "suite", "outcome", "evaluated", "warnings")}
+        for verdict in latest_verdicts(store, build)
+    ]
+    return {
+        "version": version,
+        "build_id": build.build_id,
+        "attempt": build.attempt,
+        "as_of": build.as_of.isoformat(),
+        "known_as_of": build.known_as_of.isoformat() if build.known_as_of else None,
+        "published_at": utcnow().replace(microsecond=0).isoformat() + "Z",
+        "company": settings.company.name,
+        "timezone": settings.company.timezone,
+        "currency": settings.company.currency,
+        "config_hash": build.config_hash,
+        "code_version": build.code_version,
+        "key_fingerprint": key_fingerprint(settings.pseudonym_key),
+        "duckdb": duckdb.__version__,
+        "inputs": inputs,
+        "tables": {table: {"rows": rows[table], "sha256": hashes[table]} for table in sorted(rows)},
+        "verdicts": verdicts,
+        **details,
+    }
+
+
+def _make_durable(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            path.chmod(0o444)
+            fsync_file(path)
+    for path in [*sorted(p for p in folder.rglob("*") if p.is_dir()), folder]:
+        fsync_folder(path)
+
+
+def _switch(store: Store, settings: Settings, version: int, lease: Lease, *, manifest_sha256: str) -> None:
+    shown = current(settings)
+    with store.begin() as connection:
+        lease.verify(connection)
+        replace_link(settings.published / "current", f"v-{version}")
+        failpoint("publish.link_replaced")
+        connection.execute(
+            update(publications)
+            .where(publications.c.version == version)
+            .values(state="published", published_at=utcnow(), manifest_sha256=manifest_sha256)
+        )
+        connection.execute(
+            link_moves.insert().values(
+                from_version=shown.version if shown else None, to_version=version, cause="publish", at=utcnow()
+            )
+        )
+
+
+def _versions_on_disk(settings: Settings) -> list[int]:
+    if not settings.published.exists():
+        return []
+    names = (re.fullmatch(r"v-(\d+)", path.name) for path in settings.published.iterdir())
+    return sorted(int(match.group(1)) for match in names if match)
+
+
+def _remove(folder: Path) -> None:
+    """Take a version out of sight in one step, then delete it: a kill half-way leaves no folder that looks whole."""
+    grave = folder.with_name(f".gone-{folder.name}")
+    shutil.rmtree(grave, ignore_errors=True)
+    folder.rename(grave)
+    shutil.rmtree(grave)
+
+
+def _order(key: Sequence[str]) -> str:
+    return ", ".join(key) if key else "ALL"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+__all__ = [
+    "Publication",
+    "audit",
+    "current",
+    "expire",
+    "publish",
+    "reconcile",
+    "rollback",
+]

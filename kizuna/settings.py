@@ -1,0 +1,290 @@
+"""Who the company is (`kizuna.yaml`) and where things are (environment), as one frozen object read once.
+
+`kizuna.yaml` lies in the company's home (`KIZUNA_HOME`) and holds nothing secret; secrets and locations come only from
+the environment. An error names the file, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kizuna.errors import SettingsError
+
+CONFIG_NAME = "kizuna.yaml"
+DEMO_KEY_NAME = "demo.key"
+MIN_KEY_LENGTH = 32
+
+#: Every variable the platform reads, with what it is for. `.env.example` is compared with this by a test.
+ENVIRONMENT: Mapping[str, str] = {
+    "KIZUNA_HOME": "folder of the company: landing, raw, builds, published (default ./var)",
+    "KIZUNA_PSEUDONYM_KEY": f"secret of at least {MIN_KEY_LENGTH} characters that keys every pseudonym; required",
+    "KIZUNA_CONTROL_URL": "SQLAlchemy URL of the control store (default SQLite in KIZUNA_HOME)",
+    "KIZUNA_SLACK_TOKEN": "bot token (xoxb-…); without it messages go to a local preview",
+    "KIZUNA_SLACK_BASE_URL": "other address of the Slack Web API, for a stand-in server in tests",
+    "KIZUNA_PUBLIC_URL": "address under which the published folder is served; links in messages start with it",
+}
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KpiParams(_Section):
+    """Parameters of the KPI definitions; `docs/kpis.md` says where each enters."""
+
+    margin_rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.30")
+    churn_horizon_days: Annotated[int, Field(ge=7, le=730)] = 90
+    churn_high: Share = 0.60
+    churn_medium: Share = 0.30
+    churn_min_customers: Annotated[int, Field(ge=50)] = 500
+    identity_limit_default: Annotated[int, Field(ge=1, le=1000)] = 5
+    device_login_window_days: Annotated[int, Field(ge=0, le=365)] = 30
+    sla_minutes: dict[Literal["urgent", "high", "normal", "low"], Annotated[int, Field(gt=0)]] = {
+        "urgent": 60,
+        "high": 240,
+        "normal": 1440,
+        "low": 2880,
+    }
+    user_id_is: Literal["shopify_customer_id", "email", "none"] = "shopify_customer_id"
+    signal_weights: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _bands_in_order(self) -> KpiParams:
+        if self.churn_medium >= self.churn_high:
+            raise ValueError("churn_medium must be below churn_high")
+        return self
+
+
+class AlertRules(_Section):
+    """When a share of customers at high risk is a spike worth a message."""
+
+    z_alert: Annotated[float, Field(gt=0)] = 4.5
+    z_warn: Annotated[float, Field(gt=0)] = 3.5
+    min_effect: Share = 0.05
+    min_count: Annotated[int, Field(ge=1)] = 10
+    min_history_days: Annotated[int, Field(ge=14, le=365)] = 35
+    level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
+    segments: list[Literal["region"]] = ["region"]
+
+
+class Channels(_Section):
+    alerts: str = "#cx-alerts"
+    data: str = "#cx-data"
+
+    @field_validator("alerts", "data")
+    @classmethod
+    def _slack_channel(cls, value: str) -> str:
+        if not re.fullmatch(r"#[^\s#@<>]{1,79}|[CG][A-Z0-9]{8,}", value):
+            raise ValueError("a channel is '#name' or a channel id such as C0123456789")
+        return value
+
+
+class Retention(_Section):
+    """What is kept: at least `versions` published versions and everything younger than `hours`."""
+
+    versions: Annotated[int, Field(ge=2, le=1000)] = 7
+    hours: Annotated[int, Field(ge=0)] = 24
+    builds: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class Schedule(_Section):
+    """Local time of the daily build."""
+
+    at: str = "06:00"
+
+    @field_validator("at")
+    @classmethod
+    def _clock(cls, value: str) -> str:
+        if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+            raise ValueError("a time of day is written HH:MM, 00:00 to 23:59")
+        return value
+
+
+class Company(_Section):
+    """Content of `kizuna.yaml`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    locale: Literal["ja", "en"] = "en"
+    timezone: str = "UTC"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "JP"
+    as_of: date | None = None
+    demo: bool = False
+    kpi: KpiParams = KpiParams()
+    alerts: AlertRules = AlertRules()
+    channels: Channels = Channels()
+    retention: Retention = Retention()
+    schedule: Schedule = Schedule()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("a time zone is an IANA name such as Asia/Tokyo or Europe/Berlin")
+        return value
+
+    def day_end_utc(self, day: date) -> datetime:
+        """First instant after the local `day`, as naive UTC."""
+        midnight = datetime.combine(day + timedelta(days=1), time(), ZoneInfo(self.timezone))
+        return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)
+
+
+class Settings(BaseModel):
+    """Company, locations and secrets. Paths are absolute. `pseudonym_key` never leaves the process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    home: Path
+    company: Company
+    pseudonym_key: str = Field(repr=False)
+    slack_token: str | None = Field(default=None, repr=False)
+    slack_base_url: str | None = None
+    public_url: str | None = None
+    control_url: str = Field(repr=False)
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def raw(self) -> Path:
+        return self.home / "raw"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.home / "quarantine"
+
+    @property
+    def builds(self) -> Path:
+        return self.home / "builds"
+
+    @property
+    def published(self) -> Path:
+        return self.home / "published"
+
+    @property
+    def previews(self) -> Path:
+        return self.home / "previews"
+
+    @property
+    def contracts_dir(self) -> Path:
+        return self.home / "contracts"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+
+def home_from_environment(environ: Mapping[str, str] | None = None) -> Path:
+    """`KIZUNA_HOME` as an absolute path, `./var` by default."""
+    env = os.environ if environ is None else environ
+    return Path(env.get("KIZUNA_HOME") or "var").expanduser().resolve()
+
+
+def load_company(path: Path) -> Company:
+    """Read and check one `kizuna.yaml`. Raises `SettingsError` naming file, key, value and what is allowed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path} does not exist. `kizuna init {path.parent}` makes an empty company there, "
+            "`kizuna demo` the demo company."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8.") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise SettingsError(f"{where}: not valid YAML ({getattr(error, 'problem', error)}).") from None
+    if not isinstance(data, dict):
+        raise SettingsError(f"{path}: expected keys such as `name:` and `timezone:`, found {type(data).__name__}.")
+    try:
+        return Company.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(_explain(path, error)) from None
+
+
+def load_settings(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings of the company in `home` (default `KIZUNA_HOME`).
+
+    Raises `SettingsError`: a bad key of `kizuna.yaml`, or a variable that is missing or malformed, by name.
+    """
+    env = os.environ if environ is None else environ
+    root = (home or home_from_environment(env)).expanduser().resolve()
+    company = load_company(root / CONFIG_NAME)
+    return Settings(
+        home=root,
+        company=company,
+        pseudonym_key=_pseudonym_key(root, company, env),
+        slack_token=_slack_token(env),
+        slack_base_url=_url(env, "KIZUNA_SLACK_BASE_URL"),
+        public_url=_url(env, "KIZUNA_PUBLIC_URL"),
+        control_url=env.get("KIZUNA_CONTROL_URL") or f"sqlite:///{root / 'control.db'}",
+    )
+
+
+def _pseudonym_key(home: Path, company: Company, env: Mapping[str, str]) -> str:
+    key = env.get("KIZUNA_PSEUDONYM_KEY", "").strip()
+    demo_key = home / DEMO_KEY_NAME
+    if not key and company.demo and demo_key.exists():
+        key = demo_key.read_text(encoding="ascii").strip()
+    if not key:
+        raise SettingsError(
+            "KIZUNA_PSEUDONYM_KEY is not set. It keys every pseudonym, so keep one value for good: "
+            'make one with `python -c "import secrets; print(secrets.token_hex(32))"`, '
+            "store it where you keep secrets, and export it."
+        )
+    if len(key) < MIN_KEY_LENGTH:
+        raise SettingsError(
+            f"KIZUNA_PSEUDONYM_KEY has {len(key)} characters; at least {MIN_KEY_LENGTH} are needed "
+            "so that nobody can guess e-mail addresses from pseudonyms."
+        )
+    return key
+
+
+def _slack_token(env: Mapping[str, str]) -> str | None:
+    token = env.get("KIZUNA_SLACK_TOKEN", "").strip()
+    if token and not token.startswith("xoxb-"):
+        raise SettingsError("KIZUNA_SLACK_TOKEN does not look like a bot token: it should start with 'xoxb-'.")
+    return token or None
+
+
+def _url(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name, "").strip()
+    if value and not re.match(r"https?://\S+$", value):
+        raise SettingsError(f"{name}={value!r} is not an address; it should start with http:// or https://.")
+    return value or None
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        lines.append(f"{path}: {key}: {_what_is_allowed(problem)}")
+    return "\n".join(lines)
+
+
+def _what_is_allowed(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        section: type[BaseModel] = Company
+        for part in problem["loc"][:-1]:
+            section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+        return f"unknown key; allowed here: {', '.join(sorted(section.model_fields))}"
+    if problem["type"] == "missing":
+        return "missing; this key is required"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{problem['input']!r} is not allowed: {message}"

@@ -1,0 +1,125 @@
+"""What a step works on: settings, control store, the build named by the run's tags, and the lease.
+
+The first step of a run begins a build and tags the run with it. Every later step resumes the build named by the tags;
+an asset launched on its own has no tags and is refused, because nobody could say which build it belongs to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from kizuna.builds import Build, code_version, load_build, start_build
+from kizuna.control.lease import Lease, acquire
+from kizuna.control.store import Store, open_store
+from kizuna.errors import BuildError
+from kizuna.settings import Settings, load_settings
+
+BUILD_TAG = "kizuna/build_id"
+ATTEMPT_TAG = "kizuna/attempt"
+AS_OF_TAG = "kizuna/as_of"
+
+_leases: dict[str, Lease] = {}
+
+
+class Company(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the company lives. `home` overrides KIZUNA_HOME."""
+
+    home: str | None = None
+
+    def settings(self) -> Settings:
+        """Settings, read anew: a run is short, and a changed `kizuna.yaml` should count for the next one."""
+        return load_settings(Path(self.home) if self.home else None)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One step's view of one build."""
+
+    settings: Settings
+    store: Store
+    build: Build
+    lease: Lease
+
+
+def hold_lease(store: Store, run_id: str) -> Lease:
+    """The build lease of this run, taken at its first use in this process."""
+    lease = _leases.get(run_id)
+    if lease is None or lease.lost.is_set():
+        lease = acquire(store, "build", run_id)
+        _leases[run_id] = lease
+    return lease
+
+
+def release_lease(run_id: str) -> None:
+    """Give the lease of a run back, if this process holds it."""
+    lease = _leases.pop(run_id, None)
+    if lease is not None:
+        lease.release()
+
+
+def begin(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    store: Store,
+    lease: Lease,
+    *,
+    as_of: date,
+    batch_ids: Sequence[str],
+    known_as_of: datetime | None = None,
+) -> Session:
+    """Start a build for this run and write its name into the run's tags."""
+    build = start_build(
+        store,
+        settings,
+        as_of=as_of,
+        batch_ids=batch_ids,
+        fence=lease.fence,
+        run_id=context.run_id,
+        known_as_of=known_as_of,
+    )
+    context.instance.add_run_tags(
+        context.run_id,
+        {BUILD_TAG: build.build_id, ATTEMPT_TAG: str(build.attempt), AS_OF_TAG: as_of.isoformat()},
+    )
+    return Session(settings, store, build, lease)
+
+
+def resume(context: Any, company: Company) -> Session:
+    """The build of this run, by its tags. Raises `BuildError` saying which command to use when there is none."""
+    run = context.instance.get_run_by_id(context.run_id)
+    tags = run.tags if run is not None else {}
+    if BUILD_TAG not in tags or ATTEMPT_TAG not in tags:
+        raise BuildError(
+            f"This run has no tag {BUILD_TAG}: an asset belongs to a build, and only the first step of a whole run "
+            "starts one. Use `kizuna run`, or launch the job `daily` in the UI; to go on with a build that stopped, "
+            "use 'Re-execute from failure' on its run, which carries the tags along."
+        )
+    settings = company.settings()
+    store = open_store(settings)
+    build = load_build(store, settings, tags[BUILD_TAG], int(tags[ATTEMPT_TAG]))
+    if not build.db.exists():
+        raise BuildError(f"The files of build {build.build_id} are gone. Start a new one with `kizuna run`.")
+    if build.code_version != code_version():
+        raise BuildError(
+            f"Build {build.build_id} was started with other code ({build.code_version}, now {code_version()}); "
+            "its steps would not fit together. Start a new one with `kizuna run`."
+        )
+    return Session(settings, store, build, hold_lease(store, context.run_id))
+
+
+def quiet_environment() -> None:
+    """Telemetry off for everything a run imports: a run opens no connection but to Slack."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+
+
+__all__ = ["Company", "Session", "begin", "hold_lease", "quiet_environment", "release_lease", "resume"]
