@@ -223,11 +223,13 @@ def latest_verdicts(store: Store, build: Build) -> list[dict[str, Any]]:
     return sorted(newest.values(), key=lambda row: (GATES.index(row["gate"]), row["relation"], row["suite"]))
 
 
-def require_passed_gates(store: Store, build: Build) -> None:
-    """Raise `GateFailed` unless every stage ran and every gate passed, each after the one before.
+def require_passed(store: Store, build: Build, before: tuple[str, str] | None = None) -> None:
+    """Raise `GateFailed` unless every step ahead of `before` (default: all) ran, passed, and in the order of the flow.
 
     The order matters: a stage written again after its gate has not been judged as it now is.
     """
+    steps = STEPS if before is None else STEPS[: STEPS.index(before)]
+    wanted = "published" if before is None else f"continued with {before[0]} {before[1]}"
     with store.read() as connection:
         rows = connection.execute(
             select(build_events)
@@ -236,18 +238,16 @@ def require_passed_gates(store: Store, build: Build) -> None:
         ).all()
     newest = {(row.kind, row.name): row for row in rows}
     previous = None
-    for step in STEPS:
-        row = newest.get(step)
-        kind, name = step
+    for kind, name in steps:
+        row = newest.get((kind, name))
         if row is None:
             verb = "has not run" if kind == "stage" else "has not been judged"
-            raise GateFailed(f"Build {build.build_id} is not published: {kind} {name} {verb}.")
+            raise GateFailed(f"Build {build.build_id} is not {wanted}: {kind} {name} {verb}.")
         if row.outcome not in {"done", "passed"}:
-            words = row.outcome.replace("_", " ")
-            raise GateFailed(f"Build {build.build_id} is not published: {kind} {name} {words}.")
+            raise GateFailed(f"Build {build.build_id} is not {wanted}: {kind} {name} {row.outcome.replace('_', ' ')}.")
         if previous is not None and row.event_id < previous.event_id:
             raise GateFailed(
-                f"Build {build.build_id} is not published: {previous.kind} {previous.name} was run again after "
+                f"Build {build.build_id} is not {wanted}: {previous.kind} {previous.name} was run again after "
                 f"{kind} {name}, so {name} no longer describes it. Run the later steps again."
             )
         previous = row

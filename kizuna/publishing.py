@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select, update
 
-from kizuna.builds import Build, finish_build, latest_verdicts, require_passed_gates
+from kizuna.builds import Build, finish_build, latest_verdicts, require_passed
 from kizuna.control.lease import Lease
 from kizuna.control.schema import batches, link_moves, publications
 from kizuna.control.store import Store, utcnow
@@ -61,7 +61,7 @@ def publish(
     Raises `GateFailed` unless every gate of this attempt passed, `LeaseHeld` if the lease was lost, `PublishError` if
     the audit finds a difference. In each case readers keep what they have.
     """
-    require_passed_gates(store, build)
+    require_passed(store, build)
     reconcile(store, settings)
     settings.published.mkdir(parents=True, exist_ok=True)
     version = _intend(store, settings, build, lease)

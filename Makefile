@@ -1,0 +1,51 @@
+# Everything a person or a machine does with the project. `make help` lists it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DO_NOT_TRACK := 1
+-include .env
+export
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check proofs lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(STAMP) ## install the locked dependencies into .venv
+
+$(STAMP): requirements.lock requirements-uv.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing locked dependencies …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## write the demo company into var/demo and run two days of it
+	@$(BIN)/kizuna demo
+
+dev: $(STAMP) ## the Dagster UI on http://127.0.0.1:3000 (KIZUNA_HOME, else ./var, else the demo)
+	@$(BIN)/kizuna dev
+
+test: $(STAMP) ## the tests
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m orchestration.validate
+
+proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
+	@$(BIN)/python -m pytest -m proof tests/proofs -p no:cacheprovider
+
+lock: ## resolve the dependencies again, without index addresses
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
+	echo "uv==0.13.9" | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements-uv.lock
+
+clean: ## remove caches (var/ stays: it is data)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache dbt_project/target dbt_project/logs build *.egg-info

@@ -1,0 +1,23 @@
+"""The `kizuna` command line: where the parts are put together.
+
+Help must answer in half a second, so everything heavier than typer is imported inside the command that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Console entry: errors a person can mend are one clear paragraph and an exit code, not a traceback."""
+    from kizuna.cli.app import app
+    from kizuna.errors import KizunaError
+
+    try:
+        app()
+    except KizunaError as error:
+        from rich.console import Console
+
+        Console(stderr=True, highlight=False).print(f"[bold red]error[/] {type(error).__name__}", soft_wrap=True)
+        Console(stderr=True, highlight=False).print(str(error), soft_wrap=True, markup=False)
+        sys.exit(error.exit_code)

@@ -1,0 +1,182 @@
+"""Commands. Exit codes: 0 done · 2 settings · 3 build · 4 gate · 5 lease · 6 publish · 7 delivery · 8 input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="kizuna",
+    help="Vendor exports in; one customer 360, gated KPI marts and Slack alerts out.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The company's folder is KIZUNA_HOME (default ./var). Exit codes: 0 done, 2 settings, 3 build, 4 gate, "
+    "5 another build at work, 6 publishing, 7 delivery, 8 input.",
+)
+quarantine_app = typer.Typer(help="Rows that were not accepted: look, mend, load again.", no_args_is_help=True)
+slack_app = typer.Typer(help="Messages: preview, send what waits, see the state.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(slack_app, name="slack")
+
+Home = Annotated[Path | None, typer.Option("--home", help="Company folder; default KIZUNA_HOME or ./var.")]
+
+
+@app.command(epilog="Example: kizuna init var --name 'Acme' --timezone Asia/Tokyo --currency JPY --locale ja")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the company shall live.")] = Path("var"),
+    name: Annotated[str, typer.Option(help="Name on the scorecard and in messages.")] = "My company",
+    locale: Annotated[str, typer.Option(help="ja or en.")] = "en",
+    timezone: Annotated[str, typer.Option(help="IANA name; decides where a day ends.")] = "UTC",
+    currency: Annotated[str, typer.Option(help="Reporting currency, ISO 4217.")] = "USD",
+    country: Annotated[str, typer.Option(help="Country of phone numbers without prefix, ISO 3166.")] = "JP",
+) -> None:
+    """Make an empty company: kizuna.yaml, landing folders, a place for own contracts."""
+    from kizuna.cli.company import make_company
+
+    make_company(folder, name=name, locale=locale, timezone=timezone, currency=currency, country=country)
+
+
+@app.command(epilog="Example: kizuna demo --people 2000 --home var/demo")
+def demo(
+    home: Annotated[Path, typer.Option("--home", help="Where the demo company lives.")] = Path("var/demo"),
+    people: Annotated[int, typer.Option(min=50, help="Size of the demo company.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 7,
+) -> None:
+    """Write the demo company and run it: day 1 is calm, day 2 brings the planted spike."""
+    from kizuna.cli.demo import run_demo
+
+    run_demo(home, people=people, seed=seed)
+
+
+@app.command(epilog="Example: kizuna ingest --source shopify")
+def ingest(
+    home: Home = None,
+    source: Annotated[str | None, typer.Option(help="Only this folder of landing.")] = None,
+) -> None:
+    """Load new landing files into raw and say, file by file, where every row went. Needs no Dagster."""
+    from kizuna.cli.ingesting import ingest_landing
+
+    ingest_landing(home, source)
+
+
+@app.command(epilog="Examples: kizuna run · kizuna run --as-of 2026-06-29 · kizuna run --force")
+def run(
+    home: Home = None,
+    as_of: Annotated[str | None, typer.Option(help="Day to report (YYYY-MM-DD); default the last whole day.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Build even if nothing is new.")] = False,
+) -> None:
+    """The whole line: landing files to published marts, scorecard and messages."""
+    from kizuna.cli.running import run_and_tell
+
+    run_and_tell(home, as_of=as_of, force=force)
+
+
+@app.command(epilog="Example: kizuna dev --port 3000")
+def dev(
+    home: Home = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """The Dagster UI on loopback. Without a company in KIZUNA_HOME or ./var it shows the demo company."""
+    from kizuna.cli.dev import serve
+
+    serve(home, port)
+
+
+@app.command(epilog="Examples: kizuna rollback · kizuna rollback --to 3")
+def rollback(
+    home: Home = None,
+    to: Annotated[int | None, typer.Option(help="Version to show; default the one before.")] = None,
+) -> None:
+    """Show readers an earlier version again. Ids and histories go back with it."""
+    from kizuna.cli.running import roll_back
+
+    roll_back(home, to)
+
+
+@app.command(epilog="Example: kizuna status")
+def status(home: Home = None) -> None:
+    """What is published, what came in, what waits."""
+    from kizuna.cli.running import show_status
+
+    show_status(home)
+
+
+@app.command(epilog='Example: duckdb -readonly "$(kizuna path)/cx.duckdb"')
+def path(
+    table: Annotated[str | None, typer.Argument(help="A mart: prints its Parquet file.")] = None,
+    home: Home = None,
+) -> None:
+    """Print the folder of the version readers see now (the link resolved once), or one mart's Parquet file."""
+    from kizuna.cli.running import print_path
+
+    print_path(home, table)
+
+
+@quarantine_app.command("list", epilog="Example: kizuna quarantine list")
+def quarantine_list(home: Home = None) -> None:
+    """Files with rejected rows, by contract and code."""
+    from kizuna.cli.ingesting import list_quarantine
+
+    list_quarantine(home)
+
+
+@quarantine_app.command("show", epilog="Example: kizuna quarantine show 3f2a --limit 20")
+def quarantine_show(
+    batch: Annotated[str, typer.Argument(help="File id or its first characters, from `quarantine list`.")],
+    home: Home = None,
+    limit: Annotated[int, typer.Option(help="Rows to show.")] = 20,
+) -> None:
+    """Rejected rows of one file: line, column, code, reason, raw text (personal data: for the data team only)."""
+    from kizuna.cli.ingesting import show_quarantine
+
+    show_quarantine(home, batch, limit)
+
+
+@quarantine_app.command("replay", epilog="Example: kizuna quarantine replay 3f2a   (after mending the contract)")
+def quarantine_replay(
+    batch: Annotated[str, typer.Argument(help="File id or its first characters.")], home: Home = None
+) -> None:
+    """Read the landing file again under the contract as it is now."""
+    from kizuna.cli.ingesting import replay_quarantine
+
+    replay_quarantine(home, batch)
+
+
+@quarantine_app.command("discard", epilog="Example: kizuna quarantine discard 3f2a --reason 'test rows'")
+def quarantine_discard(
+    batch: Annotated[str, typer.Argument(help="File id or its first characters.")],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger.")],
+    home: Home = None,
+) -> None:
+    """Decide that the rejected rows of a file are not needed; the decision is kept."""
+    from kizuna.cli.ingesting import discard_quarantine
+
+    discard_quarantine(home, batch, reason)
+
+
+@slack_app.command("preview", epilog="Example: kizuna slack preview")
+def slack_preview(home: Home = None) -> None:
+    """Render what waits in the outbox to HTML that looks like Slack."""
+    from kizuna.cli.messages import preview
+
+    preview(home)
+
+
+@slack_app.command("send-pending", epilog="Example: kizuna slack send-pending")
+def slack_send(home: Home = None) -> None:
+    """Send what waits. Exit code 7 if something could not be sent; it stays in the outbox."""
+    from kizuna.cli.messages import send
+
+    send(home)
+
+
+@slack_app.command("status", epilog="Example: kizuna slack status")
+def slack_status(home: Home = None) -> None:
+    """Messages by state, and the last error."""
+    from kizuna.cli.messages import show
+
+    show(home)

@@ -1,0 +1,46 @@
+"""Shared by all tests: where the real data lies, what may be skipped, and how skips are counted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRE_ALL = os.environ.get("KIZUNA_REQUIRE_ALL") == "1"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Real data with known answers (`KIZUNA_TEST_DATA`, default ../shared/data)."""
+    folder = Path(os.environ.get("KIZUNA_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the real test data is not at {folder}; set KIZUNA_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_company_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test never meets the company, the token or the key of the person who runs it."""
+    for name in [name for name in os.environ if name.startswith("KIZUNA_")]:
+        if name not in {"KIZUNA_REQUIRE_ALL", "KIZUNA_TEST_DATA"}:
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Where everything is required (CI), a skip is a failure that says what is missing."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"skipped although KIZUNA_REQUIRE_ALL=1: {reason}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.write_line(f"{len(skipped)} tests skipped" + (", reasons above" if skipped else ""))
