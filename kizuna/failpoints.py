@@ -16,7 +16,7 @@ POINTS: Final = (
     "ingest.parquet_renamed",
     "ingest.ledger_recorded",
     "build.started",
-    "build.raw_ready",
+    "stage.raw_done",
     "stage.staging_done",
     "stage.identity_done",
     "stage.core_done",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
@@ -21,6 +22,9 @@ from types import TracebackType
 from typing import Any
 
 import orjson
+
+#: Marks the line that is not an event of dbt's.
+_RELATIONS = b"relations "
 
 _context = multiprocessing.get_context("forkserver")
 
@@ -70,6 +74,8 @@ class _Lines:
 
     def __init__(self, connection: Connection[Any, Any]) -> None:
         self._connection = connection
+        #: unique_id -> {"rows": int, "columns": [[name, type]]}, filled by the child's last line.
+        self.relations: dict[str, Any] = {}
 
     @property
     def closed(self) -> bool:
@@ -78,9 +84,13 @@ class _Lines:
     def __iter__(self) -> Iterator[bytes]:
         while True:
             try:
-                yield self._connection.recv_bytes()
+                line = self._connection.recv_bytes()
             except (EOFError, ConnectionResetError):
                 return
+            if line.startswith(_RELATIONS):
+                self.relations = orjson.loads(line.removeprefix(_RELATIONS))
+            else:
+                yield line
 
     def __enter__(self) -> _Lines:
         return self
@@ -124,13 +134,13 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
         if str(node.status) == "success" and node.node.resource_type == "model"
     ]
     if built:
-        sender.send_bytes(orjson.dumps(_describe(built, os.environ["KIZUNA_BUILD_DB"])))
+        sender.send_bytes(_RELATIONS + orjson.dumps(_describe(built, os.environ["KIZUNA_BUILD_DB"])))
     sender.close()
-    os._exit(0 if result.success else 1)
+    sys.exit(0 if result.success else 1)
 
 
 def _describe(built: Sequence[tuple[str, str, str]], db: str) -> dict[str, Any]:
-    """Row counts and columns, as an event of our own. Read here because the parent must not open the file."""
+    """Row counts and columns of what was built. Read here because the parent must not open the file."""
     import duckdb
     from dbt.adapters.factory import reset_adapters
 
@@ -141,7 +151,7 @@ def _describe(built: Sequence[tuple[str, str, str]], db: str) -> dict[str, Any]:
             rows = connection.execute(f'SELECT count(*) FROM "{schema}"."{alias}"').fetchall()[0][0]
             columns = connection.execute(f'DESCRIBE "{schema}"."{alias}"').fetchall()
             tables[unique_id] = {"rows": rows, "columns": [(name, kind) for name, kind, *_ in columns]}
-    return {"info": {"name": "KizunaRelations", "level": "info", "msg": "relations"}, "data": {"tables": tables}}
+    return tables
 
 
 def _die_with_parent() -> None:

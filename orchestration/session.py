@@ -4,10 +4,8 @@ The first step of a run begins a build and tags the run with it. Every later ste
 an asset launched on its own has no tags and is refused, because nobody could say which build it belongs to.
 """
 
-from __future__ import annotations
-
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -24,8 +22,22 @@ from kizuna.settings import Settings, load_settings
 BUILD_TAG = "kizuna/build_id"
 ATTEMPT_TAG = "kizuna/attempt"
 AS_OF_TAG = "kizuna/as_of"
+VERSION_TAG = "kizuna/version"
+NOTHING_NEW_TAG = "kizuna/nothing_new"
 
 _leases: dict[str, Lease] = {}
+_watcher: list[Callable[[str], None]] = []
+
+
+def watch(progress: Callable[[str], None] | None) -> None:
+    """Tell `progress` the name of each step of this process as it starts; None stops."""
+    _watcher[:] = [progress] if progress else []
+
+
+def announce(step: str) -> None:
+    """A step of a run begins."""
+    for tell in _watcher:
+        tell(step)
 
 
 class Company(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -93,7 +105,9 @@ def begin(
 
 def resume(context: Any, company: Company) -> Session:
     """The build of this run, by its tags. Raises `BuildError` saying which command to use when there is none."""
-    run = context.instance.get_run_by_id(context.run_id)
+    op = context.op_execution_context
+    announce(op.op.name)
+    run = op.instance.get_run_by_id(op.run_id)
     tags = run.tags if run is not None else {}
     if BUILD_TAG not in tags or ATTEMPT_TAG not in tags:
         raise BuildError(
@@ -111,7 +125,7 @@ def resume(context: Any, company: Company) -> Session:
             f"Build {build.build_id} was started with other code ({build.code_version}, now {code_version()}); "
             "its steps would not fit together. Start a new one with `kizuna run`."
         )
-    return Session(settings, store, build, hold_lease(store, context.run_id))
+    return Session(settings, store, build, hold_lease(store, op.run_id))
 
 
 def quiet_environment() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -46,7 +47,8 @@ def run_and_tell(home: Path | None, *, as_of: str | None, force: bool) -> None:
 
 def launch(settings: Settings, *, as_of: date | None = None, force: bool = False, title: str = "run") -> RunOutcome:
     """One run with a live progress display. Raises when it failed, naming the steps and the reason."""
-    console = Console(highlight=False)
+    # Bound now: during the run standard output belongs to dbt's log.
+    console = Console(highlight=False, file=sys.stdout)
     started = time.monotonic()
     marks: list[tuple[str, float]] = []
     with console.status(f"{title}: starting Dagster and dbt …") as status:
@@ -162,7 +164,6 @@ def show_status(home: Path | None) -> None:
 
 def print_path(home: Path | None, table: str | None) -> None:
     """Print the resolved folder of the shown version, or one mart's file."""
-    from kizuna.publishing import current
     from kizuna.settings import home_from_environment
 
     root = (home or home_from_environment()).expanduser().resolve()

@@ -128,9 +128,7 @@ def test_a_table_that_is_not_in_the_build_stops_before_anything_is_shown(company
     lease = company.lease()
     build = company.build(lease, 6)
     with pytest.raises(duckdb.CatalogException):
-        publish(
-            company.store, company.settings, build, lease, tables={"nothing": ("a",)}, scorecard=lambda *_: ""
-        )
+        publish(company.store, company.settings, build, lease, tables={"nothing": ("a",)}, scorecard=lambda *_: "")
     assert shown_rows(company.settings) == 5
 
 
@@ -159,9 +157,7 @@ def test_a_link_moved_before_its_record_was_written_is_recorded_at_the_next_star
         connection.execute(
             update(publications).where(publications.c.version == 2).values(state="intended", published_at=None)
         )
-    assert reconcile(company.store, company.settings) == [
-        "v-2 was shown before its record was written; recorded now"
-    ]
+    assert reconcile(company.store, company.settings) == ["v-2 was shown before its record was written; recorded now"]
     with company.store.read() as connection:
         states = connection.execute(select(publications.c.state).order_by(publications.c.version)).scalars().all()
     assert states == ["published", "published"]

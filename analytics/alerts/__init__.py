@@ -1,0 +1,35 @@
+"""Alerts: when a share of customers at risk is a spike, which incident it belongs to, and what the message says."""
+
+from analytics.alerts.compose import SourceState, spike_alert, spike_resolved
+from analytics.alerts.incidents import Incident, IncidentChange, incident_changes
+from analytics.alerts.messages import (
+    CustomerLine,
+    GateCause,
+    GateFailure,
+    Message,
+    RunFailure,
+    SpikeAlert,
+    SpikeResolved,
+    render_block_kit,
+)
+from analytics.alerts.rules import EVALUATED_SCHEMA, SpikeRules, evaluate
+
+__all__ = [
+    "EVALUATED_SCHEMA",
+    "CustomerLine",
+    "GateCause",
+    "GateFailure",
+    "Incident",
+    "IncidentChange",
+    "Message",
+    "RunFailure",
+    "SourceState",
+    "SpikeAlert",
+    "SpikeResolved",
+    "SpikeRules",
+    "evaluate",
+    "incident_changes",
+    "render_block_kit",
+    "spike_alert",
+    "spike_resolved",
+]

@@ -1,0 +1,91 @@
+"""From an incident's change and the build's tables to a message: who is concerned and what rose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.alerts.incidents import IncidentChange
+from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SourceState, SpikeAlert, SpikeResolved
+from analytics.alerts.rules import OVERALL
+from analytics.churn.assess import UNKNOWN
+from analytics.churn.drivers import drivers_that_changed
+
+__all__ = ["SourceState", "spike_alert", "spike_resolved", "worst_customers"]
+
+
+def spike_alert(
+    change: IncidentChange,
+    scores: pa.Table,
+    drivers: pa.Table,
+    customers: pa.Table,
+    *,
+    currency: str,
+    build_id: str,
+    link: str,
+    sources: Sequence[SourceState],
+) -> SpikeAlert:
+    """The message of a change of kind open.
+
+    scores, drivers: of analytics.churn.assess for the same day. customers: customer_id, display_label and the
+    segment columns, as given to `assess`.
+    """
+    incident = change.incident
+    kind, segment = incident.segment_type, incident.segment
+    return SpikeAlert(
+        segment_type=kind,
+        segment=segment,
+        day=change.day,
+        since=incident.opened_on,
+        scored=change.scored,
+        at_risk=change.at_risk,
+        share=change.share,
+        baseline=change.baseline,
+        value_at_risk=change.value_at_risk,
+        currency=currency,
+        drivers=drivers_that_changed(drivers, kind, segment),
+        customers=worst_customers(scores, customers, kind, segment),
+        children=change.children,
+        build_id=build_id,
+        link=link,
+        sources=tuple(sources),
+    )
+
+
+def spike_resolved(change: IncidentChange, *, build_id: str, link: str) -> SpikeResolved:
+    """The message of a change of kind resolve."""
+    incident = change.incident
+    if incident.reason is None:
+        raise ValueError(f"{incident.key} is not resolved")
+    return SpikeResolved(
+        segment_type=incident.segment_type, segment=incident.segment, day=change.day, opened_on=incident.opened_on,
+        reason=incident.reason, at_risk=change.at_risk, share=change.share, peak_at_risk=incident.peak_at_risk,
+        build_id=build_id, link=link,
+    )  # fmt: skip
+
+
+def worst_customers(scores: pa.Table, customers: pa.Table, kind: str, segment: str) -> tuple[CustomerLine, ...]:
+    """The five customers at high risk of a segment with most value at risk, and what raises their risk."""
+    mine = customers
+    if kind != OVERALL:
+        column = pc.fill_null(pc.cast(customers[kind], pa.string()), UNKNOWN)
+        mine = customers.filter(pc.equal(column, segment))
+    high = scores.filter(
+        pc.and_(
+            pc.equal(scores["band"], "high"),
+            pc.is_in(scores["customer_id"], value_set=mine["customer_id"].combine_chunks()),
+        )
+    )
+    top = high.sort_by([("value_at_risk", "descending"), ("customer_id", "ascending")]).slice(0, MAX_CUSTOMERS)
+    labels = dict(zip(mine["customer_id"].to_pylist(), mine["display_label"].to_pylist(), strict=True))
+    return tuple(
+        CustomerLine(
+            label=labels[r["customer_id"]],
+            probability=r["probability"],
+            value_at_risk=r["value_at_risk"],
+            drivers=tuple(r[f"driver_{n}"] for n in (1, 2, 3) if (r[f"driver_{n}_effect"] or 0.0) > 0),
+        )
+        for r in top.to_pylist()
+    )

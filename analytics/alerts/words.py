@@ -1,0 +1,191 @@
+"""Texts of the messages in Japanese and English, and how numbers, money and dates are written in each."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+Locale = Literal["ja", "en"]
+
+# ISO 4217: currencies without a minor unit.
+_NO_MINOR_UNIT = {"JPY", "KRW", "VND", "CLP", "ISK"}
+_WEEKDAYS_JA = "月火水木金土日"
+
+WORDS: dict[Locale, dict[str, str]] = {
+    "ja": {
+        "spike_title": "離反リスクが急上昇: {where}",
+        "spike_sentence": "*{where}* で離反リスクの高いお客様が *{share}*（{at_risk}人 / {scored}人）になりました。"
+        "ふだんは約{baseline}で、{effect}ポイント上回っています。",
+        "spike_text": "離反リスクが急上昇: {where} {share}（ふだん約{baseline}）、{at_risk}人、{value}",
+        "since": "開始",
+        "customers": "対象のお客様",
+        "customers_value": "{at_risk}人（ふだんは約{usual}人）",
+        "value": "失うおそれのある売上（12か月）",
+        "people": "{count}人",
+        "drivers": "増えている要因",
+        "driver": "• {label}: {customers}人（1週間前は{before}人）",
+        "named": "影響の大きいお客様",
+        "named_line": "• `{label}` 離反確率 {probability}、{value}: {drivers}",
+        "children": "特に高いセグメント",
+        "todo": "対応",
+        "open_page": "スコアカードを開く",
+        "data_until": "データ: {sources}",
+        "source": "{source} {day}まで",
+        "source_late": "{source} {day}まで（遅延）",
+        "source_none": "{source} なし",
+        "build": "ビルド {build}、{day}時点",
+        "resolved_title": "離反リスクが平常に戻りました: {where}",
+        "new_level_title": "離反リスクの新しい水準が続いています: {where}",
+        "resolved_sentence": "*{where}* の離反リスクは {share}（{at_risk}人）で、ふだんの範囲に戻りました。",
+        "new_level_sentence": "*{where}* の離反リスクは {share}（{at_risk}人）のまま続いているため、"
+        "この水準を新しい基準とします。以後、同じ水準では通知しません。",
+        "resolved_since": "{opened} に始まり、最大 {peak}人でした。",
+        "gate_title": "データ検査で公開を停止: {gate}",
+        "gate_title_broken": "データ検査を実行できず公開を停止: {gate}",
+        "gate_sentence": "検査 *{gate}* が不合格のため、ビルドを公開していません。公開済みの数字は前回のままです。",
+        "gate_sentence_broken": "検査 *{gate}* を実行できなかったため、ビルドを公開していません。"
+        "公開済みの数字は前回のままです。",
+        "gate_text": "データ検査で公開を停止: {gate}（原因 {causes}件）",
+        "gate_text_broken": "データ検査を実行できず公開を停止: {gate}（原因 {causes}件）",
+        "cause": "*{cause}* — {rows}行、検査{checks}件\n{relations}",
+        "cause_no_rows": "*{cause}* — 検査{checks}件\n{relations}",
+        "more_causes": "ほか {count}件の原因",
+        "blocked": "作られなかったもの: {assets}",
+        "runbook": "対処手順",
+        "run_title": "実行が失敗: {step}",
+        "run_sentence": "*{step}* で実行が止まりました。公開済みの数字は前回のままです。",
+        "run_text": "実行が失敗: {step}（{error}）",
+        "error": "エラー",
+        "resume": "再実行",
+        "and_more": "、ほか{count}",
+        "joined": "、",
+    },
+    "en": {
+        "spike_title": "Churn risk spike: {where}",
+        "spike_sentence": "*{share}* of customers in *{where}* are at high risk of leaving ({at_risk} of {scored}). "
+        "Usual is about {baseline}: {effect} points more.",
+        "spike_text": "Churn risk spike: {where} {share} (usually about {baseline}), {at_risk} customers, {value}",
+        "since": "Since",
+        "customers": "Customers",
+        "customers_value": "{at_risk} (usually about {usual})",
+        "value": "Revenue at risk (12 months)",
+        "people": "{count}",
+        "drivers": "What rose",
+        "driver": "• {label}: {customers} customers (a week ago {before})",
+        "named": "Customers with most at stake",
+        "named_line": "• `{label}` churn probability {probability}, {value}: {drivers}",
+        "children": "Highest in",
+        "todo": "What to do",
+        "open_page": "Open the scorecard",
+        "data_until": "Data: {sources}",
+        "source": "{source} to {day}",
+        "source_late": "{source} to {day} (late)",
+        "source_none": "{source} none",
+        "build": "Build {build}, as of {day}",
+        "resolved_title": "Churn risk back to normal: {where}",
+        "new_level_title": "Churn risk stays at a new level: {where}",
+        "resolved_sentence": "Churn risk in *{where}* is {share} ({at_risk} customers), within its usual range again.",
+        "new_level_sentence": "Churn risk in *{where}* has stayed at {share} ({at_risk} customers). "
+        "This is the baseline from now on; the same level does not alert again.",
+        "resolved_since": "Began on {opened}, {peak} customers at its height.",
+        "gate_title": "Publishing stopped by a data check: {gate}",
+        "gate_title_broken": "Publishing stopped, a data check could not run: {gate}",
+        "gate_sentence": "Gate *{gate}* failed, so this build is not published. "
+        "Published numbers are the previous ones.",
+        "gate_sentence_broken": "Gate *{gate}* could not run, so this build is not published. "
+        "Published numbers are the previous ones.",
+        "gate_text": "Publishing stopped by a data check: {gate} ({causes} causes)",
+        "gate_text_broken": "Publishing stopped, a data check could not run: {gate} ({causes} causes)",
+        "cause": "*{cause}* — {rows} rows, {checks} checks\n{relations}",
+        "cause_no_rows": "*{cause}* — {checks} checks\n{relations}",
+        "more_causes": "and {count} more causes",
+        "blocked": "Not built: {assets}",
+        "runbook": "Runbook",
+        "run_title": "Run failed: {step}",
+        "run_sentence": "The run stopped at *{step}*. Published numbers are the previous ones.",
+        "run_text": "Run failed: {step} ({error})",
+        "error": "Error",
+        "resume": "Run again",
+        "and_more": " and {count} more",
+        "joined": ", ",
+    },
+}
+
+# What to do about a driver; a driver without advice of its own gets the general one.
+ACTIONS: dict[Locale, dict[str, str]] = {
+    "ja": {
+        "urgent_open": "優先度の高い未解決の問い合わせから先に回答してください。",
+        "open_interaction": "未解決の問い合わせに担当と期日を決めてください。",
+        "stale_interaction": "7日を超えた問い合わせを洗い出し、状況を知らせてください。",
+        "negative_csat": "低い評価のお客様に、責任者から連絡してください。",
+        "nps_detractor": "批判者のコメントを読み、共通の原因を確かめてください。",
+        "frequent_contacts": "何度も連絡しているお客様の用件を一人の担当にまとめてください。",
+        "abandoned_contact": "応答できなかったお客様に折り返してください。",
+        "refund": "返金の多い商品を確かめてください。",
+        "purchases": "購入が途絶えたお客様に、次の購入のきっかけを届けてください。",
+        "": "対象のお客様の一覧を確かめ、共通の原因を探してください。",
+    },
+    "en": {
+        "urgent_open": "Answer the urgent open requests first.",
+        "open_interaction": "Give every open request an owner and a date.",
+        "stale_interaction": "Go through requests older than 7 days and tell the customers where they stand.",
+        "negative_csat": "Have someone in charge call the customers who rated low.",
+        "nps_detractor": "Read the detractors' comments and look for the common cause.",
+        "frequent_contacts": "Give customers who keep coming back one person to talk to.",
+        "abandoned_contact": "Call back the customers nobody answered.",
+        "refund": "Look at the products that are refunded most.",
+        "purchases": "Give customers who stopped buying a reason for the next purchase.",
+        "": "Look through the customers concerned for what they have in common.",
+    },
+}
+
+_SEGMENT_TYPES: dict[Locale, dict[str, str]] = {
+    "ja": {"region": "地域", "age_band": "年代", "channel": "チャネル"},
+    "en": {"region": "region", "age_band": "age band", "channel": "channel"},
+}
+
+
+def segment_name(kind: str, segment: str, locale: Locale) -> str:
+    """A segment for people; unsafe until it has passed blockkit.data."""
+    if kind == "overall":
+        return "お客様全体" if locale == "ja" else "all customers"
+    if segment == "unknown":
+        segment = "不明" if locale == "ja" else "unknown"
+    label = _SEGMENT_TYPES[locale].get(kind, kind)
+    return f"{segment}（{label}）" if locale == "ja" else f"{segment} ({label})"
+
+
+def percent(share: float) -> str:
+    """A share with one decimal."""
+    return f"{share * 100:.1f}%"
+
+
+def count(number: int) -> str:
+    """A whole number with separators."""
+    return f"{number:,}"
+
+
+def money(value: Decimal, currency: str, locale: Locale) -> str:
+    """Money in its own currency; yen as people write it."""
+    step = Decimal(1) if currency in _NO_MINOR_UNIT else Decimal("0.01")
+    amount = f"{value.quantize(step, ROUND_HALF_UP):,}"
+    if currency == "JPY":
+        return f"{amount}円" if locale == "ja" else f"¥{amount}"
+    return f"{amount} {currency}"
+
+
+def calendar_day(day: date, locale: Locale) -> str:
+    """A date with its weekday."""
+    if locale == "ja":
+        return f"{day.year}年{day.month}月{day.day}日（{_WEEKDAYS_JA[day.weekday()]}）"
+    weekday = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day.weekday()]
+    month = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")[day.month - 1]
+    return f"{weekday} {day.day} {month} {day.year}"
+
+
+def short_day(day: date, locale: Locale) -> str:
+    """A date without year and weekday."""
+    return (
+        f"{day.month}月{day.day}日" if locale == "ja" else calendar_day(day, locale).split(" ", 1)[1].rsplit(" ", 1)[0]
+    )

@@ -1,0 +1,294 @@
+"""One call per build: every customer's score on `as_of`, and each day's shares per segment, from the same numbers.
+
+Parameters of a day are those fitted at the end of the Sunday before it, always: a day computed in the first build,
+in a later one, or again in a rebuild has the same score, and nothing of a day depends on the days after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.churn.drivers import PURCHASES, Drivers, Locale, driver_codes, drivers_in_words, strongest
+from analytics.churn.frames import Ints, day_number, day_of, decimals_from, need_columns
+from analytics.churn.rules import MODEL, ChurnRules
+from analytics.churn.scoring import ChurnModel, Scores, fit_churn_model, score_customers
+from analytics.churn.timeline import Purchases, Timeline
+from analytics.ltv.maximise import FitFailed, TooLittleHistory
+
+OVERALL = ("overall", "all")
+UNKNOWN = "unknown"
+FIRST_BUILD_DAYS = 70
+
+_MONEY = pa.decimal128(18, 2)
+SCORES_SCHEMA = pa.schema([
+    ("customer_id", pa.string()), ("as_of", pa.date32()), ("probability", pa.float64()), ("p_alive", pa.float64()),
+    ("band", pa.string()), ("reason", pa.string()),
+    ("driver_1", pa.string()), ("driver_2", pa.string()), ("driver_3", pa.string()),
+    ("driver_1_effect", pa.float64()), ("driver_2_effect", pa.float64()), ("driver_3_effect", pa.float64()),
+    ("driver_1_code", pa.string()), ("driver_2_code", pa.string()), ("driver_3_code", pa.string()),
+    ("expected_purchases", pa.float64()), ("expected_value", _MONEY), ("value_at_risk", _MONEY), ("model", pa.string()),
+])  # fmt: skip
+DAILY_SCHEMA = pa.schema([
+    ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
+    ("scored", pa.int64()), ("at_risk", pa.int64()), ("share", pa.float64()), ("value_at_risk", _MONEY),
+])  # fmt: skip
+DRIVERS_SCHEMA = pa.schema([
+    ("segment_type", pa.string()), ("segment", pa.string()), ("driver", pa.string()),
+    ("customers", pa.int64()), ("week_before", pa.int64()),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Result of `assess`.
+
+    scores: one row per customer given (SCORES_SCHEMA, by customer_id). band: high | medium | low | not_scored (reason
+      no_purchase) | withheld (reason too_little_history or fit_failed).
+    driver_N_effect is the driver's exact part of the log-odds (negative: speaks for staying).
+    daily: segment x day on which somebody was scored (DAILY_SCHEMA, in key order); at_risk counts band high, and
+      value_at_risk is the sum over those customers. Ready for analytics.alerts.rules.evaluate.
+    drivers: customers at high risk per segment and driver on as_of, and a week before by the same parameters
+      (DRIVERS_SCHEMA).
+    models: the parameters per fitting Sunday; withheld: the reason in words where there are none.
+    """
+
+    scores: pa.Table
+    daily: pa.Table
+    drivers: pa.Table
+    models: Mapping[date, ChurnModel]
+    withheld: Mapping[date, str]
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """Segments as number per customer: `of[k]` holds the position in `names` for segment type k."""
+
+    names: list[tuple[str, str]]
+    of: list[Ints]
+
+
+def days_to_assess(as_of: date, last_published: date | None) -> list[date]:
+    """The 70 days to `as_of` for a first build; afterwards only the days since the last published one.
+
+    A build for a day that is already published (or earlier) computes that day alone.
+    """
+    start = as_of - timedelta(days=FIRST_BUILD_DAYS - 1)
+    if last_published is not None:
+        start = min(as_of, max(start, last_published + timedelta(days=1)))
+    return [start + timedelta(days=n) for n in range((as_of - start).days + 1)]
+
+
+def assess(
+    customers: pa.Table,
+    orders: pa.Table,
+    signals: pa.Table,
+    refunds: pa.Table | None = None,
+    *,
+    as_of: date,
+    days: Sequence[date],
+    rules: ChurnRules,
+    segments: Sequence[str] = ("region",),
+    locale: Locale = "ja",
+) -> Assessment:
+    """Score everybody on `as_of` and aggregate each of `days` (as_of is always among them).
+
+    customers: customer_id (unique) and one column per name in `segments`; decides who is judged, NULL is 'unknown'.
+      A customer's segment is today's on past days too: attributes carry no dates.
+    orders: customer_id, ordered_on (local date), amount (money in the reporting currency): counted orders only.
+      Give `amount` before refunds and the refunds apart, else a past day's value knows about later refunds.
+    signals: customer_id, signal, start_on, end_on as from signals_from_facts.
+    refunds: customer_id, refunded_on, amount; one without a known date counts on its order's day.
+    Raises ValueError on missing columns, days after as_of, double customers, signals without a weight.
+    """
+    need_columns("customers", customers, ("customer_id", *segments))
+    wanted = sorted({day_number(d) for d in days} | {day_number(as_of)})
+    if wanted[-1] > day_number(as_of):
+        raise ValueError(f"{day_of(wanted[-1])} lies after as_of {as_of}")
+    customers = customers.sort_by("customer_id")
+    ids = pc.cast(customers["customer_id"], pa.string()).combine_chunks()
+    if ids.null_count or len(pc.unique(ids)) != len(ids):
+        raise ValueError("customers must hold every customer_id once and no NULL")
+    groups = _segments(customers, segments)
+    timeline = Timeline(ids, orders, signals, refunds, rules.codes)
+    today, before = wanted[-1], wanted[-1] - 7
+    sundays = {_sunday_before(day) for day in wanted}
+    daily = _DailyRows(groups)
+    fits = _Fits(rules)
+    for day in sorted({*wanted, *sundays, before}):
+        timeline.advance(day)
+        if day in sundays:
+            fits.fit(timeline.purchases())
+        if day == before:
+            week_before = timeline.purchases(), timeline.signals()
+        model = fits.models.get(day_of(_sunday_before(day)))
+        if day in wanted and model is not None and day < today:
+            state = timeline.purchases()
+            daily.add(day, state.bought, score_customers(model, state, timeline.signals(), rules, value="high"))
+    purchases, active, ages = timeline.purchases(), timeline.signals(), timeline.signal_ages()
+    reason = fits.reasons.get(_sunday_before(today), "")
+    scores, drivers = None, DRIVERS_SCHEMA.empty_table()
+    if model is not None:
+        scores = score_customers(model, purchases, active, rules)
+        daily.add(today, purchases.bought, scores)
+        earlier = score_customers(model, *week_before, rules, value="none")
+        drivers = _drivers_table(groups, rules, (purchases, active, scores), (*week_before, earlier))
+    table = _scores_table(ids, as_of, purchases, scores, active, ages, reason, rules, locale)
+    return Assessment(table, daily.table(), drivers, fits.models, fits.withheld)
+
+
+class _Fits:
+    """Parameters per fitting Sunday, or why there are none."""
+
+    def __init__(self, rules: ChurnRules) -> None:
+        self._rules = rules
+        self.models: dict[date, ChurnModel] = {}
+        self.reasons: dict[int, str] = {}
+        self.withheld: dict[date, str] = {}
+
+    def fit(self, purchases: Purchases) -> None:
+        try:
+            self.models[day_of(purchases.day)] = fit_churn_model(purchases, self._rules)
+        except TooLittleHistory as short:
+            self.reasons[purchases.day], self.withheld[day_of(purchases.day)] = "too_little_history", str(short)
+        except FitFailed as failed:
+            self.reasons[purchases.day], self.withheld[day_of(purchases.day)] = "fit_failed", str(failed)
+
+
+def _sunday_before(day: int) -> int:
+    """The Sunday that ended before `day`'s own week began; 1970-01-01 was a Thursday."""
+    return day - (day + 3) % 7 - 1
+
+
+def _segments(customers: pa.Table, types: Sequence[str]) -> _Segments:
+    names = [OVERALL]
+    of: list[Ints] = [np.zeros(customers.num_rows, dtype=np.int64)]
+    for kind in types:
+        column = pc.fill_null(pc.cast(customers[kind], pa.string()), UNKNOWN).combine_chunks()
+        values = sorted(pc.unique(column).to_pylist())
+        position = pc.index_in(column, value_set=pa.array(values, pa.string())).to_numpy(zero_copy_only=False)
+        of.append(position.astype(np.int64) + len(names))
+        names += [(kind, v) for v in values]
+    return _Segments(names, of)
+
+
+class _DailyRows:
+    """Counts and exact sums per segment, collected day by day."""
+
+    def __init__(self, groups: _Segments) -> None:
+        self._groups = groups
+        self._rows: list[tuple[str, str, int, int, int, int]] = []
+
+    def add(self, day: int, who: npt.NDArray[np.bool_], scores: Scores) -> None:
+        size = len(self._groups.names)
+        scored, at_risk, value = (np.zeros(size, dtype=np.int64) for _ in range(3))
+        for of in self._groups.of:
+            mine = of[who]
+            scored += np.bincount(mine, minlength=size)
+            at_risk += np.bincount(mine[scores.high], minlength=size)
+            np.add.at(value, mine[scores.high], scores.value_at_risk[scores.high])
+        for k in np.flatnonzero(scored):
+            kind, name = self._groups.names[k]
+            self._rows.append((kind, name, day, int(scored[k]), int(at_risk[k]), int(value[k])))
+
+    def table(self) -> pa.Table:
+        rows = sorted(self._rows)
+        kinds, names, days, scored, at_risk, value = (list(c) for c in zip(*rows, strict=True)) if rows else ([],) * 6
+        return pa.table(
+            {
+                "segment_type": pa.array(kinds, pa.string()),
+                "segment": pa.array(names, pa.string()),
+                "day": pa.array(days, pa.int32()).cast(pa.date32()),
+                "scored": pa.array(scored, pa.int64()),
+                "at_risk": pa.array(at_risk, pa.int64()),
+                "share": pa.array([round(a / s, 6) for a, s in zip(at_risk, scored, strict=True)], pa.float64()),
+                "value_at_risk": decimals_from(np.array(value, dtype=np.int64)),
+            },
+            schema=DAILY_SCHEMA,
+        )
+
+
+_Scored = tuple[Purchases, npt.NDArray[np.bool_], Scores]
+
+
+def _drivers_table(groups: _Segments, rules: ChurnRules, now: _Scored, week_before: _Scored) -> pa.Table:
+    """Customers at high risk who carry each driver, per segment, on both days."""
+    size = len(groups.names)
+    counts: dict[str, list[Ints]] = {}
+    for purchases, active, scores in (now, week_before):
+        who = purchases.bought
+        # Buying behaviour counts as the driver where it would put the customer at high risk by itself.
+        carriers = {PURCHASES: scores.high & (1 - scores.p_alive >= rules.high)}
+        carriers |= {w.code: scores.high & on[who] for w, on in zip(rules.signals, active, strict=True) if w.weight > 0}
+        for code, mask in carriers.items():
+            per_segment = sum(
+                (np.bincount(of[who][mask], minlength=size) for of in groups.of), np.zeros(size, np.int64)
+            )
+            counts.setdefault(code, []).append(per_segment)
+    rows = sorted(
+        (*groups.names[k], code, int(now_n[k]), int(before_n[k]))
+        for code, (now_n, before_n) in counts.items()
+        for k in np.flatnonzero(now_n + before_n)
+    )
+    columns: list[list[Any]] = [list(c) for c in zip(*rows, strict=True)] if rows else [[], [], [], [], []]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, DRIVERS_SCHEMA, strict=True)], schema=DRIVERS_SCHEMA)
+
+
+def _scores_table(
+    ids: pa.Array,
+    as_of: date,
+    purchases: Purchases,
+    scores: Scores | None,
+    active: npt.NDArray[np.bool_],
+    ages: Ints,
+    reason: str,
+    rules: ChurnRules,
+    locale: Locale,
+) -> pa.Table:
+    bought = purchases.bought
+    why = np.where(bought, reason if scores is None else "", "no_purchase")
+    band = np.where(bought, "withheld", "not_scored").astype(object)
+    columns: dict[str, Any] = {n: pa.nulls(len(ids), SCORES_SCHEMA.field(n).type) for n in SCORES_SCHEMA.names}
+    if scores is not None:
+        band[bought] = np.select([scores.high, scores.medium], ["high", "medium"], "low")
+        place = np.full(len(ids), -1, dtype=np.int64)
+        place[bought] = np.arange(int(bought.sum()))
+        index = pa.array(place, mask=place < 0)
+        found = _drivers_of(purchases, scores, active, ages, rules)
+        dense: dict[str, Any] = {
+            "probability": pa.array(scores.probability),
+            "p_alive": pa.array(scores.p_alive),
+            "expected_purchases": pa.array(scores.expected_purchases),
+            "expected_value": decimals_from(scores.expected_value),
+            "value_at_risk": decimals_from(scores.value_at_risk),
+        }
+        for rank, (words, code) in enumerate(zip(drivers_in_words(found, locale), driver_codes(found), strict=True), 1):
+            effect = pa.array(found.contribution[:, rank - 1].round(6), mask=found.code[:, rank - 1] < 0)
+            dense |= {f"driver_{rank}": words, f"driver_{rank}_code": code, f"driver_{rank}_effect": effect}
+        columns |= {name: column.take(index) for name, column in dense.items()}
+    columns |= {
+        "customer_id": ids,
+        "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(ids)),
+        "band": pa.array(band, pa.string()),
+        "reason": pa.array(why.astype(object), pa.string(), mask=why == ""),
+        "model": pa.repeat(pa.scalar(MODEL), len(ids)),
+    }
+    return pa.table(columns, schema=SCORES_SCHEMA)
+
+
+def _drivers_of(
+    purchases: Purchases, scores: Scores, active: npt.NDArray[np.bool_], ages: Ints, rules: ChurnRules
+) -> Drivers:
+    bought = purchases.bought
+    repeats = purchases.purchase_days[bought] - 1
+    span = purchases.last[bought] - purchases.first[bought]
+    usual = np.where(repeats > 0, np.rint(span / np.maximum(repeats, 1)), 0).astype(np.int64)
+    since = purchases.day - purchases.last[bought]
+    return strongest(scores.log_odds_gone, since, usual, active[:, bought], ages[:, bought], rules)

@@ -1,0 +1,202 @@
+"""Why a customer has this score, and what changed in a segment: codes first, words in ja or en last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.churn.frames import Ints
+from analytics.churn.rules import ChurnRules
+
+Locale = Literal["ja", "en"]
+Floats = npt.NDArray[np.float64]
+
+# Buying behaviour against the typical customer; every other driver is a signal of `ChurnRules.signals`.
+PURCHASES = "purchases"
+# Log-odds: below it a driver moves a probability by about a point, which is not worth a sentence.
+WORTH_SAYING = 0.05
+DRIVERS_PER_CUSTOMER = 3
+
+# {days}: days since the last purchase or since the signal began; {ago}, {lasting}: the same as people say it.
+# {usual}: the customer's own usual gap in days.
+_WORDS: dict[Locale, dict[str, str]] = {
+    "ja": {
+        "purchases_overdue": "最後の購入から{days}日（ふだんは約{usual}日ごと）",
+        "purchases_once": "購入は1回のみ（{ago}）",
+        "purchases_active": "最近も購入あり（{ago}、ふだんは約{usual}日ごと）",
+        "purchases_new": "最近の初回購入（{ago}）",
+        "urgent_open": "優先度の高い問い合わせが未解決（{lasting}）",
+        "open_interaction": "問い合わせが未解決（{lasting}）",
+        "stale_interaction": "7日を超えて未解決の問い合わせあり",
+        "negative_csat": "低い満足度評価（{ago}）",
+        "nps_detractor": "NPSで批判者の回答（{ago}）",
+        "nps_promoter": "NPSで推奨者の回答（{ago}）",
+        "frequent_contacts": "30日間に3回以上の問い合わせ",
+        "abandoned_contact": "応答できなかった問い合わせ（{ago}）",
+        "refund": "返金あり（{ago}）",
+    },
+    "en": {
+        "purchases_overdue": "No purchase {lasting} (usual gap about {usual})",
+        "purchases_once": "Bought once, {ago}",
+        "purchases_active": "Buying as usual (last {ago}, usual gap about {usual})",
+        "purchases_new": "First purchase {ago}",
+        "urgent_open": "Urgent request unresolved {lasting}",
+        "open_interaction": "Request unresolved {lasting}",
+        "stale_interaction": "A request open for more than 7 days",
+        "negative_csat": "Low satisfaction rating {ago}",
+        "nps_detractor": "NPS detractor, answered {ago}",
+        "nps_promoter": "NPS promoter, answered {ago}",
+        "frequent_contacts": "Three or more contacts within 30 days",
+        "abandoned_contact": "A contact nobody answered, {ago}",
+        "refund": "Refund {ago}",
+    },
+}
+
+# The same drivers as a property of many customers, for messages about segments.
+_MANY: dict[Locale, dict[str, str]] = {
+    "ja": {
+        PURCHASES: "購入が途絶えている",
+        "urgent_open": "優先度の高い問い合わせが未解決",
+        "open_interaction": "問い合わせが未解決",
+        "stale_interaction": "7日を超えて未解決の問い合わせ",
+        "negative_csat": "低い満足度評価（90日以内）",
+        "nps_detractor": "NPS批判者",
+        "nps_promoter": "NPS推奨者",
+        "frequent_contacts": "30日間に3回以上の問い合わせ",
+        "abandoned_contact": "応答できなかった問い合わせ（30日以内）",
+        "refund": "返金（30日以内）",
+    },
+    "en": {
+        PURCHASES: "stopped buying",
+        "urgent_open": "urgent request unresolved",
+        "open_interaction": "request unresolved",
+        "stale_interaction": "request open for more than 7 days",
+        "negative_csat": "low satisfaction rating (90 days)",
+        "nps_detractor": "NPS detractor",
+        "nps_promoter": "NPS promoter",
+        "frequent_contacts": "three or more contacts within 30 days",
+        "abandoned_contact": "contact nobody answered (30 days)",
+        "refund": "refund (30 days)",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """The strongest drivers per customer, shape (customers, 3), strongest first.
+
+    `code` indexes `codes` (-1: none worth saying), `contribution` is in log-odds (negative: speaks for staying).
+    """
+
+    codes: tuple[str, ...]
+    code: Ints
+    contribution: Floats
+    days: Ints
+    usual: Ints
+
+
+@dataclass(frozen=True)
+class DriverChange:
+    """Customers of a segment at high risk who carry one driver, on the day and a week before."""
+
+    code: str
+    customers: int
+    week_before: int
+
+    @property
+    def rise(self) -> int:
+        return self.customers - self.week_before
+
+
+def strongest(
+    log_odds_gone: Floats,
+    since_last: Ints,
+    usual_gap: Ints,
+    signals: npt.NDArray[np.bool_],
+    signal_ages: Ints,
+    rules: ChurnRules,
+) -> Drivers:
+    """Exact contributions to the log-odds of each customer, the three largest by size (ties: order of the table).
+
+    Buying behaviour is counted against the median customer; a signal contributes its weight. `usual_gap` is 0 for
+    buyers of one order. Signals and ages have shape (signals, customers).
+    """
+    typical = float(np.median(log_odds_gone)) if len(log_odds_gone) else 0.0
+    columns = [np.round(log_odds_gone - typical, 6)]
+    columns += [w.weight * on for w, on in zip(rules.signals, signals, strict=True)]
+    contribution = np.stack(columns, axis=1)
+    keep = min(DRIVERS_PER_CUSTOMER, contribution.shape[1])
+    code = np.argsort(-np.abs(contribution), axis=1, kind="stable")[:, :keep].astype(np.int64)
+    rows = np.arange(len(code))[:, None]
+    size = contribution[rows, code]
+    ages = np.concatenate([since_last[None, :], signal_ages], axis=0)
+    days = ages[code, rows]
+    silent = np.abs(size) < WORTH_SAYING
+    usual = np.where(code == 0, usual_gap[:, None], 0)
+    code = np.where(silent, -1, code)
+    return Drivers((PURCHASES, *rules.codes), code, np.where(silent, 0.0, size), days, usual)
+
+
+def driver_words(code: str, contribution: float, days: int, usual: int, locale: Locale) -> str:
+    """One driver as a sentence; a company's own signal without words shows its code."""
+    if code == PURCHASES:
+        if contribution > 0:
+            code = "purchases_overdue" if usual > 0 else "purchases_once"
+        else:
+            code = "purchases_active" if usual > 0 else "purchases_new"
+    if locale == "ja":
+        ago, lasting = ("本日", "本日から") if days <= 0 else (f"{days}日前", f"{days}日経過")
+        return _WORDS[locale].get(code, code).format(days=days, usual=usual, ago=ago, lasting=lasting)
+    length, gap = ("1 day" if d == 1 else f"{d} days" for d in (days, usual))
+    ago, lasting = ("today", "since today") if days <= 0 else (f"{length} ago", f"for {length}")
+    return _WORDS[locale].get(code, code).format(days=days, usual=gap, ago=ago, lasting=lasting)
+
+
+def driver_label(code: str, locale: Locale) -> str:
+    """A driver as a property of many customers."""
+    return _MANY[locale].get(code, code)
+
+
+def drivers_in_words(drivers: Drivers, locale: Locale) -> list[pa.Array]:
+    """One string column per rank, NULL where there is nothing to say. Each distinct sentence is built once."""
+    columns: list[pa.Array] = []
+    for rank in range(drivers.code.shape[1]):
+        code, days, usual = drivers.code[:, rank], drivers.days[:, rank], drivers.usual[:, rank]
+        up = drivers.contribution[:, rank] > 0
+        said = code >= 0
+        parts = np.stack([code, up.astype(np.int64), days, usual], axis=1)[said]
+        key = ((parts[:, 0] * 2 + parts[:, 1]) << 40) + ((parts[:, 2] + 1) << 20) + parts[:, 3]
+        _, first, which = np.unique(key, return_index=True, return_inverse=True)
+        sentences = [
+            driver_words(drivers.codes[c], 1.0 if u else -1.0, int(d), int(g), locale) for c, u, d, g in parts[first]
+        ]
+        index = np.zeros(len(code), dtype=np.int64)
+        index[said] = which
+        columns.append(pa.array(sentences, pa.string()).take(pa.array(index, mask=~said)))
+    return columns
+
+
+def driver_codes(drivers: Drivers) -> list[pa.Array]:
+    """One column of codes per rank, NULL where there is nothing to say."""
+    names = pa.array(drivers.codes, pa.string())
+    return [names.take(pa.array(c, mask=c < 0)) for c in drivers.code.T]
+
+
+def drivers_that_changed(
+    drivers: pa.Table, segment_type: str, segment: str, *, most: int = DRIVERS_PER_CUSTOMER
+) -> tuple[DriverChange, ...]:
+    """What rose in a segment within the week, largest rise first, from `Assessment.drivers`.
+
+    A rise of less than a tenth of the largest one is noise beside it and stays out.
+    """
+    own = drivers.filter(
+        pc.and_(pc.equal(drivers["segment_type"], segment_type), pc.equal(drivers["segment"], segment))
+    )
+    changes = [DriverChange(r["driver"], r["customers"], r["week_before"]) for r in own.to_pylist()]
+    changes.sort(key=lambda c: (-c.rise, c.code))
+    return tuple(c for c in changes if c.rise > 0 and c.rise >= 0.1 * changes[0].rise)[:most]

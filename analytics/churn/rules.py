@@ -1,0 +1,72 @@
+"""The open weights: what each signal adds to the log-odds of churn, how long it lasts, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class SignalWeight:
+    """One row of the table. `weight` is in log-odds: +0.7 doubles the odds, +1.6 makes them five times as high.
+
+    The weights are judgements, not estimates, until a company's own labels allow an estimate; that is why every
+    one of them can be set in kizuna.yaml (kpi.signal_weights).
+    """
+
+    code: str
+    weight: float
+    reason: str
+
+
+DEFAULT_SIGNALS: tuple[SignalWeight, ...] = (
+    SignalWeight("urgent_open", 1.6, "An urgent or high-priority problem is open: it is felt every day it lasts."),
+    SignalWeight("open_interaction", 0.5, "Any other request is open: a nuisance, seldom a reason to leave."),
+    SignalWeight("stale_interaction", 0.8, "A request is open for more than 7 days: the wait adds to the problem."),
+    SignalWeight("negative_csat", 1.1, "Rated a contact 1 or 2 of 5 in the last 90 days."),
+    SignalWeight("nps_detractor", 1.3, "The latest NPS answer (180 days at most) is 0 to 6."),
+    SignalWeight("nps_promoter", -0.9, "The latest NPS answer (180 days at most) is 9 or 10: says they stay."),
+    SignalWeight("frequent_contacts", 0.7, "Three or more contacts within 30 days: effort, whatever their outcome."),
+    SignalWeight("abandoned_contact", 0.5, "A call or chat in the last 30 days that nobody answered in time."),
+    SignalWeight("refund", 0.6, "A dated refund in the last 30 days: what was bought did not do."),
+)
+
+# Model name in the published table; a change of the formula or of a default weight changes it.
+MODEL = "mbgnbd+signals/1"
+
+
+@dataclass(frozen=True)
+class ChurnRules:
+    """Settings of the score. Defaults are those of kizuna.yaml; build with `ChurnRules().with_weights(...)`."""
+
+    high: float = 0.60
+    medium: float = 0.30
+    min_customers: int = 500
+    # A tenth of the minimum: with fewer repeat buyers the dropout parameters are the prior's, not the data's.
+    min_repeaters: int = 50
+    horizon_weeks: float = 52.0
+    # Buyers of one order can leave too; the paper's own model keeps them alive for ever (analytics.ltv.bgnbd).
+    leave_after_first: bool = True
+    signals: tuple[SignalWeight, ...] = DEFAULT_SIGNALS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.medium <= self.high < 1:
+            raise ValueError(
+                f"thresholds must satisfy 0 < medium <= high < 1, not medium={self.medium}, high={self.high}"
+            )
+        codes = [s.code for s in self.signals]
+        if len(set(codes)) != len(codes):
+            raise ValueError(f"signal codes must be unique: {codes}")
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(s.code for s in self.signals)
+
+    def with_weights(self, weights: Mapping[str, float]) -> ChurnRules:
+        """Override weights by code; ValueError names an unknown code and the allowed ones."""
+        unknown = sorted(set(weights) - set(self.codes))
+        if unknown:
+            raise ValueError(f"unknown signals {unknown}; allowed are {', '.join(self.codes)}")
+        return replace(
+            self, signals=tuple(replace(s, weight=float(weights.get(s.code, s.weight))) for s in self.signals)
+        )

@@ -1,0 +1,151 @@
+"""What support and surveys say about a customer, as intervals of days.
+
+A signal is on for every day with start_on <= day < end_on (no end: still on). Intervals are made from dated facts
+only, so that the picture of a past day never contains what was learnt later; counters without a date (reopens,
+replies) are left out for that reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.churn.frames import NEVER, Ints, codes_in, days_of, flags_of, need_columns, numbers_of
+
+SIGNALS_SCHEMA = pa.schema([
+    ("customer_id", pa.string()), ("signal", pa.string()), ("start_on", pa.date32()), ("end_on", pa.date32()),
+])  # fmt: skip
+
+STALE_AFTER_DAYS = 7
+CSAT_DAYS = 90
+NPS_DAYS = 180
+CONTACT_DAYS, MANY_CONTACTS = 30, 3
+ABANDONED_DAYS = 30
+REFUND_DAYS = 30
+# CSAT is 1 to 5 in fct_interactions and fct_survey_responses.
+NEGATIVE_CSAT = 2.0
+
+
+@dataclass(frozen=True)
+class _Intervals:
+    signal: str
+    customer: Ints
+    start: Ints
+    end: Ints
+
+
+def signals_from_facts(
+    interactions: pa.Table | None = None,
+    surveys: pa.Table | None = None,
+    refunds: pa.Table | None = None,
+) -> pa.Table:
+    """Signal intervals (SIGNALS_SCHEMA, sorted) of all customers; a source that a company lacks is None.
+
+    interactions: customer_id, opened_on, resolved_on (local dates); optional is_open, priority, csat_score (1..5),
+      is_abandoned. Closed without a date of closing (is_open false, resolved_on NULL) is no open request.
+      A CSAT score without a date of its own counts from the day of resolution, else of opening.
+    surveys: customer_id, kind (nps | csat | ...), score, submitted_on; optional is_valid.
+    refunds: customer_id, refunded_on; optional refund_date_known: a refund booked on its order's day is no signal.
+    Rows without a customer or without the date are left out.
+    """
+    found: list[_Intervals] = []
+    tables = [t for t in (interactions, surveys, refunds) if t is not None]
+    customers = pa.array([], pa.string())
+    if tables:
+        ids = pa.chunked_array([c for t in tables for c in pc.cast(t["customer_id"], pa.string()).chunks], pa.string())
+        customers = pc.drop_null(pc.unique(ids))
+        customers = customers.take(pc.sort_indices(customers))
+    if interactions is not None:
+        found += _from_interactions(interactions, customers)
+    if surveys is not None:
+        found += _from_surveys(surveys, customers)
+    if refunds is not None:
+        need_columns("refunds", refunds, ("customer_id", "refunded_on"))
+        start = days_of(refunds["refunded_on"])
+        known = flags_of(refunds, "refund_date_known", True)
+        found.append(_kept("refund", codes_in(refunds["customer_id"], customers), start, start + REFUND_DAYS, known))
+    return _table(found, customers)
+
+
+def _from_interactions(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+    need_columns("interactions", table, ("customer_id", "opened_on", "resolved_on"))
+    who = codes_in(table["customer_id"], customers)
+    opened, resolved = days_of(table["opened_on"]), days_of(table["resolved_on"])
+    closed_undated = (resolved == NEVER) & ~flags_of(table, "is_open", True)
+    end = np.where(closed_undated, opened, resolved)
+    urgent = np.zeros(table.num_rows, dtype=bool)
+    if "priority" in table.column_names:
+        lowered = pc.utf8_lower(pc.cast(table["priority"], pa.string()))
+        urgent = codes_in(lowered, pa.array(["urgent", "high"])) >= 0
+    rated = numbers_of(table, "csat_score")
+    rated_on = np.where(resolved == NEVER, opened, resolved)
+    contact_who, contact_start, contact_end = _many_contacts(who, opened)
+    return [
+        _kept("urgent_open", who, opened, end, urgent),
+        _kept("open_interaction", who, opened, end, ~urgent),
+        _kept("stale_interaction", who, opened + STALE_AFTER_DAYS, end, opened < NEVER),
+        _kept("negative_csat", who, rated_on, rated_on + CSAT_DAYS, rated <= NEGATIVE_CSAT),
+        _kept("abandoned_contact", who, opened, opened + ABANDONED_DAYS, flags_of(table, "is_abandoned", False)),
+        _kept("frequent_contacts", contact_who, contact_start, contact_end, np.ones(len(contact_who), dtype=bool)),
+    ]
+
+
+def _many_contacts(who: Ints, opened: Ints) -> tuple[Ints, Ints, Ints]:
+    """From the third contact within 30 days until the first of the three is 30 days old."""
+    usable = (who >= 0) & (opened < NEVER)
+    who, opened = who[usable], opened[usable]
+    order = np.lexsort((opened, who))
+    who, opened = who[order], opened[order]
+    back = MANY_CONTACTS - 1
+    if len(who) <= back:
+        return who[:0], opened[:0], opened[:0]
+    first, last = opened[:-back], opened[back:]
+    many = (who[:-back] == who[back:]) & (last - first < CONTACT_DAYS)
+    return who[back:][many], last[many], first[many] + CONTACT_DAYS
+
+
+def _from_surveys(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+    need_columns("surveys", table, ("customer_id", "kind", "score", "submitted_on"))
+    who, day = codes_in(table["customer_id"], customers), days_of(table["submitted_on"])
+    score, valid = numbers_of(table, "score"), flags_of(table, "is_valid", True)
+    kind = codes_in(pc.utf8_lower(pc.cast(table["kind"], pa.string())), pa.array(["nps", "csat"]))
+    csat = _kept("negative_csat", who, day, day + CSAT_DAYS, valid & (kind == 1) & (score <= NEGATIVE_CSAT))
+    nps = valid & (kind == 0) & (score >= 0) & (score <= 10) & (who >= 0) & (day < NEVER)
+    who, day, score = who[nps], day[nps], score[nps]
+    # Two answers of one day have no order here: the lower one counts.
+    order = np.lexsort((-score, day, who))
+    who, day, score = who[order], day[order], score[order]
+    end = day + NPS_DAYS
+    if len(who) > 1:
+        same = who[1:] == who[:-1]
+        end[:-1] = np.where(same, np.minimum(end[:-1], day[1:]), end[:-1])
+    return [csat, _kept("nps_detractor", who, day, end, score <= 6), _kept("nps_promoter", who, day, end, score >= 9)]
+
+
+def _kept(signal: str, who: Ints, start: Ints, end: Ints, chosen: npt.NDArray[np.bool_]) -> _Intervals:
+    keep = chosen & (who >= 0) & (start < NEVER) & (end > start)
+    return _Intervals(signal, who[keep], start[keep], np.minimum(end[keep], NEVER))
+
+
+def _table(found: list[_Intervals], customers: pa.Array) -> pa.Table:
+    if not found:
+        return SIGNALS_SCHEMA.empty_table()
+    names = sorted({f.signal for f in found})
+    who = np.concatenate([f.customer for f in found])
+    signal = np.concatenate([np.full(len(f.customer), names.index(f.signal)) for f in found])
+    start, end = np.concatenate([f.start for f in found]), np.concatenate([f.end for f in found])
+    order = np.lexsort((end, start, signal, who))
+    who, signal, start, end = who[order], signal[order], start[order], end[order]
+    return pa.table(
+        {
+            "customer_id": customers.take(pa.array(who)),
+            "signal": pa.array(names, pa.string()).take(pa.array(signal)),
+            "start_on": pa.array(start.astype(np.int32)).cast(pa.date32()),
+            "end_on": pa.array(end.astype(np.int32), mask=end == NEVER).cast(pa.date32()),
+        },
+        schema=SIGNALS_SCHEMA,
+    )

@@ -1,0 +1,168 @@
+"""What was known of every customer at the end of a day, moved forward day by day.
+
+One pass over time: every fact is applied once, on its own day. The state of a day therefore cannot contain
+anything later, and computing one more day costs the facts of that day, not the history again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from analytics.churn.frames import NEVER, Ints, codes_in, days_of, hundredths_of, need_columns
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Purchase histories at the end of one day, one element per customer (0 purchase days: never bought).
+
+    A purchase is a day with at least one counted order. x, t_x, T as in BG/NBD, times in weeks.
+    """
+
+    purchase_days: Ints
+    first: Ints
+    last: Ints
+    hundredths: Ints
+    day: int
+
+    @property
+    def bought(self) -> npt.NDArray[np.bool_]:
+        return self.purchase_days > 0
+
+    def histories(self, chosen: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.float64], ...]:
+        """(x, t_x, T) of the chosen customers, all of whom have bought."""
+        first = self.first[chosen]
+        return (
+            (self.purchase_days[chosen] - 1).astype(np.float64),
+            (self.last[chosen] - first) / 7.0,
+            (self.day - first) / 7.0,
+        )
+
+    def average(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Net value per purchase day of the chosen customers, refunds of up to this day taken off."""
+        average: npt.NDArray[np.float64] = self.hundredths[chosen] / (100.0 * self.purchase_days[chosen])
+        return average
+
+
+class _Events:
+    """Facts sorted by day, handed out once each as time passes."""
+
+    def __init__(self, day: Ints, *columns: Ints) -> None:
+        order = np.argsort(day, kind="stable")
+        self._day = day[order]
+        self._columns = [c[order] for c in columns]
+        self._next = 0
+
+    def until(self, day: int) -> list[Ints]:
+        """Columns of the facts not handed out yet with a day <= `day`."""
+        stop = int(np.searchsorted(self._day, day, side="right"))
+        block = [c[self._next : stop] for c in self._columns]
+        self._next = max(self._next, stop)
+        return block
+
+
+class Timeline:
+    """The state of all customers; `advance` moves it forward, never back."""
+
+    def __init__(
+        self,
+        customers: pa.Array,
+        orders: pa.Table,
+        signals: pa.Table,
+        refunds: pa.Table | None,
+        codes: Sequence[str],
+    ) -> None:
+        """`customers` decides who is judged; facts of others, or of nobody, stay out. Columns: see `assess`.
+
+        Raises ValueError on a missing column or a signal without a weight.
+        """
+        self.customers = len(customers)
+        self._orders = _purchase_days(customers, orders)
+        self._refunds = _refunds(customers, refunds)
+        who, what, start, end = _signals(customers, signals, codes)
+        self._intervals = (who, what, start, end)
+        self._starts, self._ends = _Events(start, who, what), _Events(end, who, what)
+        self._active = np.zeros((len(codes), self.customers), dtype=np.int16)
+        self._purchase_days = np.zeros(self.customers, dtype=np.int64)
+        self._first = np.full(self.customers, NEVER, dtype=np.int64)
+        self._last = np.zeros(self.customers, dtype=np.int64)
+        self._hundredths = np.zeros(self.customers, dtype=np.int64)
+        self.day = -NEVER
+
+    def advance(self, day: int) -> None:
+        """Apply everything up to the end of `day`."""
+        if day < self.day:
+            raise ValueError(f"time does not run backwards: {day} after {self.day}")
+        who, on, money = self._orders.until(day)
+        np.add.at(self._purchase_days, who, 1)
+        np.minimum.at(self._first, who, on)
+        np.maximum.at(self._last, who, on)
+        np.add.at(self._hundredths, who, money)
+        who, money = self._refunds.until(day)
+        np.subtract.at(self._hundredths, who, money)
+        for events, step in ((self._starts, 1), (self._ends, -1)):
+            who, what = events.until(day)
+            np.add.at(self._active, (what, who), np.int16(step))
+        self.day = day
+
+    def purchases(self) -> Purchases:
+        """A copy of the purchase state."""
+        return Purchases(
+            self._purchase_days.copy(), self._first.copy(), self._last.copy(), self._hundredths.copy(), self.day
+        )
+
+    def signals(self) -> npt.NDArray[np.bool_]:
+        """Which signals are on, shape (signals, customers)."""
+        active: npt.NDArray[np.bool_] = self._active > 0
+        return active
+
+    def signal_ages(self) -> Ints:
+        """Days since the latest interval that is on began, shape (signals, customers); -1 where none is on."""
+        who, what, start, end = self._intervals
+        on = (start <= self.day) & (self.day < end)
+        latest = np.full(self._active.shape, NEVER, dtype=np.int64)
+        np.minimum.at(latest, (what[on], who[on]), self.day - start[on])
+        latest[latest == NEVER] = -1
+        return latest
+
+
+def _purchase_days(customers: pa.Array, orders: pa.Table) -> _Events:
+    need_columns("orders", orders, ("customer_id", "ordered_on", "amount"))
+    who, day = codes_in(orders["customer_id"], customers), days_of(orders["ordered_on"])
+    money = hundredths_of(orders["amount"])
+    usable = (who >= 0) & (day < NEVER)
+    who, day, money = who[usable], day[usable], money[usable]
+    keys, which = np.unique(day * max(len(customers), 1) + who, return_inverse=True)
+    total = np.zeros(len(keys), dtype=np.int64)
+    np.add.at(total, which, money)
+    day, who = np.divmod(keys, max(len(customers), 1))
+    return _Events(day, who, day, total)
+
+
+def _refunds(customers: pa.Array, refunds: pa.Table | None) -> _Events:
+    nothing = np.zeros(0, dtype=np.int64)
+    if refunds is None:
+        return _Events(nothing, nothing, nothing)
+    need_columns("refunds", refunds, ("customer_id", "refunded_on", "amount"))
+    who, day = codes_in(refunds["customer_id"], customers), days_of(refunds["refunded_on"])
+    usable = (who >= 0) & (day < NEVER)
+    return _Events(day[usable], who[usable], hundredths_of(refunds["amount"])[usable])
+
+
+def _signals(customers: pa.Array, signals: pa.Table, codes: Sequence[str]) -> tuple[Ints, Ints, Ints, Ints]:
+    need_columns("signals", signals, ("customer_id", "signal", "start_on", "end_on"))
+    what = codes_in(signals["signal"], pa.array(list(codes), pa.string()))
+    if (what < 0).any():
+        unknown = sorted({str(s) for s in signals["signal"].to_pylist() if s not in set(codes)})
+        raise ValueError(f"signals without a weight: {', '.join(unknown)}; weights exist for {', '.join(codes)}")
+    who, start, end = (
+        codes_in(signals["customer_id"], customers),
+        days_of(signals["start_on"]),
+        days_of(signals["end_on"]),
+    )
+    usable = (who >= 0) & (start < end)
+    return who[usable], what[usable], start[usable], end[usable]

@@ -1,0 +1,198 @@
+"""Connected components, and the limits that keep a component from becoming a mega-person.
+
+Components within their limits, nearly all, are taken as they are. Where a limit is broken the component is built
+again from its strongest evidence down, and what would break a limit is left out: the weakest evidence goes, every
+piece is within its limits, and nothing left out could be put back. Evidence is ordered by its own content, so the
+result is the same in every input order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from analytics.identity.evidence import Bools, Edges, Evidence, Ints
+from analytics.identity.sharing import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """`refusal` per edge as given and grown by limits; `label` is a component number per record."""
+
+    refusal: Ints
+    label: Ints
+
+
+def components(record: Ints, value: Ints, records: int, values: int) -> Ints:
+    """Component number per record of the graph record -> value (union of everything reachable)."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = records + values
+    ones = np.ones(len(record), dtype=np.int8)
+    graph = coo_array((ones, (record, records + value)), shape=(size, size)).tocsr()
+    label: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    return label[:records]
+
+
+def within_limits(
+    evidence: Evidence, refusal: Ints, retired: Bools, sharer_limit: int, why: dict[tuple[int, int], str]
+) -> Limited:
+    """Components of the edges not refused, cut where one would hold more values of a type than its rule allows.
+
+    `retired` marks values that do not count (ids that the vendor merged away); `why` is filled for each refusal.
+    """
+    edges = evidence.edges
+    records, values = len(evidence.records), len(evidence.values)
+    sound = np.flatnonzero(refusal == Refusal.NONE)
+    label = components(edges.record[sound], edges.value[sound], records, values)
+    over = _over_limit(evidence, edges.record[sound], edges.value[sound], label, retired)
+    if not len(over):
+        return Limited(refusal, label)
+    inside = sound[np.isin(label[edges.record[sound]], over)]
+    refusal = refusal.copy()
+    _Builder(evidence, retired, sharer_limit, why).build(inside, refusal)
+    sound = np.flatnonzero(refusal == Refusal.NONE)
+    return Limited(refusal, components(edges.record[sound], edges.value[sound], records, values))
+
+
+def _over_limit(evidence: Evidence, record: Ints, value: Ints, label: Ints, retired: Bools) -> Ints:
+    """Labels of the components that break a limit."""
+    used, first = np.unique(value, return_index=True)
+    used, first = used[~retired[used]], first[~retired[used]]
+    width = max(len(evidence.types), 1)
+    groups, count = np.unique(label[record[first]] * width + evidence.values.type_code[used], return_counts=True)
+    limit = np.array([rule.limit_per_customer for rule in evidence.types], np.int64)
+    if not len(groups):
+        return np.empty(0, np.int64)
+    broken: Ints = np.unique(groups[count > limit[groups % width]] // width)
+    return broken
+
+
+class _Builder:
+    """Union-find over the records and values of broken components; each root knows how many values it holds."""
+
+    def __init__(self, evidence: Evidence, retired: Bools, sharer_limit: int, why: dict[tuple[int, int], str]) -> None:
+        self._evidence = evidence
+        self._retired = retired
+        self._sharers = sharer_limit
+        self._why = why
+        self._limits = [rule.limit_per_customer for rule in evidence.types]
+        self._parent: dict[int, int] = {}
+        self._held: dict[int, list[int]] = {}
+
+    def build(self, positions: Ints, refusal: Ints) -> None:
+        """Decide about the edges at `positions`, strongest first; what must go is marked in `refusal`."""
+        edges = self._evidence.edges
+        records = len(self._evidence.records)
+        self._start(edges, positions, records)
+        by_kind: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        logins: dict[int, list[int]] = defaultdict(list)
+        kinds = self._evidence.values.type_code
+        for position in positions.tolist():
+            value = int(edges.value[position])
+            target = logins if edges.login[position] else by_kind[int(kinds[value])]
+            target[value].append(position)
+        for kind in sorted(by_kind):
+            for value in self._strongest_first(by_kind[kind], edges):
+                for position, reason in self._join(value, by_kind[kind][value], edges):
+                    refusal[position] = reason
+        # A login on a device is the weakest evidence: it ties a browser to a person who is built by now.
+        for value in self._strongest_first(logins, edges):
+            for position in self._by_record(logins[value], edges):
+                pair = [self._root(records + value), self._root(int(edges.record[position]))]
+                broken = self._broken(set(pair))
+                if broken is None:
+                    self._union(pair)
+                else:
+                    refusal[position] = Refusal.OVER_LIMIT
+                    self._why[value, int(Refusal.OVER_LIMIT)] = broken
+
+    def _start(self, edges: Edges, positions: Ints, records: int) -> None:
+        width = len(self._limits)
+        for record in np.unique(edges.record[positions]).tolist():
+            self._parent[record] = record
+            self._held[record] = [0] * width
+        for value in np.unique(edges.value[positions]).tolist():
+            held = [0] * width
+            if not self._retired[value]:
+                held[int(self._evidence.values.type_code[value])] = 1
+            self._parent[records + value] = records + value
+            self._held[records + value] = held
+
+    def _strongest_first(self, groups: dict[int, list[int]], edges: Edges) -> list[int]:
+        """Values least shared between people known by stronger evidence first, then best supported, then by text."""
+        wanted = sorted(groups)
+        texts = self._evidence.values.text.take(pa.array(wanted, pa.int64())).to_pylist()
+        ranked = []
+        for value, text in zip(wanted, texts, strict=True):
+            roots = {self._root(int(edges.record[position])) for position in groups[value]}
+            sharers = sum(1 for root in roots if any(self._held[root]))
+            ranked.append((sharers, -len(groups[value]), text, value))
+        return [value for *_, value in sorted(ranked)]
+
+    def _by_record(self, positions: list[int], edges: Edges) -> list[int]:
+        """Positions of one value in the order of their records' own names."""
+        rows = pa.array(edges.record[positions])
+        records = self._evidence.records
+        names = zip(records.source.take(rows).to_pylist(), records.record_key.take(rows).to_pylist(), strict=True)
+        return [position for _, position in sorted(zip(names, positions, strict=True))]
+
+    def _join(self, value: int, positions: list[int], edges: Edges) -> list[tuple[int, Refusal]]:
+        """Join all records of a value, or name the edges that must go.
+
+        A contested value stays with the customer that has at least twice the records of any other on it; without such
+        an owner nobody gets it, and records known by nothing else form a customer of their own.
+        """
+        node = len(self._evidence.records) + value
+        held_by: dict[int, list[int]] = defaultdict(list)
+        for position in positions:
+            held_by[self._root(int(edges.record[position]))].append(position)
+        broken = self._broken({*held_by, self._root(node)})
+        if broken is None:
+            self._union([self._root(node), *held_by])
+            return []
+        claimants = {root: found for root, found in held_by.items() if any(self._held[root])}
+        if len(claimants) > self._sharers:
+            self._why[value, int(Refusal.BLOCKED_VALUE)] = f"shared by {len(claimants)} customers"
+            return [(position, Refusal.BLOCKED_VALUE) for position in positions]
+        self._why[value, int(Refusal.OVER_LIMIT)] = broken
+        self._union([self._root(node), *(root for root in held_by if root not in claimants)])
+        owner = self._owner(claimants, self._root(node))
+        if owner is not None:
+            self._union([self._root(node), owner])
+        return [(p, Refusal.OVER_LIMIT) for root, found in claimants.items() if root != owner for p in found]
+
+    def _owner(self, claimants: dict[int, list[int]], node: int) -> int | None:
+        ranked = sorted(((len(found), root) for root, found in claimants.items()), reverse=True)
+        if not ranked or (len(ranked) > 1 and ranked[0][0] < 2 * ranked[1][0]):
+            return None
+        owner = ranked[0][1]
+        return owner if self._broken({owner, node}) is None else None
+
+    def _broken(self, roots: set[int]) -> str | None:
+        """What joining these would break, in words; None when all limits hold."""
+        if len(roots) < 2:
+            return None
+        for kind, counts in enumerate(zip(*(self._held[root] for root in roots), strict=True)):
+            if sum(counts) > self._limits[kind]:
+                name = self._evidence.types[kind].identifier_type
+                return f"one customer would hold {sum(counts)} values of {name}, limit {self._limits[kind]}"
+        return None
+
+    def _root(self, node: int) -> int:
+        root = node
+        while self._parent[root] != root:
+            root = self._parent[root]
+        while self._parent[node] != root:
+            self._parent[node], node = root, self._parent[node]
+        return root
+
+    def _union(self, roots: list[int]) -> None:
+        first, *others = dict.fromkeys(roots)
+        for other in others:
+            self._parent[other] = first
+            self._held[first] = [a + b for a, b in zip(self._held[first], self._held[other], strict=True)]

@@ -1,0 +1,325 @@
+"""From tables of text to an integer graph: records on one side, identifier values on the other, evidence between.
+
+Edges always lead from a record to a value, never from record to record: a value with n records costs n edges
+instead of n * (n - 1) / 2, and whoever wants to know why two records are one finds the value in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.identity.normalize import normalize, tidy
+from analytics.identity.pseudonym import SEPARATOR
+from analytics.identity.rules import Rule, RuleTable
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+# A time nobody wrote down: later than all others where the first is sought, earlier where the last is.
+NEVER_FIRST = np.iinfo(np.int64).max
+NEVER_LAST = np.iinfo(np.int64).min
+
+DEVICE, USER = "device_id", "user_id"
+
+
+class IdentityInputError(ValueError):
+    """The tables contradict each other: a record given twice, or evidence for a record that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """One row per source record. `seen` is microseconds since 1970 or NEVER_FIRST."""
+
+    source: pa.StringArray
+    record_key: pa.StringArray
+    seen: Ints
+    source_code: Ints
+    sources: tuple[str, ...]
+    endpoint: Bools
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One row per distinct identifier value; `type_code` counts from the strongest rule to the weakest.
+
+    `refused` names what is wrong with the value on sight (`invalid`, `blocked_value`), with `refused_why` beside it.
+    """
+
+    type_code: Ints
+    text: pa.StringArray
+    invalid: Bools
+    blocked: Bools
+    refused_why: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.type_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """One row per record and value, ordered by both. `login` marks a user id seen on a device record."""
+
+    record: Ints
+    value: Ints
+    first: Ints
+    last: Ints
+    login: Bools
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The whole input as integers. `logins` are (device value, user value) pairs of the device log."""
+
+    records: Records
+    values: Values
+    edges: Edges
+    types: tuple[Rule, ...]
+    logins: tuple[Ints, Ints]
+
+    def type_index(self, identifier_type: str) -> int:
+        """Code of a type, -1 where no evidence of that type exists."""
+        names = [rule.identifier_type for rule in self.types]
+        return names.index(identifier_type) if identifier_type in names else -1
+
+
+def gather(
+    source_records: pa.Table,
+    identifiers: pa.Table,
+    device_logins: pa.Table | None,
+    rules: RuleTable,
+    default_country: str,
+) -> Evidence:
+    """Read, normalise and number everything. Empty texts are no evidence and leave no trace.
+
+    Raises IdentityInputError when a source record is given twice or evidence names an unknown record.
+    """
+    records, keys = _records(source_records, rules)
+    given = _Given.of(identifiers)
+    record_of = pc.index_in(_joined(given.source, given.record_key), value_set=keys)
+    if record_of.null_count:
+        raise IdentityInputError(
+            f"identifiers: {record_of.null_count} rows name a record that is not in source_records"
+        )
+    row_record = _ints(record_of)
+    logins = _Logins.of(device_logins)
+
+    names = set(pc.unique(given.kind).to_pylist())
+    if len(logins.device):
+        names |= {DEVICE, USER}
+    types = tuple(sorted((rules.rule(name) for name in names), key=lambda rule: (rule.priority, rule.identifier_type)))
+
+    row_value = np.full(len(row_record), -1, dtype=np.int64)
+    builder = _ValueBuilder(default_country)
+    login_nodes: dict[str, Ints] = {DEVICE: np.empty(0, np.int64), USER: np.empty(0, np.int64)}
+    for code, rule in enumerate(types):
+        rows = np.flatnonzero(pc.equal(given.kind, rule.identifier_type).to_numpy(zero_copy_only=False))
+        texts = [given.raw.take(pa.array(rows))]
+        if rule.identifier_type in login_nodes:
+            texts.append(logins.device if rule.identifier_type == DEVICE else logins.user)
+        nodes = builder.add(code, rule, pa.concat_arrays(texts))
+        row_value[rows] = nodes[: len(rows)]
+        if rule.identifier_type in login_nodes:
+            login_nodes[rule.identifier_type] = nodes[len(rows) :]
+    values = builder.done()
+
+    device_code = next((code for code, rule in enumerate(types) if rule.identifier_type == DEVICE), -1)
+    user_code = next((code for code, rule in enumerate(types) if rule.identifier_type == USER), -1)
+    device_rows = records.endpoint[row_record] & (values.type_code[row_value] == device_code)
+    # What the device log says is evidence of the device's own record too.
+    on, login = join_on(row_value[device_rows], login_nodes[DEVICE])
+    edges = _edges(
+        np.concatenate([row_record, row_record[device_rows][on]]),
+        np.concatenate([row_value, login_nodes[USER][login]]),
+        np.concatenate([given.first, logins.first[login]]),
+        np.concatenate([given.last, logins.last[login]]),
+        len(values),
+    )
+    is_login = records.endpoint[edges.record] & (values.type_code[edges.value] == user_code)
+    return Evidence(
+        records=records,
+        values=values,
+        edges=Edges(edges.record, edges.value, edges.first, edges.last, is_login),
+        types=types,
+        logins=(login_nodes[DEVICE], login_nodes[USER]),
+    )
+
+
+def join_on(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """Row numbers of both sides for every pair of equal keys (an inner join)."""
+    order = np.argsort(right, kind="stable")
+    ordered = right[order]
+    begin = np.searchsorted(ordered, left, side="left")
+    count = np.searchsorted(ordered, left, side="right") - begin
+    rows = np.repeat(np.arange(len(left)), count)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    return rows, order[np.repeat(begin, count) + within]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    source: pa.StringArray
+    record_key: pa.StringArray
+    kind: pa.StringArray
+    raw: pa.StringArray
+    first: Ints
+    last: Ints
+
+    @staticmethod
+    def of(identifiers: pa.Table) -> _Given:
+        written = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(_text(identifiers, "raw_value")), ""), False)
+        table = identifiers.filter(written)
+        seen = "last_seen_at" if "last_seen_at" in table.column_names else "seen_at"
+        return _Given(
+            source=_text(table, "source"),
+            record_key=_text(table, "record_key"),
+            kind=_text(table, "identifier_type"),
+            raw=_text(table, "raw_value"),
+            first=_times(table, "seen_at", NEVER_FIRST),
+            last=_times(table, seen, NEVER_LAST),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Logins:
+    device: pa.StringArray
+    user: pa.StringArray
+    first: Ints
+    last: Ints
+
+    @staticmethod
+    def of(table: pa.Table | None) -> _Logins:
+        if table is None:
+            nothing = np.empty(0, np.int64)
+            return _Logins(pa.array([], pa.string()), pa.array([], pa.string()), nothing, nothing)
+        whole = table.filter(pc.and_(pc.is_valid(table["device_id"]), pc.is_valid(table["user_id"])))
+        once = whole.group_by(["device_id", "user_id"]).aggregate([("login_at", "min"), ("login_at", "max")])
+        return _Logins(
+            device=_text(once, "device_id"),
+            user=_text(once, "user_id"),
+            first=_times(once, "login_at_min", NEVER_FIRST),
+            last=_times(once, "login_at_max", NEVER_LAST),
+        )
+
+
+class _ValueBuilder:
+    """Collects the distinct values of all types under one numbering."""
+
+    def __init__(self, default_country: str) -> None:
+        self._country = default_country
+        self._types: list[Ints] = []
+        self._texts: list[pa.StringArray] = []
+        self._invalid: list[Bools] = []
+        self._blocked: list[Bools] = []
+        self._why: dict[int, str] = {}
+        self._size = 0
+
+    def add(self, code: int, rule: Rule, raw: pa.StringArray) -> Ints:
+        """Value number of each raw text."""
+        encoded = raw.dictionary_encode()
+        normal = normalize(rule.form, encoded.dictionary, self._country)
+        invalid = pc.is_null(normal.values)
+        # An invalid value keeps its tidied text, so that its drop can be told apart from others.
+        shown = pc.if_else(invalid, tidy(encoded.dictionary), normal.values).dictionary_encode()
+        texts, of_distinct = shown.dictionary, _ints(shown.indices)
+        _, first = np.unique(of_distinct, return_index=True)
+        is_invalid = _bools(invalid)[first]
+        reasons = normal.reasons.take(pa.array(first))
+        reasons = pc.if_else(pa.array(is_invalid), reasons, _blocked_by(rule, texts, reasons))
+        for row in np.flatnonzero(_bools(pc.is_valid(reasons))):
+            self._why[self._size + int(row)] = reasons[int(row)].as_py()
+        self._types.append(np.full(len(texts), code, dtype=np.int64))
+        self._texts.append(texts)
+        self._invalid.append(is_invalid)
+        self._blocked.append(_bools(pc.is_valid(reasons)) & ~is_invalid)
+        nodes = self._size + of_distinct[_ints(encoded.indices)]
+        self._size += len(texts)
+        return nodes
+
+    def done(self) -> Values:
+        return Values(
+            type_code=np.concatenate([np.empty(0, np.int64), *self._types]),
+            text=pa.concat_arrays([pa.array([], pa.string()), *self._texts]),
+            invalid=np.concatenate([np.empty(0, np.bool_), *self._invalid]),
+            blocked=np.concatenate([np.empty(0, np.bool_), *self._blocked]),
+            refused_why=self._why,
+        )
+
+
+def _blocked_by(rule: Rule, texts: pa.StringArray, reasons: pa.StringArray) -> pa.StringArray:
+    for name, pattern in rule.blocked_patterns:
+        reasons = pc.if_else(pc.match_substring_regex(texts, pattern), name, reasons)
+    if rule.blocked_values:
+        listed = pc.is_in(texts, value_set=pa.array(sorted(rule.blocked_values), pa.string()))
+        reasons = pc.if_else(listed, "listed", reasons)
+    return reasons
+
+
+def _records(table: pa.Table, rules: RuleTable) -> tuple[Records, pa.StringArray]:
+    source, record_key = _text(table, "source"), _text(table, "record_key")
+    keys = _joined(source, record_key)
+    if pc.count_distinct(keys).as_py() != len(keys) or keys.null_count:
+        raise IdentityInputError("source_records: (source, record_key) must be there and unique")
+    encoded = source.dictionary_encode()
+    sources = tuple(encoded.dictionary.to_pylist())
+    code = _ints(encoded.indices)
+    kinds = np.array([name.rpartition(".")[2] in rules.endpoint_kinds for name in sources], dtype=np.bool_)
+    return (
+        Records(
+            source=source,
+            record_key=record_key,
+            seen=_times(table, "seen_at", NEVER_FIRST),
+            source_code=code,
+            sources=sources,
+            endpoint=kinds[code] if len(kinds) else np.zeros(len(code), np.bool_),
+        ),
+        keys,
+    )
+
+
+def _edges(record: Ints, value: Ints, first: Ints, last: Ints, values: int) -> Edges:
+    key = record * max(values, 1) + value
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    begin = np.flatnonzero(np.diff(key, prepend=-1))
+    none = np.empty(0, np.int64)
+    return Edges(
+        record=record[order][begin],
+        value=value[order][begin],
+        first=np.minimum.reduceat(first[order], begin) if len(begin) else none,
+        last=np.maximum.reduceat(last[order], begin) if len(begin) else none,
+        login=np.zeros(len(begin), np.bool_),
+    )
+
+
+def _joined(source: pa.StringArray, record_key: pa.StringArray) -> pa.StringArray:
+    return pc.binary_join_element_wise(source, record_key, SEPARATOR)
+
+
+def _text(table: pa.Table, name: str) -> pa.StringArray:
+    column = table[name].cast(pa.string())
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+
+
+def _times(table: pa.Table, name: str, missing: int) -> Ints:
+    moments = table[name].cast(pa.timestamp("us")).cast(pa.int64())
+    return _ints(pc.fill_null(moments, missing))
+
+
+def _ints(array: pa.Array | pa.ChunkedArray) -> Ints:
+    return np.asarray(array.to_numpy(), dtype=np.int64)
+
+
+def _bools(array: pa.Array) -> Bools:
+    return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.bool_)

@@ -1,0 +1,59 @@
+{#-
+    Numbers as they may be published: exact DECIMAL sums, and DOUBLE only as a rounded quotient of two of them, so that
+    two builds of the same files give the same bytes.
+-#}
+
+{#- Quotient of two exact numbers as a DOUBLE with 6 decimals; NULL where the denominator is zero or unknown. -#}
+{% macro core_ratio(numerator, denominator) -%}
+    case
+        when {{ denominator }} <> 0
+        then round(cast({{ numerator }} as double) / cast({{ denominator }} as double), 6)
+    end
+{%- endmacro %}
+
+{#- Money in the reporting currency, without decimals where that currency has no minor unit. -#}
+{% macro core_reporting_money(expression) -%}
+    {%- set decimals = 0 if var('currency') in ('JPY', 'KRW') else 2 -%}
+    cast(round({{ expression }}, {{ decimals }}) as decimal(18, 2))
+{%- endmacro %}
+
+{#- Exact middle of DECIMAL values: no float interpolation. The mean of the two middle values where their number is even. -#}
+{% macro core_median(expression) -%}
+    {{ return(adapter.dispatch('core_median', 'kizuna')(expression)) }}
+{%- endmacro %}
+
+{% macro default__core_median(expression) -%}
+    cast(quantile_cont({{ expression }}, 0.5) as decimal(18, 2))
+{%- endmacro %}
+
+{% macro spark__core_median(expression) -%}
+    cast(round(percentile({{ expression }}, 0.5), 2) as decimal(18, 2))
+{%- endmacro %}
+
+{#- The build's as_of as a DATE. -#}
+{% macro core_as_of() -%}
+    cast('{{ var("as_of") }}' as date)
+{%- endmacro %}
+
+{#- First day of the month of a date. -#}
+{% macro core_month(day) -%}
+    cast(date_trunc('month', {{ day }}) as date)
+{%- endmacro %}
+
+{#- Monday of the week of a date (ISO week on both engines). -#}
+{% macro core_week(day) -%}
+    cast(date_trunc('week', {{ day }}) as date)
+{%- endmacro %}
+
+{#- A date moved by whole days. -#}
+{% macro core_add_days(day, days) -%}
+    cast({{ dbt.dateadd('day', days, day) }} as date)
+{%- endmacro %}
+
+{#- Months from the month of one date to the month of another, BIGINT. -#}
+{% macro core_months_between(from_day, to_day) -%}
+    cast(
+        (extract(year from {{ to_day }}) - extract(year from {{ from_day }})) * 12
+        + extract(month from {{ to_day }}) - extract(month from {{ from_day }}) as bigint
+    )
+{%- endmacro %}

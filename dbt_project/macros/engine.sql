@@ -1,0 +1,77 @@
+{#-
+    The only places where engines differ. Models call these and stay plain ANSI SQL otherwise
+    (no QUALIFY, no lambdas, no EXCLUDE), so that the same files run on DuckDB and on Spark.
+-#}
+
+{#- Calendar date in the company's zone of a UTC timestamp. -#}
+{% macro local_date(ts) -%}
+    {{ return(adapter.dispatch('local_date', 'kizuna')(ts)) }}
+{%- endmacro %}
+
+{% macro default__local_date(ts) -%}
+    cast(cast({{ ts }} as timestamp) at time zone 'UTC' at time zone '{{ var("timezone") }}' as date)
+{%- endmacro %}
+
+{% macro spark__local_date(ts) -%}
+    cast(from_utc_timestamp({{ ts }}, '{{ var("timezone") }}') as date)
+{%- endmacro %}
+
+
+{#- UTC timestamp at which a local calendar date begins. -#}
+{% macro local_midnight_utc(day) -%}
+    {{ return(adapter.dispatch('local_midnight_utc', 'kizuna')(day)) }}
+{%- endmacro %}
+
+{% macro default__local_midnight_utc(day) -%}
+    (cast({{ day }} as timestamp) at time zone '{{ var("timezone") }}' at time zone 'UTC')
+{%- endmacro %}
+
+{% macro spark__local_midnight_utc(day) -%}
+    to_utc_timestamp(cast({{ day }} as timestamp), '{{ var("timezone") }}')
+{%- endmacro %}
+
+
+{#- Whole seconds from one timestamp to another, BIGINT, negative when they are in the wrong order. -#}
+{% macro epoch_seconds(from_ts, to_ts) -%}
+    {{ return(adapter.dispatch('epoch_seconds', 'kizuna')(from_ts, to_ts)) }}
+{%- endmacro %}
+
+{% macro default__epoch_seconds(from_ts, to_ts) -%}
+    cast(floor((epoch_us({{ to_ts }}) - epoch_us({{ from_ts }})) / 1000000) as bigint)
+{%- endmacro %}
+
+{% macro spark__epoch_seconds(from_ts, to_ts) -%}
+    cast(floor((unix_micros({{ to_ts }}) - unix_micros({{ from_ts }})) / 1000000) as bigint)
+{%- endmacro %}
+
+
+{#- Minutes from one timestamp to another, DECIMAL(18,2), by whole seconds. -#}
+{% macro epoch_minutes(from_ts, to_ts) -%}
+    cast(round({{ epoch_seconds(from_ts, to_ts) }} / 60.0, 2) as decimal(18, 2))
+{%- endmacro %}
+
+
+{#- Days from one date to another, BIGINT. -#}
+{% macro days_between(from_day, to_day) -%}
+    {{ return(adapter.dispatch('days_between', 'kizuna')(from_day, to_day)) }}
+{%- endmacro %}
+
+{% macro default__days_between(from_day, to_day) -%}
+    cast(date_diff('day', cast({{ from_day }} as date), cast({{ to_day }} as date)) as bigint)
+{%- endmacro %}
+
+{% macro spark__days_between(from_day, to_day) -%}
+    cast(datediff(cast({{ to_day }} as date), cast({{ from_day }} as date)) as bigint)
+{%- endmacro %}
+
+
+{#-
+    MD5 in hex over the text of the columns, NULL told apart from the empty string. Both engines write text,
+    integers, decimals, booleans, dates and timestamps alike, so the hash is the same on either.
+-#}
+{% macro content_hash(columns) -%}
+    md5(concat_ws(chr(31)
+        {%- for column in columns -%}
+        , coalesce(cast({{ column }} as {{ dbt.type_string() }}), chr(30))
+        {%- endfor -%}))
+{%- endmacro %}

@@ -1,0 +1,258 @@
+with
+
+ga4_events as (
+
+    select * from {{ ref('stg_ga4__events') }}
+
+),
+
+mapped_events as (
+
+    select * from {{ ref('stg_mapped__web_event') }}
+
+),
+
+customer_map as (
+
+    select * from {{ source('identity', 'customer_map') }}
+
+),
+
+-- Events without a device (consent denied) belong to nobody and to no session.
+events as (
+
+    select
+        'ga4' as source_name,
+        'ga4.device' as device_source,
+        device_id,
+        'ga4.user' as user_source,
+        user_id,
+        session_key,
+        event_key,
+        event_name,
+        occurred_at,
+        transaction_id,
+        is_session_engaged,
+        device_category,
+        traffic_source,
+        traffic_medium
+    from ga4_events
+    where device_id is not null and occurred_at is not null
+    union all
+    select
+        source_name,
+        'mapped.' || identity_namespace || '.device',
+        device_id,
+        'mapped.' || identity_namespace || '.user',
+        user_id,
+        session_key,
+        event_key,
+        event_name,
+        occurred_at,
+        cast(null as varchar),
+        cast(null as boolean),
+        device_category,
+        traffic_source,
+        traffic_medium
+    from mapped_events
+    where device_id is not null and occurred_at is not null
+
+),
+
+-- Where the source names no session, 30 minutes without an event end one.
+gaps as (
+
+    select
+        events.*,
+        lag(occurred_at) over (
+            partition by source_name, device_id, case when session_key is null then 1 else 0 end
+            order by occurred_at, event_key
+        ) as previous_at
+    from events
+
+),
+
+numbered as (
+
+    select
+        gaps.*,
+        sum(
+            case
+                when session_key is null
+                    and (previous_at is null or {{ epoch_seconds('previous_at', 'occurred_at') }} > 1800)
+                then 1
+                else 0
+            end
+        ) over (
+            partition by source_name, device_id, case when session_key is null then 1 else 0 end
+            order by occurred_at, event_key
+            rows between unbounded preceding and current row
+        ) as inferred_number
+    from gaps
+
+),
+
+session_events as (
+
+    select
+        numbered.*,
+        coalesce(
+            source_name || ':' || session_key,
+            source_name || ':' || md5(device_id || '|' || cast(inferred_number as varchar))
+        ) as session_id
+    from numbered
+
+),
+
+sessions as (
+
+    select
+        session_id,
+        source_name,
+        device_source,
+        device_id,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        count(*) as events,
+        sum(case when event_name in ('page_view', 'screen_view') then 1 else 0 end) as page_views,
+        max(case when is_session_engaged then 1 else 0 end) = 1 as engaged,
+        count(distinct case when event_name = 'purchase' then coalesce(transaction_id, event_key) end) as purchases
+    from session_events
+    group by session_id, source_name, device_source, device_id
+
+),
+
+entries as (
+
+    select session_id, device_category, traffic_source, traffic_medium
+    from (
+        select
+            session_id,
+            device_category,
+            traffic_source,
+            traffic_medium,
+            row_number() over (
+                partition by session_id
+                order by case when traffic_source is null then 1 else 0 end, occurred_at, event_key
+            ) as entry_rank
+        from session_events
+    ) as ranked
+    where entry_rank = 1
+
+),
+
+-- Logins that lead to a customer; a user id that maps to nobody says nothing.
+logins as (
+
+    select
+        session_events.session_id,
+        session_events.source_name,
+        session_events.device_id,
+        session_events.occurred_at,
+        map.customer_id
+    from session_events
+    inner join customer_map as map
+        on session_events.user_source = map.source and session_events.user_id = map.record_key
+
+),
+
+-- Several people in one session: whoever did most in it, then whoever came first.
+session_logins as (
+
+    select session_id, customer_id
+    from (
+        select
+            session_id,
+            customer_id,
+            row_number() over (
+                partition by session_id
+                order by count(*) desc, min(occurred_at), customer_id
+            ) as login_rank
+        from logins
+        group by session_id, customer_id
+    ) as ranked
+    where login_rank = 1
+
+),
+
+login_moments as (
+
+    select source_name, device_id, occurred_at, max(customer_id) as customer_id
+    from logins
+    group by source_name, device_id, occurred_at
+
+),
+
+login_slices as (
+
+    select
+        source_name,
+        device_id,
+        customer_id,
+        occurred_at as slice_from,
+        lead(occurred_at) over (partition by source_name, device_id order by occurred_at) as slice_until,
+        row_number() over (partition by source_name, device_id order by occurred_at) as login_number
+    from login_moments
+
+),
+
+attributed as (
+
+    select
+        sessions.*,
+        session_logins.customer_id as login_customer_id,
+        before.customer_id as before_customer_id,
+        case
+            when upcoming.slice_from <= {{ dbt.dateadd('day', var('device_login_window_days'), 'sessions.ended_at') }}
+            then upcoming.customer_id
+        end as next_customer_id,
+        device_map.customer_id as device_customer_id,
+        coalesce(device_map.is_known, false) as device_is_known
+    from sessions
+    left join session_logins on sessions.session_id = session_logins.session_id
+    left join login_slices as before
+        on sessions.source_name = before.source_name
+        and sessions.device_id = before.device_id
+        and before.slice_from < sessions.started_at
+        and (before.slice_until is null or before.slice_until >= sessions.started_at)
+    -- The device's first login, and only when it lies after the session: nobody had logged in before.
+    left join login_slices as upcoming
+        on sessions.source_name = upcoming.source_name
+        and sessions.device_id = upcoming.device_id
+        and upcoming.login_number = 1
+        and upcoming.slice_from > sessions.ended_at
+    left join customer_map as device_map
+        on sessions.device_source = device_map.source and sessions.device_id = device_map.record_key
+
+),
+
+final as (
+
+    select
+        attributed.session_id,
+        coalesce(login_customer_id, before_customer_id, next_customer_id, device_customer_id) as customer_id,
+        md5(device_source || '|' || device_id) as device_id_hash,
+        source_name as event_source,
+        started_at,
+        ended_at,
+        {{ local_date('started_at') }} as started_on,
+        events,
+        cast(page_views as bigint) as page_views,
+        engaged,
+        purchases,
+        entries.traffic_source as source,
+        entries.traffic_medium as medium,
+        entries.device_category,
+        case
+            when login_customer_id is not null then 'login'
+            when before_customer_id is not null then 'slice_before'
+            when next_customer_id is not null then 'slice_next'
+            when device_is_known then 'device'
+            else 'anonymous'
+        end as attribution
+    from attributed
+    left join entries on attributed.session_id = entries.session_id
+
+)
+
+select * from final

@@ -1,0 +1,123 @@
+with
+
+shopify_orders as (
+
+    select * from {{ ref('stg_shopify__orders') }}
+
+),
+
+mapped_orders as (
+
+    select * from {{ ref('stg_mapped__order') }}
+
+),
+
+customer_map as (
+
+    select * from {{ source('identity', 'customer_map') }}
+
+),
+
+customers as (
+
+    select customer_id, account_id from {{ ref('dim_customers') }}
+
+),
+
+exchange_rates as (
+
+    select * from {{ ref('int_exchange_rates') }}
+
+),
+
+unified as (
+
+    select
+        'shopify:' || order_name as order_id,
+        'shopify' as source,
+        order_name as order_key,
+        cast(null as varchar) as identity_namespace,
+        person_source,
+        person_record_key,
+        cast(null as varchar) as account_key,
+        ordered_at,
+        ordered_on,
+        upper(currency) as currency,
+        total_amount as gross_amount,
+        coalesce(discount_amount, 0) as discount_amount,
+        refunded_amount as exported_refund_amount,
+        sales_channel as channel,
+        is_cancelled,
+        is_voided,
+        is_test
+    from shopify_orders
+    union all
+    select
+        'mapped.' || source_name || ':' || order_key,
+        source_name,
+        order_key,
+        identity_namespace,
+        person_source,
+        person_record_key,
+        account_key,
+        ordered_at,
+        ordered_on,
+        upper(currency),
+        gross_amount,
+        coalesce(discount_amount, 0),
+        cast(0 as decimal(18, 2)),
+        channel,
+        is_cancelled,
+        lower(coalesce(status, '')) = 'voided',
+        is_test
+    from mapped_orders
+
+),
+
+judged as (
+
+    select
+        unified.*,
+        case
+            when is_test then 'test'
+            when is_cancelled then 'cancelled'
+            when is_voided then 'voided'
+            when ordered_on is null then 'no_event_time'
+        end as exclusion_reason
+    from unified
+
+),
+
+final as (
+
+    select
+        judged.order_id,
+        judged.source,
+        judged.order_key,
+        judged.identity_namespace,
+        map.customer_id,
+        coalesce(judged.account_key, customers.account_id) as account_id,
+        judged.ordered_at,
+        judged.ordered_on,
+        judged.channel,
+        judged.currency,
+        cast(judged.gross_amount as decimal(18, 2)) as gross_amount,
+        cast(judged.discount_amount as decimal(18, 2)) as discount_amount,
+        cast(judged.exported_refund_amount as decimal(18, 2)) as exported_refund_amount,
+        rates.rate as exchange_rate,
+        judged.is_cancelled,
+        judged.is_test,
+        judged.exclusion_reason
+    from judged
+    left join customer_map as map
+        on judged.person_source = map.source and judged.person_record_key = map.record_key
+    left join customers
+        on map.customer_id = customers.customer_id
+    left join exchange_rates as rates
+        on judged.currency = rates.currency
+        and judged.ordered_on >= rates.valid_from
+        and (rates.valid_until is null or judged.ordered_on < rates.valid_until)
+
+)
+
+select * from final

@@ -1,0 +1,40 @@
+with
+
+scores as (
+
+    select * from {{ source('scores', 'churn_scores') }}
+
+),
+
+customers as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+final as (
+
+    select
+        scores.customer_id,
+        cast(scores.as_of as date) as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone,
+        cast('{{ var("currency") }}' as varchar) as currency,
+        customers.display_label,
+        customers.region,
+        customers.account_id,
+        cast(scores.probability as double) as probability,
+        cast(scores.p_alive as double) as p_alive,
+        cast(scores.band as varchar) as band,
+        cast(scores.reason as varchar) as reason,
+        cast(scores.driver_1 as varchar) as driver_1,
+        cast(scores.driver_2 as varchar) as driver_2,
+        cast(scores.driver_3 as varchar) as driver_3,
+        cast(scores.expected_value as decimal(18, 2)) as expected_value,
+        cast(scores.value_at_risk as decimal(18, 2)) as value_at_risk,
+        cast(scores.model as varchar) as model
+    from scores
+    left join customers on scores.customer_id = customers.customer_id
+
+)
+
+select * from final

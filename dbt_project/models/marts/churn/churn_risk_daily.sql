@@ -1,0 +1,30 @@
+with
+
+daily as (
+
+    select * from {{ source('scores', 'churn_daily') }}
+
+),
+
+final as (
+
+    select
+        cast(segment_type as varchar) as segment_type,
+        cast(segment as varchar) as segment,
+        cast(day as date) as day,
+        {{ core_as_of() }} as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone,
+        cast('{{ var("currency") }}' as varchar) as currency,
+        cast(scored as bigint) as scored,
+        cast(at_risk as bigint) as at_risk,
+        cast(share as double) as share,
+        cast(value_at_risk as decimal(18, 2)) as value_at_risk,
+        cast(baseline as double) as baseline,
+        cast(z as double) as z,
+        cast(is_spike as boolean) as is_spike,
+        cast(status as varchar) as status
+    from daily
+
+)
+
+select * from final

@@ -1,0 +1,109 @@
+with
+
+customers as (
+
+    select * from {{ ref('dim_customers') }}
+
+),
+
+features as (
+
+    select * from {{ ref('customer_features') }}
+
+),
+
+lifetime_values as (
+
+    select * from {{ ref('ltv_by_customer') }}
+
+),
+
+churn as (
+
+    select * from {{ ref('churn_risk') }}
+
+),
+
+-- Share of buyers who brought less, counted from the top; equal revenue gets an equal tier.
+value_ranks as (
+
+    select
+        customer_id,
+        percent_rank() over (order by net desc) as rank_from_top
+    from lifetime_values
+    where orders > 0
+
+),
+
+final as (
+
+    select
+        customers.customer_id,
+        customers.display_label,
+        customers.is_known,
+        {{ core_as_of() }} as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone,
+        cast('{{ var("currency") }}' as varchar) as currency,
+        customers.first_seen_at,
+        customers.last_seen_at,
+        customers.email_consent,
+        customers.region,
+        customers.country,
+        customers.age_band,
+        customers.account_id,
+        customers.sources,
+        customers.records,
+        case
+            when features.orders = 0 and not customers.is_known then 'anonymous visitor'
+            when features.orders = 0 then 'not yet a buyer'
+            when features.days_since_order >= 2 * {{ var('churn_horizon_days') }} then 'lapsed'
+            when features.days_since_order >= {{ var('churn_horizon_days') }} then 'cooling'
+            when features.tenure_days < 30 then 'new buyer'
+            else 'active buyer'
+        end as lifecycle_segment,
+        case
+            when value_ranks.rank_from_top is null then 'no purchase'
+            when value_ranks.rank_from_top < 0.2 then 'top 20 %'
+            when value_ranks.rank_from_top < 0.5 then 'next 30 %'
+            else 'lower half'
+        end as value_tier,
+        features.orders,
+        features.first_order_on,
+        features.last_order_on,
+        features.days_since_order,
+        features.gross_reporting as gross_revenue,
+        features.refunded_reporting as refunds,
+        features.net_reporting as net_revenue,
+        lifetime_values.margin,
+        lifetime_values.predicted_12m,
+        lifetime_values.ltv,
+        features.last_nps as nps,
+        features.last_nps_on as nps_on,
+        case
+            when features.last_nps >= 9 then 'promoter'
+            when features.last_nps >= 7 then 'passive'
+            when features.last_nps >= 0 then 'detractor'
+        end as nps_group,
+        {{ core_ratio('features.csat_sum', 'features.csat_answers') }} as csat,
+        features.csat_answers,
+        features.interactions,
+        features.open_interactions as open_tickets,
+        features.interactions_30d,
+        features.last_interaction_on,
+        features.sessions_90d,
+        features.last_session_on,
+        churn.probability as churn_probability,
+        coalesce(churn.band, 'not_scored') as churn_band,
+        churn.driver_1 as churn_driver_1,
+        churn.driver_2 as churn_driver_2,
+        churn.driver_3 as churn_driver_3,
+        churn.value_at_risk
+    from customers
+    inner join features on customers.customer_id = features.customer_id
+    left join lifetime_values on customers.customer_id = lifetime_values.customer_id
+    left join value_ranks on customers.customer_id = value_ranks.customer_id
+    left join churn on customers.customer_id = churn.customer_id
+
+)
+
+select * from final

@@ -1,0 +1,62 @@
+with
+
+-- family: whose files must be there for a day to be complete. aggregation: how value follows from its parts.
+listed as (
+
+    select *
+    from (
+        values
+        ('orders', 'Orders', '注文数', 'count', 'sum', 'orders', 'up',
+            'Counted orders placed on the day; test, cancelled and voided orders are left out.'),
+        ('gross_revenue', 'Gross revenue', '総売上', 'money', 'sum', 'orders', 'up',
+            'Totals of the orders placed on the day, tax and shipping included, before refunds.'),
+        ('refunds', 'Refunds', '返金額', 'money', 'sum', 'orders', 'down',
+            'Refunds of counted orders, on the day of the refund, or on the day of the order where no date is known.'),
+        ('net_revenue', 'Net revenue', '純売上', 'money', 'sum', 'orders', 'up',
+            'Gross revenue of the day minus the refunds of the day.'),
+        ('new_customers', 'New customers', '新規顧客数', 'count', 'sum', 'orders', 'up',
+            'Customers whose first counted order was placed on the day.'),
+        ('active_customers_90d', 'Active customers (90 days)', 'アクティブ顧客数(90日)', 'count', 'sum', 'orders', 'up',
+            'Customers with a counted order on the day or in the 89 days before it.'),
+        ('sessions', 'Sessions', 'セッション数', 'count', 'sum', 'web', 'up',
+            'Web and app sessions that began on the day.'),
+        ('interactions_opened', 'Contacts opened', '問い合わせ件数', 'count', 'sum', 'support', 'down',
+            'Tickets, cases and calls opened on the day; legs of a transferred call count once.'),
+        ('open_interactions', 'Open contacts', '未解決の問い合わせ', 'count', 'sum', 'support', 'down',
+            'Contacts opened by the end of the day and not resolved by then.'),
+        ('first_response_median_minutes', 'First response (median minutes)', '初回応答時間(中央値・分)', 'minutes', 'median',
+            'support', 'down', 'Median of calendar minutes to the first response, of contacts opened on the day.'),
+        ('sla_met_share', 'Answered within target', '目標時間内の応答率', 'share', 'ratio', 'support', 'up',
+            'Share of contacts opened on the day whose first response came within the target of their priority.'),
+        ('abandonment_share', 'Abandoned calls', '放棄呼率', 'share', 'ratio', 'support', 'down',
+            'Share of calls of the day whose caller left before an agent answered.'),
+        ('csat_avg', 'CSAT (mean)', '顧客満足度(平均)', 'score', 'ratio', 'support', 'up',
+            'Mean of satisfaction answers, 1 to 5: of contacts by their opening day, of surveys by the day of the answer.'),
+        ('nps_relational_28d', 'NPS, relational (28 days)', 'NPS・関係性調査(28日)', 'nps', 'nps', 'survey', 'up',
+            'Promoters minus detractors in percent, latest relational answer per customer in 28 days.'),
+        ('nps_transactional_28d', 'NPS, transactional (28 days)', 'NPS・取引後調査(28日)', 'nps', 'nps', 'survey', 'up',
+            'Promoters minus detractors in percent, latest transactional answer per customer in 28 days.'),
+        ('high_risk_share', 'Customers at high churn risk', '解約リスクの高い顧客の割合', 'share', 'ratio', 'orders', 'down',
+            'Share of scored customers whose churn probability lies in the band high.'),
+        ('value_at_risk', 'Value at risk', 'リスク金額', 'money', 'sum', 'orders', 'down',
+            'Probability times expected value, summed over the customers at high risk.')
+    ) as kpis (kpi, name_en, name_ja, unit, aggregation, family, better, definition)
+
+),
+
+final as (
+
+    select
+        cast(kpi as varchar) as kpi,
+        cast(name_en as varchar) as name_en,
+        cast(name_ja as varchar) as name_ja,
+        cast(unit as varchar) as unit,
+        cast(aggregation as varchar) as aggregation,
+        cast(family as varchar) as family,
+        cast(better as varchar) as better,
+        cast(definition as varchar) as definition
+    from listed
+
+)
+
+select * from final

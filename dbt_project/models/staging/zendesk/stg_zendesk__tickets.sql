@@ -1,0 +1,109 @@
+{% set content = [
+    'generated_timestamp', 'external_id', 'type', 'subject', 'priority', 'status', 'via_channel', 'requester_id',
+    'submitter_id', 'assignee_id', 'group_id', 'organization_id', 'tags', 'satisfaction_score',
+    'satisfaction_comment', 'created_at', 'reply_time_calendar_minutes', 'reply_time_business_minutes',
+    'first_resolution_calendar_minutes', 'full_resolution_calendar_minutes', 'agent_wait_calendar_minutes',
+    'requester_wait_calendar_minutes', 'on_hold_calendar_minutes', 'reopens', 'replies', 'assignee_stations',
+    'group_stations', 'initially_assigned_at', 'assigned_at', 'solved_at', 'latest_comment_added_at'
+] %}
+
+with source as (
+    select * from {{ source('raw', 'zendesk__tickets') }}
+),
+
+-- Time-based pages repeat a ticket, even with the same updated_at; of those the one generated last counts.
+versions as (
+    select
+        *,
+        {{ version_rank(key=['id'], newest='updated_at', content=content, then_newest='generated_timestamp') }} as version_rank
+    from source
+    where {{ happened_by_as_of('created_at') }}
+),
+
+-- What a version younger than as_of tells of the time after it is taken back.
+cut as (
+    select
+        *,
+        {{ until_as_of('solved_at') }} as solved_by_as_of,
+        coalesce(updated_at >= {{ as_of_end() }}, false) as is_state_after_as_of,
+        {{ epoch_minutes('created_at', as_of_end()) }} as minutes_to_as_of
+    from versions
+    where version_rank = 1
+),
+
+renamed as (
+    select
+        -- keys
+        id as ticket_id,
+        external_id,
+        requester_id,
+        submitter_id,
+        assignee_id,
+        group_id,
+        organization_id,
+
+        -- who asked
+        case when requester_id is not null then 'zendesk.user' end as person_source,
+        requester_id as person_record_key,
+
+        -- ticket
+        type as ticket_type,
+        subject,
+        priority,
+        case
+            when is_state_after_as_of and solved_by_as_of is null and status in ('solved', 'closed') then 'open'
+            else status
+        end as status,
+        via_channel as channel,
+        tags,
+        case when not is_state_after_as_of then satisfaction_score end as satisfaction_score,
+        case when not is_state_after_as_of then satisfaction_comment end as satisfaction_comment,
+
+        -- measures
+        case
+            when reply_time_calendar_minutes > minutes_to_as_of then null
+            else reply_time_calendar_minutes
+        end as first_reply_minutes,
+        case
+            when reply_time_calendar_minutes > minutes_to_as_of then null
+            else reply_time_business_minutes
+        end as first_reply_minutes_business,
+        case
+            when first_resolution_calendar_minutes > minutes_to_as_of then null
+            else first_resolution_calendar_minutes
+        end as first_resolution_minutes,
+        case
+            when full_resolution_calendar_minutes > minutes_to_as_of then null
+            else full_resolution_calendar_minutes
+        end as full_resolution_minutes,
+        agent_wait_calendar_minutes as agent_wait_minutes,
+        requester_wait_calendar_minutes as requester_wait_minutes,
+        on_hold_calendar_minutes as on_hold_minutes,
+        reopens,
+        replies,
+        assignee_stations,
+        group_stations,
+
+        -- times
+        created_at,
+        {{ local_date('created_at') }} as created_on,
+        updated_at,
+        {{ until_as_of('initially_assigned_at') }} as initially_assigned_at,
+        {{ until_as_of('assigned_at') }} as assigned_at,
+        solved_by_as_of as solved_at,
+        {{ until_as_of('latest_comment_added_at') }} as latest_comment_at,
+        {{ as_of_note('created_at', 'updated_at') }} as as_of_note,
+
+        -- lineage
+        _source,
+        _file,
+        _line,
+        _batch
+    from cut
+),
+
+final as (
+    select * from renamed
+)
+
+select * from final

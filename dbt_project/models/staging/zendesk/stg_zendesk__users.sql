@@ -1,0 +1,53 @@
+{% set content = [
+    'external_id', 'name', 'email', 'phone', 'role', 'organization_id', 'tags', 'suspended', 'created_at'
+] %}
+
+with source as (
+    select * from {{ source('raw', 'zendesk__users') }}
+),
+
+versions as (
+    select
+        *,
+        {{ version_rank(key=['id'], newest='updated_at', content=content) }} as version_rank
+    from source
+    where {{ happened_by_as_of('created_at') }}
+),
+
+renamed as (
+    select
+        -- keys
+        id as zendesk_user_id,
+        external_id,
+        organization_id,
+
+        -- person
+        name,
+        email,
+        phone,
+        role,
+        tags,
+
+        -- flags
+        coalesce(suspended, false) as is_suspended,
+
+        -- times
+        created_at,
+        {{ local_date('created_at') }} as created_on,
+        updated_at,
+        {{ as_of_note('created_at', 'updated_at') }} as as_of_note,
+
+        -- lineage
+        _source,
+        _file,
+        _line,
+        _batch
+    from versions
+    where version_rank = 1
+),
+
+final as (
+    select * from renamed
+)
+
+select * from final

@@ -1,0 +1,87 @@
+"""What a gate needs to know beyond the tables: the day, the company, and the limits with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from types import MappingProxyType
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Gate = Literal["raw", "identity", "core", "marts"]
+
+#: Every identifier type has this many values per customer unless stated otherwise (docs: identity rules).
+DEFAULT_IDENTIFIERS_PER_CUSTOMER = 5
+
+IDENTIFIER_LIMITS: Mapping[str, int | None] = MappingProxyType(
+    {
+        "user_id": 1,
+        "device_id": 50,
+        "salesforce_contact_id": None,
+        "shopify_customer_id": None,
+        "zendesk_user_id": None,
+        # Every order and answer is a record of its own; the guard on persons' records is another one.
+        "record": None,
+    }
+)
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """The numbers that expectations compare with. Shares are 0..1."""
+
+    #: A quarter of the rows rejected means that the contract does not fit the export; below it, dirty rows.
+    quarantine_share_error: float = 0.25
+    #: One row in fifty is more than vendors' exports show in practice: worth a look, not a stop.
+    quarantine_share_warning: float = 0.02
+    #: Shares over fewer rows than this say nothing (2 bad rows of 5 are a small file, not a broken contract).
+    quarantine_min_rows: int = 50
+    #: One row in a hundred out of the plausible period: a unit or time-zone mistake, not a typing mistake.
+    implausible_time_share: float = 0.01
+    #: No system that exports to us was in use before.
+    earliest_on: date = date(1990, 1, 1)
+    #: Clocks of vendors run ahead by hours at most; two days leave room for every time zone.
+    future_days: int = 2
+    #: With five values per identifier type, a person has tens of records at most; above, people were merged.
+    max_records_per_customer: int = 200
+    #: `kpi.identity_limit_default` of the company.
+    identifiers_per_customer_default: int = DEFAULT_IDENTIFIERS_PER_CUSTOMER
+    #: Types with a limit of their own. None: no limit here, since ids that the vendor itself merged do not count.
+    identifiers_per_customer: Mapping[str, int | None] = field(default_factory=lambda: IDENTIFIER_LIMITS)
+    #: With web data most visitors are anonymous; nearly all of them means that log-ins no longer arrive.
+    anonymous_share_warning: float = 0.98
+    anonymous_min_customers: int = 500
+    #: A relation that lost half of its rows since the last publication lost files, not customers.
+    volume_drop_share_warning: float = 0.5
+
+    def identifier_limit(self, identifier_type: str) -> int | None:
+        """Distinct values of a type that one customer may hold; None where nothing is limited.
+
+        The same table as `analytics.identity.rules`, kept apart on purpose: a gate that takes its limits from what it
+        judges proves nothing. A test holds both together.
+        """
+        limit = self.identifiers_per_customer.get(identifier_type, self.identifiers_per_customer_default)
+        if limit is None or limit == 1:
+            return limit
+        return max(limit, self.identifiers_per_customer_default)
+
+
+@dataclass(frozen=True)
+class GateContext:
+    """One build as the gates see it.
+
+    `previous_rows`: rows of each relation ('marts.customer_360') in the last publication; empty for the first build.
+    """
+
+    as_of: date
+    timezone: str = "UTC"
+    currency: str = "USD"
+    limits: GateLimits = field(default_factory=GateLimits)
+    previous_rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def as_of_end_utc(self) -> datetime:
+        """First instant after the local day `as_of`, as naive UTC."""
+        midnight = datetime.combine(self.as_of + timedelta(days=1), time(), ZoneInfo(self.timezone))
+        return midnight.astimezone(ZoneInfo("UTC")).replace(tzinfo=None)

@@ -1,0 +1,145 @@
+"""The words suites are written in.
+
+A `Rule` is a Great Expectations expectation before that library is imported (the import costs six seconds, and whoever
+only lists the gates must not pay it), plus what a reader of a failed gate asks first: how bad, why, whose.
+
+SQL in a rule says `{batch}` for the relation; every other brace stands for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from expectations.context import GateContext
+
+Severity = Literal["error", "warning"]
+
+#: Classes of the rules; each is a class of `great_expectations.expectations` but `ExpectNoRows` (duckdb_dialect).
+NO_ROWS = "ExpectNoRows"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One expectation. `name` is unique in its suite and is what a failed gate shows."""
+
+    name: str
+    kind: str
+    kwargs: Mapping[str, Any]
+    reason: str
+    owner: str
+    severity: Severity = "error"
+    column: str | None = None
+
+
+Suite = Callable[[GateContext, str], list[Rule]]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Makes the rules of one suite in the name of one owner."""
+
+    owner: str
+
+    def not_null(self, *columns: str, reason: str) -> list[Rule]:
+        return [
+            Rule(f"{column}_is_present", "ExpectColumnValuesToNotBeNull", {"column": column}, reason, self.owner,
+                 column=column)
+            for column in columns
+        ]  # fmt: skip
+
+    def unique(self, column: str, reason: str) -> Rule:
+        return Rule(
+            f"{column}_is_unique", "ExpectColumnValuesToBeUnique", {"column": column}, reason, self.owner, column=column
+        )
+
+    def unique_together(self, *columns: str, reason: str) -> Rule:
+        """NULL counts as a value: two rows that are alike in every column are two too many."""
+        listed = ", ".join(columns)
+        return self.no_rows(
+            f"{'_and_'.join(columns)}_are_unique_together",
+            f"select {listed} from {{batch}} group by {listed} having count(*) > 1",
+            reason,
+        )
+
+    def between(
+        self,
+        column: str,
+        low: Any = None,
+        high: Any = None,
+        *,
+        reason: str,
+        severity: Severity = "error",
+    ) -> Rule:
+        return Rule(
+            f"{column}_is_in_range",
+            "ExpectColumnValuesToBeBetween",
+            {"column": column, "min_value": low, "max_value": high},
+            reason,
+            self.owner,
+            severity,
+            column,
+        )
+
+    def in_set(self, column: str, values: Sequence[Any], reason: str) -> Rule:
+        return Rule(
+            f"{column}_is_known",
+            "ExpectColumnValuesToBeInSet",
+            {"column": column, "value_set": list(values)},
+            reason,
+            self.owner,
+            column=column,
+        )
+
+    def no_rows(
+        self, name: str, sql: str, reason: str, *, severity: Severity = "error", column: str | None = None
+    ) -> Rule:
+        """Fails with the number of rows the query returns. Exact: it sees DECIMAL as DECIMAL."""
+        escaped = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}")
+        return Rule(name, NO_ROWS, {"unexpected_rows_query": escaped}, reason, self.owner, severity, column)
+
+    def never(
+        self, name: str, predicate: str, reason: str, *, severity: Severity = "error", column: str | None = None
+    ) -> Rule:
+        """No row of the relation satisfies `predicate`."""
+        return self.no_rows(
+            name, f"select 1 from {{batch}} where {predicate}", reason, severity=severity, column=column
+        )
+
+    def refers_to(self, column: str, target: str, reason: str) -> Rule:
+        """Every non-null `column` exists in `target` ('schema.table.column')."""
+        relation, key = target.rsplit(".", 1)
+        return self.no_rows(
+            f"{column}_exists_in_{relation.split('.')[-1]}",
+            f"select 1 from {{batch}} as child anti join {relation} as parent on child.{column} = parent.{key}"
+            f" where child.{column} is not null",
+            reason,
+            column=column,
+        )
+
+    def equal(self, name: str, left: str, right: str, reason: str) -> Rule:
+        """Two scalar queries give the same value; NULL equals NULL. Holds for empty relations by itself."""
+        return self.no_rows(
+            name,
+            f"select 1 from (select ({left}) as left_side, ({right}) as right_side)"
+            " where left_side is distinct from right_side",
+            reason,
+        )
+
+    def volume(self, ctx: GateContext, relation: str) -> list[Rule]:
+        """Warns when the relation lost rows against the last publication; no rule where nothing was published."""
+        before = ctx.previous_rows.get(relation, 0)
+        floor = int(before * (1 - ctx.limits.volume_drop_share_warning))
+        if floor < 1:
+            return []
+        return [
+            Rule(
+                "rows_hold_against_last_publication",
+                "ExpectTableRowCountToBeBetween",
+                {"min_value": floor},
+                f"the last publication had {before} rows; fewer than {floor} means that files are missing",
+                self.owner,
+                "warning",
+            )
+        ]

@@ -1,0 +1,381 @@
+"""Marts gate: may this be shown to people?
+
+The marts are the public interface, so the questions are those of their readers: do parts add up, do two tables agree,
+is a probability one, and does nothing identify a person.
+"""
+
+from __future__ import annotations
+
+from expectations.context import GateContext
+from expectations.rules import Rule, Suite, Writer
+
+FINANCE = Writer(owner="finance")
+SUPPORT = Writer(owner="support")
+INSIGHTS = Writer(owner="insights")
+CRM = Writer(owner="crm")
+PLATFORM = Writer(owner="data-platform")
+
+_MAIL = "[A-Za-z0-9._%+-]+[@＠][A-Za-z0-9-]+[.][A-Za-z]+"
+#: Japanese numbers with dashes or country code. Neighbours exclude UUIDs and hashes, which hold digit groups too.
+_PHONE = (
+    "(^|[^0-9A-Za-z-])(0[0-9][0-9]?[0-9]?-[0-9][0-9][0-9]?[0-9]?-[0-9][0-9][0-9][0-9]|[+]81[0-9-]+)($|[^0-9A-Za-z-])"
+)
+_BANDS = ("high", "medium", "low", "not_scored", "withheld")
+_COUNTED = "core.fct_orders where is_counted and customer_id is not null"
+_SAME_NET = "two tables that disagree on revenue are worse than none"
+
+
+def _common(writer: Writer, ctx: GateContext, relation: str) -> list[Rule]:
+    """What holds for every mart: nothing identifies a person, and it did not shrink by half."""
+    return [
+        # A whole row as text is {'a': 1, 'b': x}: every column is searched at once.
+        writer.no_rows(
+            "no_address_and_no_phone_number",
+            "select 1 from (select * from {batch}) as whole"
+            f" where regexp_matches(cast(whole as varchar), '{_MAIL}|{_PHONE}')",
+            "marts hold personal data only as masked text or keyed pseudonyms",
+        ),
+        *writer.volume(ctx, relation),
+    ]
+
+
+def customer_360(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.customer_360: one row per customer."""
+    return [
+        *CRM.not_null("customer_id", "is_known", reason="the key of everything"),
+        CRM.unique("customer_id", "a customer listed twice is counted twice by every reader"),
+        CRM.equal(
+            "every_customer_is_here",
+            "select count(*) from {batch}",
+            "select count(*) from core.dim_customers",
+            "a join that drops or doubles customers changes every KPI",
+        ),
+        CRM.refers_to("customer_id", "core.dim_customers.customer_id", "a customer that the core does not know"),
+        FINANCE.equal(
+            "net_revenue_equals_core",
+            "select coalesce(sum(net_revenue), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        INSIGHTS.between("churn_probability", 0, 1, reason="a probability"),
+        SUPPORT.between("open_interactions", 0, None, reason="a count"),
+        INSIGHTS.between("nps", 0, 10, reason="the last answer on the scale 0 to 10"),
+        *_common(CRM, ctx, relation),
+    ]
+
+
+def ltv_by_customer(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_customer: one row per customer and reporting currency."""
+    return [
+        *FINANCE.not_null("customer_id", "currency", "gross", "refunds", "net", reason="the parts of a value"),
+        FINANCE.unique_together("customer_id", "currency", reason="a customer listed twice is worth twice as much"),
+        FINANCE.refers_to("customer_id", "core.dim_customers.customer_id", "the value of nobody"),
+        FINANCE.never("net_is_gross_minus_refunds", "net is distinct from gross - refunds", "the definition, exact"),
+        FINANCE.equal(
+            "net_equals_core",
+            "select coalesce(sum(net), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        FINANCE.never("margin_does_not_exceed_net", "net >= 0 and margin > net", "a margin rate is at most 1"),
+        FINANCE.between("gross", 0, None, reason="returns come as refunds"),
+        FINANCE.between("refunds", 0, None, reason="a refund lowers net by being positive"),
+        FINANCE.never(
+            "values_are_in_the_reporting_currency", f"currency <> '{ctx.currency}'", "one currency per company's report"
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def ltv_by_cohort(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_cohort: one row per cohort month and months since the first order."""
+    return [
+        *FINANCE.not_null("cohort_month", "months_since_first_order", "net", reason="the coordinates of a curve"),
+        FINANCE.unique_together("cohort_month", "months_since_first_order", reason="two values at one point"),
+        FINANCE.between("months_since_first_order", 0, None, reason="nobody buys before the first order"),
+        FINANCE.between("customers", 1, None, reason="a cohort is made of customers"),
+        FINANCE.equal(
+            "cohorts_add_up_to_core",
+            "select coalesce(sum(net), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        FINANCE.no_rows(
+            "cumulative_net_is_the_running_sum",
+            "select 1 from (select net_cumulative, sum(net) over (partition by cohort_month"
+            " order by months_since_first_order) as running from {batch}) as curves"
+            " where net_cumulative is distinct from running",
+            "a curve is the sum of its steps, exact",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def nps_by_period(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.nps_by_period: one row per period, segment and kind of survey."""
+    return [
+        *INSIGHTS.not_null(
+            "period", "promoters", "passives", "detractors", "respondents", reason="NPS is made of these"
+        ),
+        INSIGHTS.unique_together(
+            "period_type",
+            "period",
+            "segment_type",
+            "segment",
+            "kind",
+            "survey_kind",
+            reason="two values for one period",
+        ),
+        INSIGHTS.no_rows(
+            "segments_add_up_to_overall",
+            "select period from {batch} group by period_type, period, kind, survey_kind"
+            " having sum(case when segment_type = 'region' then respondents end)"
+            " is distinct from sum(case when segment_type = 'overall' then respondents end)",
+            "everybody who answered is in one region or in 'unknown'",
+        ),
+        INSIGHTS.never(
+            "parts_are_all_respondents",
+            "promoters + passives + detractors <> respondents",
+            "promoters, passives and detractors are everybody who answered",
+        ),
+        INSIGHTS.between("nps", -100, 100, reason="100 x (promoters - detractors) / respondents"),
+        INSIGHTS.never(
+            "nps_follows_from_its_parts",
+            "respondents > 0 and abs(nps - 100.0 * (promoters - detractors) / respondents) > 0.01",
+            "the definition, to the rounding of the published value",
+            column="nps",
+        ),
+        INSIGHTS.never(
+            "nps_lies_in_its_interval",
+            "nps < ci_low - 0.01 or nps > ci_high + 0.01",
+            "an interval holds its estimate, to the rounding of the published values",
+            column="nps",
+        ),
+        INSIGHTS.between("response_rate", 0, 1, reason="more answers than questions"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.survey_responses: one row per answer."""
+    return [
+        *INSIGHTS.not_null("response_id", "kind", reason="an answer has a key and a kind"),
+        INSIGHTS.unique("response_id", "a double answer votes twice"),
+        INSIGHTS.refers_to("response_id", "core.fct_survey_responses.response_id", "an answer that nobody gave"),
+        INSIGHTS.equal(
+            "every_answer_is_here",
+            "select count(*) from {batch}",
+            "select count(*) from core.fct_survey_responses",
+            "an answer lost between core and mart is a voice nobody hears",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def retention_cohorts(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.retention_cohorts: one row per definition, cohort and period number."""
+    return [
+        *INSIGHTS.not_null("cohort_size", "returned", "period_number", reason="a rate is made of these"),
+        INSIGHTS.between("cohort_size", 1, None, reason="a cohort is made of customers"),
+        INSIGHTS.between("period_number", 0, None, reason="nobody returns before coming"),
+        INSIGHTS.unique_together("definition", "cohort_month", "period_number", reason="two values at one point"),
+        INSIGHTS.never(
+            "everybody_is_there_in_period_zero",
+            "period_number = 0 and returned <> cohort_size",
+            "a cohort is who came in its first period",
+        ),
+        FINANCE.equal(
+            "cohort_revenue_adds_up_to_core",
+            "select coalesce(sum(net), 0) from {batch} where definition = 'first_order_month'",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        INSIGHTS.never(
+            "returned_are_of_the_cohort", "returned > cohort_size or returned < 0", "retained + churned = cohort"
+        ),
+        INSIGHTS.never(
+            "unbounded_includes_the_period",
+            "returned_unbounded < returned or returned_unbounded > cohort_size",
+            "who returned in a period returned in or after it",
+        ),
+        INSIGHTS.between("rate", 0, 1, reason="a share"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def support_interactions(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.support_interactions: one row per interaction and agent."""
+    return [
+        *SUPPORT.not_null("interaction_id", reason="nobody can look it up"),
+        SUPPORT.unique("interaction_id", "a double contact is double workload"),
+        SUPPORT.equal(
+            "every_interaction_is_here",
+            "select count(*) from {batch}",
+            "select count(*) from core.fct_interactions",
+            "a contact lost between core and mart is work nobody sees",
+        ),
+        SUPPORT.between("first_response_minutes", 0, None, reason="no reply before its question"),
+        SUPPORT.between("resolution_minutes", 0, None, reason="no solution before its question"),
+        *_common(SUPPORT, ctx, relation),
+    ]
+
+
+def support_weekly(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.support_weekly: one row per week, channel and queue."""
+    return [
+        *SUPPORT.not_null("week_start", "interactions", reason="a week has a day and a volume"),
+        SUPPORT.unique_together("week_start", "channel", "queue", reason="two values for one week"),
+        SUPPORT.equal(
+            "weeks_add_up_to_core",
+            "select coalesce(sum(interactions), 0) from {batch}",
+            "select count(*) from core.fct_interactions"
+            " where opened_on is not null and continues_interaction_id is null",
+            "every contact is opened in one week, on one channel, in one queue",
+        ),
+        SUPPORT.between("backlog_end", 0, None, reason="more closed than were ever opened"),
+        SUPPORT.between("sla_met_share", 0, 1, reason="a share"),
+        SUPPORT.between("fcr_share", 0, 1, reason="a share"),
+        *_common(SUPPORT, ctx, relation),
+    ]
+
+
+def churn_risk(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.churn_risk: one row per customer at `as_of`."""
+    return [
+        *INSIGHTS.not_null("customer_id", "as_of", "band", reason="a score of nobody or of no day"),
+        INSIGHTS.unique("customer_id", "one customer, one score"),
+        INSIGHTS.refers_to("customer_id", "core.dim_customers.customer_id", "a score of nobody"),
+        INSIGHTS.between("probability", 0, 1, reason="a probability"),
+        INSIGHTS.in_set("band", _BANDS, "bands are part of the contract"),
+        INSIGHTS.never(
+            "scored_customers_have_a_probability",
+            "(band in ('high', 'medium', 'low')) <> (probability is not null)",
+            "a band without a probability, or a probability that was withheld",
+            column="probability",
+        ),
+        INSIGHTS.between("value_at_risk", 0, None, reason="probability x expected value"),
+        INSIGHTS.never("scores_are_of_this_day", f"as_of <> date '{ctx.as_of.isoformat()}'", "scores of another day"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def churn_risk_daily(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.churn_risk_daily: one row per segment and day."""
+    return [
+        *INSIGHTS.not_null("segment_type", "segment", "day", "scored", "at_risk", reason="a share is made of these"),
+        INSIGHTS.unique_together("segment_type", "segment", "day", reason="two values for one day raise two alerts"),
+        INSIGHTS.never("at_risk_are_scored", "at_risk > scored or at_risk < 0", "only who was scored can be at risk"),
+        INSIGHTS.between("share", 0, 1, reason="a share"),
+        INSIGHTS.never("days_are_not_after_as_of", f"day > date '{ctx.as_of.isoformat()}'", "a day that was not yet"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def churn_drivers_daily(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.churn_drivers_daily: one row per segment, day and driver."""
+    return [
+        *INSIGHTS.not_null("segment_type", "segment", "day", "driver", reason="its coordinates"),
+        INSIGHTS.unique_together("segment_type", "segment", "day", "driver", reason="two counts of one driver"),
+        INSIGHTS.between("customers", 0, None, reason="a count"),
+        INSIGHTS.no_rows(
+            "drivers_belong_to_customers_at_risk",
+            "select 1 from {batch} as drivers left join marts.churn_risk_daily as days"
+            " using (segment_type, segment, day) where days.at_risk is null or drivers.customers > days.at_risk",
+            "a driver is carried by customers at high risk of that segment and day",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def kpi_definitions(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_definitions: one row per KPI."""
+    return [
+        *INSIGHTS.not_null("kpi", "name_en", "name_ja", reason="a number without a name"),
+        INSIGHTS.unique("kpi", "two definitions of one number"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def kpi_daily(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_daily: one row per KPI, segment and day."""
+    return [
+        *INSIGHTS.not_null("kpi", "segment_type", "segment", "day", "as_of", "is_complete", reason="its coordinates"),
+        INSIGHTS.unique_together("kpi", "segment_type", "segment", "day", reason="two values for one KPI and day"),
+        INSIGHTS.never("days_are_not_after_as_of", f"day > date '{ctx.as_of.isoformat()}'", "a day that was not yet"),
+        INSIGHTS.refers_to("kpi", "marts.kpi_definitions.kpi", "a number that nobody defined"),
+        INSIGHTS.never("values_are_numbers", "isnan(value) or isinf(value)", "a division by zero, published"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def data_state(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.data_state: one row per source and entity."""
+    return [
+        *PLATFORM.not_null("source", "entity", reason="its coordinates"),
+        PLATFORM.unique_together("source", "entity", reason="two states of one source"),
+        PLATFORM.never(
+            "rows_in_are_all_accounted_for",
+            "rows_in is distinct from accepted + quarantined + duplicates",
+            "every row has one fate, in what people read too",
+        ),
+        *_common(PLATFORM, ctx, relation),
+    ]
+
+
+def customer_identifiers(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.customer_identifiers: one row per customer, source and identifier."""
+    return [
+        *CRM.not_null("customer_id", "identifier_type", "identifier_hash", reason="its key"),
+        CRM.never(
+            "identifiers_are_hashes",
+            "not regexp_full_match(identifier_hash, '[0-9a-f]+') or length(identifier_hash) <> 32",
+            "only the keyed hash is published, 32 hexadecimal digits",
+            column="identifier_hash",
+        ),
+        *_common(CRM, ctx, relation),
+    ]
+
+
+def identity_links(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.identity_links: one row per link."""
+    return [
+        *CRM.not_null("customer_id", "rule", reason="every link explains itself"),
+        CRM.between("confidence", 0, 1, reason="a confidence is a share"),
+        *_common(CRM, ctx, relation),
+    ]
+
+
+def identity_changes(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.identity_changes: one row per customer created, merged or split."""
+    return [
+        *CRM.not_null("change", "customer_id", reason="what happened to whom"),
+        CRM.in_set("change", ["created", "merged", "split"], "changes are part of the contract"),
+        *_common(CRM, ctx, relation),
+    ]
+
+
+def identity_audit(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.identity_audit: one row per metric."""
+    return [*CRM.not_null("metric", "detail", "value", reason="a value of nothing"), *_common(CRM, ctx, relation)]
+
+
+SUITES: tuple[tuple[str, Suite, str], ...] = (
+    ("customer_360", customer_360, "one row per customer, and it agrees with the core"),
+    ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
+    ("ltv_by_cohort", ltv_by_cohort, "cohort curves add up to revenue"),
+    ("nps_by_period", nps_by_period, "promoters, passives and detractors are all respondents"),
+    ("survey_responses", survey_responses, "answers without personal data"),
+    ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),
+    ("support_interactions", support_interactions, "no contact lost, no time below zero"),
+    ("support_weekly", support_weekly, "one value per week, channel and queue"),
+    ("churn_risk", churn_risk, "probabilities are probabilities"),
+    ("churn_risk_daily", churn_risk_daily, "what alerts are computed from"),
+    ("churn_drivers_daily", churn_drivers_daily, "the reasons that alerts give"),
+    ("kpi_definitions", kpi_definitions, "every number has one definition"),
+    ("kpi_daily", kpi_daily, "one value per KPI, segment and day"),
+    ("data_state", data_state, "what people are told about completeness is true"),
+    ("customer_identifiers", customer_identifiers, "only hashes are published"),
+    ("identity_links", identity_links, "every link explains itself"),
+    ("identity_changes", identity_changes, "changes of customers are of a known kind"),
+    ("identity_audit", identity_audit, "the audit names its metrics"),
+)

@@ -1,0 +1,153 @@
+"""Parquet files of one landing file: accepted rows and rejected rows, each put in place in one step.
+
+Rows go to a temporary name; `place()` forces them to the disk and renames. A kill before leaves only a temporary file,
+which the next run removes; a kill after leaves a whole file that the next run overwrites with the same rows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ingestion.contract import Contract
+from ingestion.parse import problems_json
+from ingestion.readers.base import Reject
+from kizuna.failpoints import failpoint
+from kizuna.files import fsync_file, fsync_folder
+
+QUARANTINE_SCHEMA = pa.schema(
+    [
+        ("batch_id", pa.string()),
+        ("source", pa.string()),
+        ("entity", pa.string()),
+        ("contract", pa.string()),
+        ("contract_version", pa.string()),
+        ("file", pa.string()),
+        ("scope", pa.string()),  # row | file
+        ("line", pa.int64()),
+        ("column", pa.string()),
+        ("code", pa.string()),
+        ("reason", pa.string()),
+        ("raw", pa.string()),
+        ("problems", pa.string()),  # JSON, where a row has more than one
+        ("rejected_at", pa.timestamp("us")),
+    ]
+)
+
+_TEMPORARY = ".tmp"
+
+
+class ParquetFile:
+    """A Parquet file in the making at `path`. Nothing is visible there before `place()`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, table: pa.Table) -> None:
+        if table.num_rows == 0:
+            return
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(self._temporary, table.schema, compression="zstd", version="2.6")
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def place(self) -> bool:
+        """Put the file in place; False when there was nothing to write. An older file of the name then goes away."""
+        if self._writer is None:
+            self.path.unlink(missing_ok=True)
+            return False
+        self._writer.close()
+        self._writer = None
+        fsync_file(self._temporary)
+        failpoint("ingest.parquet_written")
+        self._temporary.replace(self.path)
+        fsync_folder(self.path.parent)
+        failpoint("ingest.parquet_renamed")
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove temporary files of a run that was killed; returns how many. Only while holding the ingest lock."""
+    leftovers = list(folder.rglob(f".*.parquet{_TEMPORARY}")) if folder.is_dir() else []
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def accepted_rows(good: pa.Table, *, file: str, batch_id: str, loaded_at: datetime) -> pa.Table:
+    """Typed rows with their origin, as they are stored in the raw store."""
+    count = good.num_rows
+    extra, line = good["_extra"], good["_line"]
+    table = good.drop_columns(["_extra", "_line"])
+    return (
+        table.append_column("_extra", extra)
+        .append_column("_file", pa.repeat(pa.scalar(file, pa.string()), count))
+        .append_column("_line", line)
+        .append_column("_batch", pa.repeat(pa.scalar(batch_id, pa.string()), count))
+        .append_column("_loaded_at", pa.repeat(pa.scalar(loaded_at, pa.timestamp("us")), count))
+    )
+
+
+def rejected_rows(
+    rejects: tuple[Reject, ...], contract: Contract, *, file: str, batch_id: str, at: datetime, scope: str = "row"
+) -> pa.Table:
+    """Rejected rows as they are stored in quarantine."""
+    rows: list[dict[str, Any]] = [
+        {
+            "batch_id": batch_id,
+            "source": contract.source,
+            "entity": contract.entity,
+            "contract": contract.name,
+            "contract_version": contract.version,
+            "file": file,
+            "scope": scope,
+            "line": reject.line,
+            "column": reject.column,
+            "code": reject.code,
+            "reason": reject.reason,
+            "raw": reject.raw,
+            "problems": problems_json(reject),
+            "rejected_at": at,
+        }
+        for reject in rejects
+    ]
+    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
+
+
+class EventSpan:
+    """Earliest and latest event time over the chunks of a file."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._column = contract.event_time
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+
+    def add(self, good: pa.Table) -> None:
+        if self._column is None or good.num_rows == 0:
+            return
+        found = pc.min_max(good[self._column])
+        low, high = found["min"].as_py(), found["max"].as_py()
+        if low is not None:
+            self.first = low if self.first is None else min(self.first, low)
+            self.last = high if self.last is None else max(self.last, high)

@@ -1,0 +1,339 @@
+"""Reading contract YAML: the built-in vendor contracts, the canonical entities, and the company's own mappings.
+
+Every error names the file, the key, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from ingestion.contract import (
+    COMPANY_TIMEZONE,
+    GENERATED,
+    Column,
+    ColumnType,
+    Contract,
+    DataClass,
+    Dialect,
+    Drift,
+    FilePattern,
+    Format,
+    Hold,
+    JsonShape,
+    Name,
+    Numbers,
+    Times,
+    _Model,
+)
+from ingestion.globs import overlap
+from kizuna.errors import InputError
+
+BUILT_IN = Path(__file__).parent / "contracts"
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML where only true and false are booleans: `on:`, `yes` and Norway's `NO` stay the text they look like."""
+
+
+_Yaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+
+
+class VendorFile(_Model):
+    """Keys of a vendor contract."""
+
+    source: Name
+    entity: Name
+    description: str = ""
+    files: tuple[str | FilePattern, ...]
+    format: Format
+    dialect: Dialect = Dialect()
+    times: Times = Times()
+    numbers: Numbers = Numbers()
+    null_markers: tuple[str, ...] = ("",)
+    json_shape: JsonShape = Field(default=JsonShape(), alias="json")
+    known: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    event_time: str | None = None
+    identical_rows: Literal["duplicate", "keep"] = "duplicate"
+    drift: Drift = Drift()
+    hold: Hold = Hold()
+    columns: dict[Name, Column]
+
+
+class CanonicalField(_Model):
+    type: ColumnType = "string"
+    required: bool = False
+    data_class: DataClass = "none"
+    allowed: tuple[str, ...] = ()
+
+
+class CanonicalEntity(_Model):
+    """A canonical entity: the columns of `raw.mapped__<entity>`."""
+
+    entity: Name
+    description: str = ""
+    key: Name
+    event_time: Name | None = None
+    columns: dict[Name, CanonicalField]
+
+
+class MappedField(_Model):
+    """Where one canonical field comes from: a `column` (header or JSON path) or a constant `value`."""
+
+    column: str | None = None
+    aliases: tuple[str, ...] = ()
+    value: str | None = None
+    format: str | tuple[str, ...] | None = None
+    timezone: str | None = None
+    values: dict[str, str] = Field(default={})
+    round: bool = False
+    strip_prefix: str | None = None
+    null_markers: tuple[str, ...] | None = None
+    min: str | int | float | None = None
+    max: str | int | float | None = None
+    allowed: tuple[str, ...] = ()
+    pattern: str | None = None
+
+
+class MappingFile(_Model):
+    """Keys of a mapping contract."""
+
+    source: Name
+    maps_to: Name
+    name: Name | None = None
+    description: str = ""
+    identity_namespace: Name | None = None
+    files: tuple[str | FilePattern, ...]
+    format: Format
+    key: Literal["generated"] | None = None
+    dialect: Dialect = Dialect()
+    times: Times = Times()
+    numbers: Numbers = Numbers()
+    null_markers: tuple[str, ...] = ("",)
+    json_shape: JsonShape = Field(default=JsonShape(), alias="json")
+    known: tuple[str, ...] = ()
+    identical_rows: Literal["duplicate", "keep"] | None = None
+    drift: Drift = Drift()
+    hold: Hold = Hold()
+    fields: dict[str, MappedField]
+
+
+def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[Contract, ...]:
+    """Built-in contracts and those of the folder `own`, sorted by name. `timezone` is the company's.
+
+    Raises `InputError` for a bad contract, two of one name, or patterns that could both match one file.
+    """
+    paths = sorted(path for path in BUILT_IN.glob("*/*.yml") if path.parent.name != "canonical")
+    contracts = [_resolve(load_vendor(path), timezone) for path in paths]
+    if own is not None and own.is_dir():
+        for path in sorted([*own.glob("*.yml"), *own.glob("*.yaml")]):
+            contracts.append(_resolve(load_mapping(path), timezone))
+    _refuse_conflicts(contracts)
+    return tuple(sorted(contracts, key=lambda contract: contract.name))
+
+
+def load_vendor(path: Path) -> Contract:
+    """One built-in contract."""
+    file = _parse(path, VendorFile)
+    fields = {
+        **{name: getattr(file, name) for name in VendorFile.model_fields},
+        "name": f"{file.source}__{file.entity}",
+    }
+    fields["columns"] = tuple(column.model_copy(update={"name": name}) for name, column in file.columns.items())
+    fields["files"] = _patterns(file.files, file.format)
+    return _contract(path, fields)
+
+
+def load_mapping(path: Path) -> Contract:
+    """One mapping contract of a company."""
+    file = _parse(path, MappingFile)
+    entities = canonical_entities()
+    if file.maps_to not in entities:
+        raise InputError(
+            f"{path}: maps_to: {file.maps_to!r} is not allowed: choose one of {', '.join(sorted(entities))}"
+        )
+    entity = entities[file.maps_to]
+    unknown = [name for name in file.fields if name not in entity.columns]
+    if unknown:
+        raise InputError(
+            f"{path}: fields.{unknown[0]}: unknown field of {entity.entity}; allowed: {', '.join(entity.columns)}"
+        )
+    columns = tuple(_mapped_column(path, file, entity, name) for name in entity.columns)
+    shared = ("source", "description", "format", "dialect", "times", "numbers", "null_markers", "json_shape", "known")
+    event_time = entity.event_time if entity.event_time in file.fields else None
+    fields = {name: getattr(file, name) for name in (*shared, "drift", "hold")} | {
+        "name": file.name or f"{file.source}__{file.maps_to}",
+        "entity": file.maps_to,
+        "mapped": True,
+        "namespace": file.identity_namespace or file.source,
+        "files": _patterns(file.files, file.format),
+        "key": (entity.key,),
+        "event_time": event_time or _first_time(entity, file),
+        # Without a key of its own an identical row is another event, not a repetition.
+        "identical_rows": file.identical_rows or ("keep" if any(c.generated for c in columns) else "duplicate"),
+        "columns": columns,
+        "origin": str(path),
+    }
+    return _contract(path, fields)
+
+
+@lru_cache(maxsize=1)
+def canonical_entities() -> dict[str, CanonicalEntity]:
+    """The entities a mapping contract may feed, by name."""
+    files = (_parse(path, CanonicalEntity) for path in sorted((BUILT_IN / "canonical").glob("*.yml")))
+    return {file.entity: file for file in files}
+
+
+def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name: str) -> Column:
+    canonical = entity.columns[name]
+    field = file.fields.get(name)
+    generated = name == entity.key and file.key == GENERATED
+    if field is None:
+        # A key that is absent is generated for entities whose key is optional; required fields must be mapped.
+        generated = generated or (name == entity.key and not canonical.required)
+        if canonical.required and not generated:
+            required = [key for key, value in entity.columns.items() if value.required]
+            raise InputError(f"{path}: fields.{name}: missing; {entity.entity} requires {', '.join(required)}")
+        return Column.model_validate(
+            {"name": name, "type": canonical.type, "data_class": canonical.data_class, "generated": generated}
+        )
+    if generated:
+        raise InputError(f"{path}: fields.{name}: given although `key: {GENERATED}` is set; remove one of them")
+    if (field.column is None) == (field.value is None):
+        raise InputError(f"{path}: fields.{name}: exactly one of `column:` and `value:` must be given")
+    formats = (field.format,) if isinstance(field.format, str) else (field.format or ())
+    if formats and canonical.type not in ("date", "timestamp"):
+        raise InputError(
+            f"{path}: fields.{name}.format: {name} is a {canonical.type}; only times and dates have a format"
+        )
+    if field.column is not None and file.dialect.columns and field.column not in file.dialect.columns:
+        raise InputError(
+            f"{path}: fields.{name}.column: {field.column!r} is not one of dialect.columns: "
+            f"{', '.join(file.dialect.columns)}"
+        )
+    passed = field.model_dump(exclude={"column", "format"}) | {"allowed": field.allowed or canonical.allowed}
+    try:
+        return Column.model_validate(
+            {
+                "name": name,
+                "source": field.column,
+                "type": canonical.type,
+                "required": canonical.required,
+                "data_class": canonical.data_class,
+                "formats": formats,
+                **passed,
+            }
+        )
+    except ValidationError as error:
+        raise InputError(_explain(path, error, Column, f"fields.{name}.")) from None
+
+
+def _first_time(entity: CanonicalEntity, file: MappingFile) -> str | None:
+    times = [name for name, column in entity.columns.items() if column.type == "timestamp" and name in file.fields]
+    return times[0] if times else None
+
+
+def _patterns(files: tuple[str | FilePattern, ...], default: Format) -> tuple[FilePattern, ...]:
+    entries = (FilePattern(pattern=entry) if isinstance(entry, str) else entry for entry in files)
+    return tuple(entry if entry.format else entry.model_copy(update={"format": default}) for entry in entries)
+
+
+def _contract(path: Path, fields: dict[str, Any]) -> Contract:
+    try:
+        return Contract(**fields)
+    except ValidationError as error:
+        raise InputError(_explain(path, error, Contract)) from None
+
+
+def _resolve(contract: Contract, timezone: str) -> Contract:
+    if contract.times.timezone != COMPANY_TIMEZONE:
+        return contract
+    return contract.model_copy(update={"times": contract.times.model_copy(update={"timezone": timezone})})
+
+
+def _refuse_conflicts(contracts: list[Contract]) -> None:
+    for position, one in enumerate(contracts):
+        for other in contracts[position + 1 :]:
+            if one.name == other.name:
+                raise InputError(
+                    f"{other.origin}: name: {other.name!r} is already taken by the contract of {one.origin}; "
+                    "give this one its own `name:`"
+                )
+            if one.source != other.source:
+                continue
+            for mine in one.files:
+                for theirs in other.files:
+                    if overlap(mine.pattern, theirs.pattern):
+                        raise InputError(
+                            f"{other.origin}: files: pattern {theirs.pattern!r} of contract {other.name} overlaps "
+                            f"{mine.pattern!r} of contract {one.name} ({one.origin}): a file could belong to both. "
+                            "Make one of the patterns narrower."
+                        )
+
+
+def _parse(path: Path, shape: type[Shape]) -> Shape:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{where}: not valid YAML ({getattr(error, 'problem', error)})") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected keys such as {', '.join(list(shape.model_fields)[:4])}")
+    try:
+        return shape.model_validate(data)
+    except ValidationError as error:
+        raise InputError(_explain(path, error, shape)) from None
+
+
+def _explain(path: Path, error: ValidationError, shape: type[BaseModel], prefix: str = "") -> str:
+    lines = []
+    for problem in error.errors():
+        key = prefix + ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(_keys_at(shape, problem["loc"][:-1])))
+            lines.append(f"{path}: {key}: unknown key; allowed here: {allowed}")
+        elif problem["type"] == "missing":
+            lines.append(f"{path}: {key}: missing; this key is required")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{path}: {key or '(whole file)'}: {problem['input']!r} is not allowed: {message}")
+    return "\n".join(lines)
+
+
+def _keys_at(shape: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Keys allowed at a place of the file, found by walking the models along the error's path."""
+    nested: dict[str, type[BaseModel]] = {
+        "dialect": Dialect,
+        "times": Times,
+        "numbers": Numbers,
+        "drift": Drift,
+        "hold": Hold,
+        "json": JsonShape,
+    }
+    entries: dict[type[BaseModel], type[BaseModel]] = {
+        VendorFile: Column,
+        MappingFile: MappedField,
+        CanonicalEntity: CanonicalField,
+    }
+    current: type[BaseModel] = shape
+    for part in location:
+        if part in nested:
+            current = nested[str(part)]
+        elif part in ("columns", "fields"):
+            current = entries.get(shape, current)
+    return [field.alias or name for name, field in current.model_fields.items()]

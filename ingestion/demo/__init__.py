@@ -1,0 +1,124 @@
+"""A seeded demo company in the shapes of its vendors, in two deliveries, with the planted truth written beside them.
+
+`generate` writes the history up to a calm day into `landing/` and stages the files of the last day, on which a
+delivery failure hits one region; `deliver_day2` lets those arrive. Everything is invented and a function of the seed.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from ingestion.demo.delivery import LANDING, STAGED, Deliveries, deliver_day2
+from kizuna.errors import InputError
+
+__all__ = ["DemoPlan", "deliver_day2", "generate", "write_company"]
+
+Progress = Callable[[str, float], None]
+COMPANY = """\
+name: 絆ストア
+locale: ja
+timezone: Asia/Tokyo
+currency: JPY
+demo: true
+"""
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """What was written: two days, how many files and rows each brings, and the spike to expect."""
+
+    out: Path
+    people: int
+    seed: int
+    day1: date
+    day2: date
+    day1_files: int
+    day2_files: int
+    day1_rows: int
+    day2_rows: int
+    spike_region: str
+    spike_customers: int
+
+    @property
+    def truth(self) -> Path:
+        """Folder of the planted truth."""
+        return self.out / "truth"
+
+
+def generate(
+    out: Path,
+    *,
+    people: int = 2000,
+    seed: int = 7,
+    days: int = 730,
+    end: date = date(2026, 6, 30),
+    progress: Progress | None = None,
+) -> DemoPlan:
+    """Write both deliveries and the truth below `out`; the same arguments give the same bytes.
+
+    `progress` is told the step and the share done (0 to 1). Raises InputError when the demo would be too small to hold
+    what is planted, or when `out` already has files in landing.
+    """
+    if people < 50 or days < 200:
+        raise InputError(f"the demo needs at least 50 people and 200 days, not {people} and {days}")
+    for folder in (out / LANDING, out / STAGED):
+        if any(path.is_file() for path in folder.rglob("*")):
+            raise InputError(f"{folder} already holds files: choose another folder or remove it")
+    from ingestion.demo.truth import write_truth
+    from ingestion.demo.vendors import amazon_connect, delighted, ga4, reference, salesforce, shopify, zendesk
+    from ingestion.demo.world import make_world
+
+    tell = progress or (lambda _step, _share: None)
+    tell("people and their lives", 0.0)
+    world = make_world(people, seed, days, end)
+    book = Deliveries(out)
+    writers = (
+        ("Salesforce", salesforce.write),
+        ("Shopify", shopify.write),
+        ("Zendesk", zendesk.write),
+        ("Amazon Connect", amazon_connect.write),
+        ("Delighted", delighted.write),
+        ("exchange rates", reference.write),
+    )
+    for number, (name, write) in enumerate(writers):
+        tell(name, 0.15 + 0.05 * number)
+        write(world, book)
+    tell("GA4", 0.45)
+    seen = ga4.write(world, book)
+    tell("truth", 0.85)
+    write_truth(world, seen, book, out / "truth")
+    tell("done", 1.0)
+    counts = {
+        day: (sum(1 for f in book.files if f.delivery == day), sum(f.rows for f in book.files if f.delivery == day))
+        for day in (1, 2)
+    }
+    return DemoPlan(
+        out=out,
+        people=people,
+        seed=seed,
+        day1=end - timedelta(days=1),
+        day2=end,
+        day1_files=counts[1][0],
+        day2_files=counts[2][0],
+        day1_rows=counts[1][1],
+        day2_rows=counts[2][1],
+        spike_region=world.spike.region,
+        spike_customers=len(world.spike.affected),
+    )
+
+
+def write_company(out: Path, *, seed: int = 7) -> Path:
+    """Write `kizuna.yaml` and the demo's own pseudonym key (0600, from the seed, so that ids repeat).
+
+    Returns the path of `kizuna.yaml`.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    config = out / "kizuna.yaml"
+    config.write_text(COMPANY, encoding="utf-8")
+    key = out / "demo.key"
+    key.unlink(missing_ok=True)
+    key.touch(mode=0o600)
+    key.write_text(hashlib.sha256(f"kizuna demo {seed}".encode()).hexdigest() + "\n", encoding="utf-8")
+    return config

@@ -1,0 +1,195 @@
+"""The work list of rejected rows: what was rejected and why, read again after a mend, or let go.
+
+Quarantined rows hold raw text, so personal data: they are shown to the person who asks and go nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestion import landing
+from ingestion.contract_files import load_contracts
+from ingestion.landing import Landed
+from ingestion.load import Run, ingest_lock, load_file
+from kizuna.control import ledger
+from kizuna.control.ledger import FileRecord
+from kizuna.control.store import utcnow
+from kizuna.errors import InputError
+from kizuna.files import sha256_of
+
+if TYPE_CHECKING:
+    from kizuna.control.store import Store
+    from kizuna.settings import Settings
+
+_DISCARDED = "discarded_at"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rejected rows of one code and column in one file; `line` and `reason` are those of the first."""
+
+    code: str
+    column: str | None
+    rows: int
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class QuarantinedFile:
+    """One file with something to look at. `id` is the first 8 digits of `file_id`, enough for the command line."""
+
+    file_id: str
+    path: str
+    contract: str | None
+    status: ledger.FileStatus
+    rows_in: int
+    quarantined: int
+    code: str | None
+    reason: str | None
+    loaded_at: datetime | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def id(self) -> str:
+        return self.file_id[:8]
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """One rejected row (or, with scope `file`, the file as a whole). `problems` lists all when there are several."""
+
+    file: str
+    scope: str
+    line: int | None
+    column: str | None
+    code: str
+    reason: str
+    raw: str
+    problems: tuple[dict[str, str], ...]
+
+
+def list_quarantined(settings: Settings, store: Store, *, source: str | None = None) -> list[QuarantinedFile]:
+    """Files held, refused or with rejected rows, without what was discarded."""
+    with store.read() as connection:
+        files = ledger.list_files(connection, source=source, problems=True)
+    return [_summary(settings, file) for file in files if file.status != "discarded" and _DISCARDED not in file.detail]
+
+
+def show(settings: Settings, store: Store, reference: str, *, limit: int | None = 50) -> list[QuarantinedRow]:
+    """Rejected rows of a file by line, the file's own problem first."""
+    rows = _rows(settings, _find(store, reference))
+    rows.sort(key=lambda row: (row["scope"] != "file", row["line"] or 0))
+    return [
+        QuarantinedRow(
+            file=row["file"],
+            scope=row["scope"],
+            line=row["line"],
+            column=row["column"],
+            code=row["code"],
+            reason=row["reason"],
+            raw=row["raw"],
+            problems=tuple(json.loads(row["problems"])) if row["problems"] else (),
+        )
+        for row in rows[:limit]
+    ]
+
+
+def replay(
+    settings: Settings, store: Store, reference: str, *, force: bool = False, now: datetime | None = None
+) -> FileRecord:
+    """Read the file again by today's contract; its new batch replaces the old one in the next build.
+
+    `force` accepts a batch above its threshold. Raises `InputError` when the landing file is gone or was changed.
+    """
+    known = _find(store, reference)
+    file = Landed(known.path, known.source, settings.landing / known.path, is_link=False)
+    if not file.full.is_file() or sha256_of(file.full) != known.sha256:
+        raise InputError(
+            f"{file.full} is gone or holds something else now, so it cannot be read again. Put the file back, or let "
+            f"its rows go with `kizuna quarantine discard {known.file_id[:8]}`."
+        )
+    contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
+    matched = landing.match(file, contracts)
+    if matched is None:
+        raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
+    with ingest_lock(settings):
+        run = Run(settings, store, contracts, now or utcnow())
+        blank = FileRecord(
+            known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at
+        )
+        record = load_file(run, file, matched, blank, force=force)
+        run.con.close()
+    return record
+
+
+def discard(store: Store, reference: str, *, reason: str, now: datetime | None = None) -> FileRecord:
+    """Let the rejected rows of a file go: they leave the work list but stay on disk and in the counts.
+
+    A held or refused file becomes `discarded` and is not tried again; the accepted rows of an accepted one stay in use.
+    """
+    known = _find(store, reference)
+    if known.status not in ("held", "refused") and not known.quarantined:
+        raise InputError(f"{known.path} has nothing in quarantine.")
+    detail = {**known.detail, _DISCARDED: (now or utcnow()).isoformat(), "discarded_because": reason}
+    with store.begin() as connection:
+        ledger.set_detail(connection, known.file_id, detail)
+        if known.status != "accepted":
+            ledger.set_status(connection, known.file_id, "discarded", reason)
+    return replace(known, detail=detail, status="accepted" if known.status == "accepted" else "discarded")
+
+
+def _find(store: Store, reference: str) -> FileRecord:
+    """The file with this id (its start is enough) or landing path."""
+    with store.read() as connection:
+        files = [file for file in ledger.list_files(connection) if file.status not in ("duplicate", "unmatched")]
+    found = [file for file in files if file.file_id.startswith(reference)] if len(reference) >= 4 else []
+    found = found or [file for file in files if file.path == reference]
+    if not found:
+        raise InputError(f"No loaded file has the id or path {reference!r}. `kizuna quarantine list` shows both.")
+    if len(found) > 1:
+        shown = ", ".join(f"{file.file_id[:8]} ({file.path})" for file in found[:5])
+        raise InputError(f"{reference!r} means several files: {shown}. Give the longer id.")
+    return found[0]
+
+
+def _summary(settings: Settings, file: FileRecord) -> QuarantinedFile:
+    return QuarantinedFile(
+        file_id=file.file_id,
+        path=file.path,
+        contract=file.contract,
+        status=file.status,
+        rows_in=file.rows_in,
+        quarantined=file.quarantined,
+        code=file.code,
+        reason=file.reason,
+        loaded_at=file.loaded_at,
+        problems=tuple(_problems(_rows(settings, file))),
+    )
+
+
+def _problems(rows: Sequence[dict[str, Any]]) -> list[Problem]:
+    counts = Counter((row["code"], row["column"]) for row in rows)
+    first: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: row["line"] or 0):
+        first.setdefault((row["code"], row["column"]), row)
+    return [
+        Problem(code, column, number, first[(code, column)]["line"] or 0, first[(code, column)]["reason"])
+        for (code, column), number in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0][0]))
+    ]
+
+
+def _rows(settings: Settings, file: FileRecord) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    if file.quarantine_path is None:
+        return []
+    path: Path = settings.home / file.quarantine_path
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    return rows

@@ -1,0 +1,340 @@
+"""NDJSON, JSON pages and Parquet rows: nested records, read through the contract's paths into text columns.
+
+A path is dotted (`via.channel`); `event_params[ga_session_id]` looks a key up in an array of
+`{key, value: {string_value, int_value, …}}` as GA4 writes parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ingestion.contract import Contract
+from ingestion.readers.base import (
+    CHUNK_CHARACTERS,
+    CHUNK_ROWS,
+    Chunk,
+    FileRefused,
+    Notes,
+    Reject,
+    SeenRows,
+    is_known,
+    text_table,
+)
+from ingestion.readers.text import open_bytes
+
+_PARAMETER = re.compile(r"(?P<array>[^\[\]]+)\[(?P<key>[^\[\]]+)\]")
+_VALUE_KINDS = ("string_value", "int_value", "float_value", "double_value")
+_PARQUET_ROWS = 10_000
+
+#: A `\u0000` or a half of a surrogate pair, which no text column can hold.
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_ESCAPED_UNSTORABLE = re.compile(r"\\u(0000|[dD][89a-fA-F])")
+
+_Getter = Callable[[dict[str, Any], dict[tuple[str, ...], dict[str, Any]]], Any]
+
+
+def read_ndjson(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
+    """One record per line. A line that is not a JSON object is rejected alone."""
+    rows = _Rows(contract, notes)
+    seen = SeenRows(contract)
+    number = 0
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            content = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+            if not content:
+                continue
+            if seen.is_repeat(content):
+                notes.duplicates += 1
+                continue
+            record = _decode(content, number, rows)
+            if record is not None:
+                suspect = b"\\u" in content and _ESCAPED_UNSTORABLE.search(content.decode()) is not None
+                rows.add(record, number, content.decode, len(content), suspect=suspect)
+            if rows.is_full():
+                yield rows.finish()
+    notes.lines = number
+    notes.encoding = "utf-8"
+    yield rows.finish()
+
+
+def read_page(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
+    """Records of one JSON document; `_line` is the record's number. Lists beside them are joined as declared."""
+    with open_bytes(path) as stream:
+        content = stream.read()
+    try:
+        document = _loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise FileRefused("encoding.invalid", f"not UTF-8 at byte {error.start}", line=1) from error
+    except json.JSONDecodeError as error:
+        reason = f"not valid JSON at line {error.lineno}, character {error.colno}: {error.msg}"
+        raise FileRefused("json.invalid", reason, line=error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise FileRefused("json.invalid", f"not valid JSON: {error}", line=1) from error
+    notes.encoding = "utf-8"
+    shape = contract.json_shape
+    records = _walk(document, tuple((shape.records or "").split(".")))
+    if not isinstance(records, list):
+        found = ", ".join(document) if isinstance(document, dict) else type(document).__name__
+        raise FileRefused("json.no_records", f"no list of records at {shape.records!r}; found: {found}", line=1)
+    joined = [(join, _by_key(_walk(document, tuple(join.path.split("."))), join.key)) for join in shape.joins]
+
+    def attached() -> Iterator[Any]:
+        for record in records:
+            if isinstance(record, dict):
+                for join, found in joined:
+                    match = found.get(str(record.get("id")))
+                    if match is not None and not record.get(join.into):
+                        record[join.into] = match
+            yield record
+
+    yield from _records(attached(), contract, notes)
+
+
+def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
+    """Rows of a Parquet file, nested ones as records; `_line` is the row's number."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_PARQUET_ROWS))
+        yield from _records((row for batch in batches for row in batch), contract, notes)
+
+
+def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterator[Chunk]:
+    rows = _Rows(contract, notes)
+    seen = SeenRows(contract)
+    for number, record in enumerate(records, start=1):
+        text = json.dumps(record, sort_keys=True, default=_to_text)
+        if seen.is_repeat(text.encode()):
+            notes.duplicates += 1
+        elif isinstance(record, dict):
+            suspect = _ESCAPED_UNSTORABLE.search(text) is not None
+            rows.add(record, number, _dumper(record), len(text), suspect=suspect)
+        else:
+            rows.rejects.append(Reject(number, "json.not_object", "is not an object", _dump(record)))
+        if rows.is_full():
+            yield rows.finish()
+    yield rows.finish()
+
+
+def _decode(content: bytes, number: int, rows: _Rows) -> dict[str, Any] | None:
+    """The object on a line, or None after rejecting the line."""
+    try:
+        record = _loads(content.decode())
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 at byte {error.start} of the line"
+        rows.rejects.append(Reject(number, "encoding.invalid", reason, content.decode("utf-8", "backslashreplace")))
+        return None
+    except (ValueError, RecursionError) as error:
+        place = f"character {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        rows.rejects.append(Reject(number, "json.invalid", f"not valid JSON, {place}", content.decode()))
+        return None
+    if not isinstance(record, dict):
+        rows.rejects.append(Reject(number, "json.not_object", "is not an object", content.decode()))
+        return None
+    return record
+
+
+class _Rows:
+    """Records gathered for the next chunk, already as text columns."""
+
+    def __init__(self, contract: Contract, notes: Notes) -> None:
+        self.contract, self.notes = contract, notes
+        columns = [(number, column) for number, column in enumerate(contract.columns) if column.sources]
+        paths = [tuple(_path(source) for source in column.sources) for _, column in columns]
+        self._names = [column.name for _, column in columns]
+        self._plan = [
+            (number, column.type == "json", tuple(_getter(path) for path in choices))
+            for (number, column), choices in zip(columns, paths, strict=True)
+        ]
+        self._arrays = sorted({path.steps for choices in paths for path in choices if path.parameter is not None})
+        self._used = _used_keys(path for choices in paths for path in choices)
+        self._met: set[str] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self.rejects: list[Reject] = []
+        self.texts: list[list[str | None]] = []
+        self.lines: list[int] = []
+        self.extra: list[str | None] = []
+        self.found: list[str | None] = []
+        self.raws: list[Callable[[], str]] = []
+        self.characters = 0
+
+    def add(self, record: dict[str, Any], line: int, raw: Callable[[], str], size: int, *, suspect: bool) -> None:
+        """Take a record whose text has `size` characters; `suspect` if it may hold what no text column can."""
+        parameters = [_parameters(_walk(record, steps)) for steps in self._arrays]
+        known = dict(zip(self._arrays, parameters, strict=True))
+        texts: list[str | None] = []
+        problems = ""
+        for number, is_json, getters in self._plan:
+            value = getters[0](record, known)
+            for getter in getters[1:]:
+                if value is not None:
+                    break
+                value = getter(record, known)
+            if value is None or (type(value) is str and not is_json):
+                texts.append(value)
+            elif is_json:
+                texts.append(_dump(value))
+            elif isinstance(value, dict | list):
+                texts.append(None)
+                problems += f"{number}:type.scalar;"
+            else:
+                texts.append(_to_text(value))
+        extra = _leftover(record, self._used)
+        extra_text = _dump(extra) if extra else None
+        if suspect and any(text and _UNSTORABLE.search(text) for text in (*texts, extra_text)):
+            reason = "holds a NUL character or half of a surrogate pair"
+            self.rejects.append(Reject(line, "text.nul", reason, raw().encode("utf-8", "backslashreplace").decode()))
+            return
+        if not self._met.issuperset(extra):
+            self._met.update(extra)
+            self.notes.added.update(key for key in extra if not is_known(self.contract, key))
+        self.texts.append(texts)
+        self.characters += size
+        self.lines.append(line)
+        self.extra.append(extra_text)
+        self.found.append(problems[:-1] or None)
+        self.raws.append(raw)
+
+    def is_full(self) -> bool:
+        return len(self.lines) >= CHUNK_ROWS or self.characters >= CHUNK_CHARACTERS or len(self.rejects) >= CHUNK_ROWS
+
+    def finish(self) -> Chunk:
+        columns: Iterable[Any] = zip(*self.texts, strict=True) if self.texts else ([] for _ in self._names)
+        by_name = {name: list(texts) for name, texts in zip(self._names, columns, strict=True)}
+        table = text_table(self.contract, by_name, lines=self.lines, extra=self.extra, found=self.found)
+        raws, rejects = self.raws, tuple(self.rejects)
+        self._start()
+        return Chunk(table, lambda position: raws[position](), rejects)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """Steps into a record; with `parameter` the last step is an array of key and value."""
+
+    steps: tuple[str, ...]
+    parameter: str | None = None
+
+
+def _path(text: str) -> _Path:
+    match = _PARAMETER.fullmatch(text)
+    if match:
+        return _Path(tuple(match["array"].split(".")), match["key"])
+    return _Path(tuple(text.split(".")))
+
+
+def _getter(path: _Path) -> _Getter:
+    """Function that reads a path; the short ones, which are nearly all, without a loop."""
+    steps, parameter = path.steps, path.parameter
+    if parameter is not None:
+        return lambda _, arrays: arrays[steps].get(parameter)
+    if len(steps) == 1:
+        key = steps[0]
+        return lambda record, _: record.get(key)
+    if len(steps) == 2:
+        outer, inner = steps
+
+        def nested(record: dict[str, Any], _: Any) -> Any:
+            value = record.get(outer)
+            return value.get(inner) if isinstance(value, dict) else None
+
+        return nested
+    return lambda record, _: _walk(record, steps)
+
+
+def _walk(value: Any, steps: tuple[str, ...]) -> Any:
+    for step in steps:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
+    return value
+
+
+def _parameters(array: Any) -> dict[str, Any]:
+    """`{key: value}` of a GA4 parameter array; the first kind of value that is set counts."""
+    found: dict[str, Any] = {}
+    for entry in array if isinstance(array, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        value = entry.get("value")
+        if isinstance(value, dict):
+            value = next((value[kind] for kind in _VALUE_KINDS if value.get(kind) is not None), None)
+        found.setdefault(str(entry.get("key")), value)
+    return found
+
+
+def _used_keys(paths: Iterable[_Path]) -> dict[str, Any]:
+    """Tree of what the contract reads; an empty branch is read as a whole."""
+    used: dict[str, Any] = {}
+    for path in paths:
+        branch = used
+        for step in path.steps:
+            branch = branch.setdefault(step, {})
+        if path.parameter is not None:
+            branch.setdefault("*", {})
+    return used
+
+
+def _leftover(record: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
+    """What the contract does not read, nested parts included."""
+    kept: dict[str, Any] = {}
+    for key, value in record.items():
+        branch = used.get(key)
+        if branch is None:
+            if value is not None:
+                kept[key] = value
+        elif branch and isinstance(value, dict):
+            inner = _leftover(value, branch)
+            if inner:
+                kept[key] = inner
+    return kept
+
+
+def _by_key(entries: Any, key: str) -> dict[str, Any]:
+    if not isinstance(entries, list):
+        return {}
+    return {str(entry.get(key)): entry for entry in entries if isinstance(entry, dict)}
+
+
+def _to_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        shown = repr(value)
+        return format(Decimal(shown), "f") if "e" in shown else shown
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value)
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _dump(value: Any) -> str:
+    return _COMPACT.encode(value)
+
+
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_to_text)
+
+
+def _dumper(record: dict[str, Any]) -> Callable[[], str]:
+    return lambda: _dump(record)

@@ -1,0 +1,252 @@
+"""From text to typed values in one DuckDB query per chunk, with every refusal named.
+
+A cast is not validation: read as an integer `9.5` becomes 10, and an offset in a timestamp is silently ignored. So
+each value is checked by pattern or round trip before it is cast. The query reads a relation of text columns named like
+the contract's columns; where that relation comes from (rows parsed in Python, or the engine's own reader) is all the
+same to it.
+
+Problems of a row come back in `_problems` as entries `<column number>:<code>`, separated by `;`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ingestion.contract import NAMED_TIMES, STRPTIME_PATTERNS, Column, Contract
+
+#: What a code means for a person; `{value}`, `{rule}` are filled in where the row is reported.
+REASONS = {
+    "value.required": "is empty but must have a value",
+    "type.integer": "{value} is not a whole number",
+    "type.decimal": "{value} is not a number {rule}",
+    "type.boolean": "{value} is not a yes or no (true, false, 1, 0)",
+    "type.date": "{value} is not a date {rule}",
+    "type.timestamp": "{value} is not a time {rule}",
+    "type.json": "{value} is not valid JSON",
+    "type.scalar": "holds a list or an object where one value was expected",
+    "value.min": "{value} is below {rule}",
+    "value.max": "{value} is above {rule}",
+    "value.allowed": "{value} is not one of {rule}",
+    "value.pattern": "{value} does not look like {rule}",
+}
+
+_OFFSET = r"(Z|z|[ ]?UTC|[ ]?[+-]\d{2}:?\d{2}|[+-]\d{2})"
+_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
+_ISO_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
+_TRUE = ("true", "1", "yes", "y", "t")
+_FALSE = ("false", "0", "no", "n", "f")
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def typing_query(contract: Contract, relation: str, *, file_hash: str) -> str:
+    """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`."""
+    clean, values, problems = [], [], []
+    for number, column in enumerate(contract.columns):
+        clean.append(f"{_clean(contract, column, file_hash)} AS c{number}")
+        values.append(f"{_typed(contract, column, f'c{number}')} AS v{number}")
+        problems.extend(_problems(column, number))
+    kept = "_pos, _line, _extra, _found"
+    found = ", ".join(["nullif(_found, '')", *problems])
+    outputs = ", ".join(f"v{n} AS {identifier(column.name)}" for n, column in enumerate(contract.columns))
+    return (
+        f"WITH clean AS (SELECT {kept}, {', '.join(clean)} FROM {relation}), "
+        f"typed AS (SELECT *, {', '.join(values)} FROM clean) "
+        f"SELECT {outputs}, _extra, _line, _pos, concat_ws(';', {found}) AS _problems FROM typed ORDER BY _pos"
+    )
+
+
+def describe_problem(contract: Contract, number: int, code: str, value: str | None) -> str:
+    """One problem in words: the column, the value, what is allowed."""
+    column = contract.columns[number]
+    shown = repr(value if value is None or len(value) <= 80 else value[:77] + "…")
+    rule = {
+        "value.min": str(column.min),
+        "value.max": str(column.max),
+        "value.allowed": ", ".join(column.allowed),
+        "value.pattern": column.pattern or "",
+        "type.decimal": _decimal_rule(contract, column),
+        "type.date": f"written as {' or '.join(_date_formats(contract, column))}, or the day does not exist",
+        "type.timestamp": f"written as {' or '.join(_time_formats(contract, column))}, or the moment does not exist",
+    }.get(code, "")
+    header = column.source or column.name
+    return f"{header}: {REASONS[code].format(value=shown, rule=rule)}"
+
+
+def _clean(contract: Contract, column: Column, file_hash: str) -> str:
+    if column.generated:
+        return f"substr(sha256({literal(file_hash)} || ':' || _line::VARCHAR), 1, 32)"
+    if column.value is not None:
+        return literal(column.value)
+    if not column.sources:
+        return "NULL::VARCHAR"
+    text = identifier(column.name)
+    if column.type not in ("string", "json"):
+        text = f"trim({text})"
+    if column.strip_prefix:
+        prefix, start = literal(column.strip_prefix), len(column.strip_prefix) + 1
+        text = f"CASE WHEN starts_with({text}, {prefix}) THEN substr({text}, {start}) ELSE {text} END"
+    markers = contract.null_markers if column.null_markers is None else column.null_markers
+    if column.type not in ("string", "json") and "" not in markers:
+        markers = ("", *markers)
+    for marker in markers:
+        text = f"nullif({text}, {literal(marker)})"
+    if column.values:
+        cases = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in column.values.items())
+        text = f"CASE {text} {cases} ELSE {text} END"
+    return text
+
+
+def _typed(contract: Contract, column: Column, text: str) -> str:
+    match column.type:
+        case "string":
+            return text
+        case "json":
+            return f"CASE WHEN json_valid({text}) THEN {text} END"
+        case "integer":
+            plain = _plain_number(contract, text)
+            whole = f"regexp_full_match({plain}, '[+-]?\\d{{1,19}}(\\.0*)?')"
+            return f"CASE WHEN {whole} THEN TRY_CAST(regexp_replace({plain}, '\\.0*$', '') AS BIGINT) END"
+        case "decimal":
+            return _decimal(contract, column, text)
+        case "boolean":
+            lower = f"lower({text})"
+            true, false = (", ".join(literal(word) for word in words) for words in (_TRUE, _FALSE))
+            return f"CASE WHEN {lower} IN ({true}) THEN true WHEN {lower} IN ({false}) THEN false END"
+        case "date":
+            return _first(_date(text, entry) for entry in _date_formats(contract, column))
+        case "timestamp":
+            zone = column.timezone or contract.times.timezone
+            return _first(_timestamp(text, entry, zone) for entry in _time_formats(contract, column))
+
+
+def _problems(column: Column, number: int) -> list[str]:
+    text, value = f"c{number}", f"v{number}"
+    checks: list[tuple[str, str]] = []
+    if column.required == "value":
+        checks.append((f"{text} IS NULL", "value.required"))
+    if column.type != "string":
+        checks.append((f"{text} IS NOT NULL AND {value} IS NULL", f"type.{column.type}"))
+    if column.min is not None:
+        checks.append((f"{value} < {_bound(column, column.min)}", "value.min"))
+    if column.max is not None:
+        checks.append((f"{value} > {_bound(column, column.max)}", "value.max"))
+    if column.allowed:
+        checks.append((f"{text} NOT IN ({', '.join(literal(entry) for entry in column.allowed)})", "value.allowed"))
+    if column.pattern is not None:
+        checks.append((f"NOT regexp_full_match({text}, {literal(column.pattern)})", "value.pattern"))
+    return [f"CASE WHEN {condition} THEN '{number}:{code}' END" for condition, code in checks]
+
+
+def _bound(column: Column, bound: str | int | float) -> str:
+    shown = f"{bound:.12f}".rstrip("0").rstrip(".") if isinstance(bound, float) else str(bound)
+    return f"CAST({literal(shown)} AS {column.sql_type})"
+
+
+def _plain_number(contract: Contract, text: str) -> str:
+    """The number with `.` as separator. Thousands separators count only where they stand right (1,234 not 12,34)."""
+    decimal, thousands = contract.numbers.decimal_separator, contract.numbers.thousands_separator
+    if thousands is not None:
+        grouped = f"[+-]?\\d{{1,3}}({re.escape(thousands)}\\d{{3}})+({re.escape(decimal)}\\d*)?"
+        text = (
+            f"CASE WHEN regexp_full_match({text}, {literal(grouped)}) "
+            f"THEN replace({text}, {literal(thousands)}, '') ELSE {text} END"
+        )
+    if decimal == ",":
+        text = f"CASE WHEN contains({text}, '.') THEN 'mixed' ELSE replace({text}, ',', '.') END"
+    return text
+
+
+def _decimal(contract: Contract, column: Column, text: str) -> str:
+    plain = _plain_number(contract, text)
+    whole, scale = 18 - column.scale, column.scale
+    decimals = r"\d*" if column.round else f"\\d{{0,{scale}}}0*"
+    pattern = f"[+-]?(\\d{{1,{whole}}}(\\.{decimals})?|\\.\\d{decimals})"
+    wide = f"TRY_CAST({plain} AS DECIMAL(38,18))" if column.round else plain
+    return f"CASE WHEN regexp_full_match({plain}, {literal(pattern)}) THEN TRY_CAST({wide} AS {column.sql_type}) END"
+
+
+def _decimal_rule(contract: Contract, column: Column) -> str:
+    places = "" if column.round else f" with at most {column.scale} decimals"
+    return f"written with {contract.numbers.decimal_separator!r}{places}"
+
+
+def _date_formats(contract: Contract, column: Column) -> tuple[str, ...]:
+    return column.formats or contract.times.date_formats
+
+
+def _time_formats(contract: Contract, column: Column) -> tuple[str, ...]:
+    return column.formats or contract.times.formats
+
+
+def _first(expressions: Iterable[str]) -> str:
+    parts = list(expressions)
+    return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+
+
+def _date(text: str, entry: str) -> str:
+    if entry == "iso":
+        return f"CASE WHEN regexp_full_match({text}, '{_ISO_DAY}') THEN TRY_CAST({text} AS DATE) END"
+    if entry in NAMED_TIMES:
+        return f"CAST({_timestamp(text, entry, 'UTC')} AS DATE)"
+    pattern = literal(_strptime_pattern(entry))
+    return (
+        f"CASE WHEN regexp_full_match({text}, {pattern}) THEN CAST(try_strptime({text}, {literal(entry)}) AS DATE) END"
+    )
+
+
+def _timestamp(text: str, entry: str, zone: str) -> str:
+    """Naive UTC. A time with an offset is moved by it; one without is taken as local to `zone`.
+
+    A local time that a clock change skips does not exist: converting it there and back gives another one.
+    """
+    if entry.startswith("epoch_"):
+        factor = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}[entry]
+        number = f"TRY_CAST(regexp_replace({text}, '\\.0*$', '') AS BIGINT)"
+        digits = {"epoch_s": 11, "epoch_ms": 14, "epoch_us": 17}[entry]
+        whole = f"regexp_full_match({text}, '-?\\d{{1,{digits}}}(\\.0*)?')"
+        return f"CASE WHEN {whole} THEN make_timestamp({number} * {factor}) END"
+    if entry == "iso":
+        dotted = f"replace({text}, ',', '.')"
+        local = f"TRY_CAST({dotted} AS TIMESTAMP)"
+        zulu = f"regexp_replace({dotted}, '(Z|z|[ ]?UTC)$', '+00:00')"
+        spelled = f"regexp_replace({zulu}, '[ ]?([+-]\\d{{2}}):?(\\d{{2}})$', '\\1:\\2')"
+        moved = f"timezone('UTC', TRY_CAST({spelled} AS TIMESTAMPTZ))"
+        stamp = f"{_ISO_DAY}[T ]{_ISO_CLOCK}"
+        return (
+            f"CASE WHEN regexp_full_match({text}, '{stamp}{_OFFSET}') THEN {moved} "
+            f"WHEN regexp_full_match({text}, '{stamp}|{_ISO_DAY}') THEN {_from_zone(local, zone)} END"
+        )
+    pattern = literal(_strptime_pattern(entry))
+    parsed = f"try_strptime({text}, {literal(entry)})"
+    inner = f"timezone('UTC', {parsed})" if "%z" in entry else _from_zone(parsed, zone)
+    return f"CASE WHEN regexp_full_match({text}, {pattern}) THEN {inner} END"
+
+
+def _from_zone(local: str, zone: str) -> str:
+    if zone == "UTC":
+        return local
+    there = f"timezone({literal(zone)}, {local})"
+    return f"CASE WHEN timezone({literal(zone)}, {there}) = {local} THEN timezone('UTC', {there}) END"
+
+
+def _strptime_pattern(entry: str) -> str:
+    """Regular expression of a strptime pattern; the engine alone would accept more than was declared."""
+    pattern, position = "", 0
+    while position < len(entry):
+        if entry[position] == "%" and position + 1 < len(entry):
+            pattern += STRPTIME_PATTERNS[entry[position + 1]]
+            position += 2
+        else:
+            pattern += re.escape(entry[position])
+            position += 1
+    return pattern

@@ -1,0 +1,285 @@
+"""From a published version to messages in the outbox: incidents advance, each says something at most once.
+
+Incident and message are written in one transaction, keyed by segment and first day: the same version looked at twice,
+or after a crash between publishing and telling, adds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, or_, select, update
+
+from kizuna.builds import load_build, require_passed
+from kizuna.control.schema import gate_verdicts, incidents, publications
+from kizuna.control.store import Store, utcnow
+from kizuna.delivery import outbox
+from kizuna.publishing import Publication, current
+from kizuna.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from analytics.alerts import Incident, IncidentChange, SourceState
+
+KIND = "churn_spike"
+RUNBOOKS = "docs/runbooks"
+
+
+def raise_alerts(store: Store, settings: Settings) -> list[str]:
+    """Advance the incidents by the day of the shown version; returns the keys of messages that are new.
+
+    Refuses (`GateFailed`) when the stored verdicts of that build are not all passed, whoever calls.
+    """
+    shown = current(settings)
+    if shown is None or not _recorded(store, shown):
+        return []
+    require_passed(store, load_build(store, settings, shown.manifest["build_id"], shown.manifest["attempt"]))
+
+    from analytics.alerts import incident_changes
+
+    day = date.fromisoformat(shown.manifest["as_of"])
+    tables = _read(shown)
+    if tables["daily"].num_rows == 0:
+        return []
+    with store.read() as connection:
+        known = _incidents(connection, day)
+    images = {
+        change.message_key: _image(settings, shown, change)
+        for change in incident_changes(known, tables["daily"], day)
+        if change.announce and change.kind == "open"
+    }
+    new: list[str] = []
+    with store.begin() as connection:
+        for change in incident_changes(_incidents(connection, day), tables["daily"], day):
+            _store(connection, change.incident, shown)
+            if not change.announce:
+                continue
+            added = outbox.enqueue(
+                connection,
+                key=change.message_key,
+                channel=settings.company.channels.alerts,
+                payload=_payload(settings, shown, change, tables),
+                image=images.get(change.message_key),
+                thread_key=change.incident.key,
+                now=utcnow(),
+            )
+            if added:
+                new.append(change.message_key)
+    return new
+
+
+def report_run_failure(
+    store: Store, settings: Settings, *, run_id: str, build_id: str | None, steps: list[str], error: str = ""
+) -> bool:
+    """Queue one message for the data channel about a failed run. A stopped gate is told by cause, with failed rows.
+
+    `error` names the kind of error only: an exception's text may quote a row. False when the run was told already.
+    """
+    from analytics.alerts import RunFailure, render_block_kit
+
+    with store.begin() as connection:
+        gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
+        message: Any = _gate_failure(connection, build_id, gate) if gate and build_id else None
+        if message is None:
+            message = RunFailure(
+                step=", ".join(steps) or "start",
+                error=error or "see the run in the Dagster UI",
+                day=utcnow().date(),
+                build_id=build_id or "-",
+                resume="kizuna run",
+                runbook=_runbook("run-failed"),
+            )
+        return outbox.enqueue(
+            connection,
+            key=f"run-failed:{run_id}",
+            channel=settings.company.channels.data,
+            payload=render_block_kit(message, settings.company.locale),
+            now=utcnow(),
+        )
+
+
+def scorecard_link(settings: Settings, shown: Publication) -> str:
+    """Where a reader opens the page of a version: under KIZUNA_PUBLIC_URL, else on this machine."""
+    if settings.public_url:
+        return f"{settings.public_url.rstrip('/')}/v-{shown.version}/scorecard.html"
+    return (shown.folder / "scorecard.html").as_uri()
+
+
+def _recorded(store: Store, shown: Publication) -> bool:
+    with store.read() as connection:
+        found = connection.execute(
+            select(publications.c.build_id).where(
+                publications.c.version == shown.version, publications.c.state == "published"
+            )
+        ).scalar()
+    return bool(found == shown.manifest["build_id"])
+
+
+def _read(shown: Publication) -> dict[str, pa.Table]:
+    import duckdb
+
+    with duckdb.connect(str(shown.folder / "cx.duckdb"), read_only=True) as db:
+        return {
+            "daily": db.execute(
+                "SELECT segment_type, segment, day, scored, at_risk, share, value_at_risk, baseline, z, is_spike, "
+                "status FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
+            ).to_arrow_table(),
+            "scores": db.execute("SELECT * FROM marts.churn_risk ORDER BY customer_id").to_arrow_table(),
+            "drivers": db.execute("SELECT * FROM marts.churn_drivers_daily").to_arrow_table(),
+            "customers": db.execute(
+                "SELECT customer_id, display_label, region FROM marts.churn_risk ORDER BY customer_id"
+            ).to_arrow_table(),
+            "sources": db.execute(
+                "SELECT source, max(last_event_at) AS last_event_at FROM marts.data_state "
+                "GROUP BY source ORDER BY source"
+            ).to_arrow_table(),
+        }
+
+
+def _payload(
+    settings: Settings, shown: Publication, change: IncidentChange, tables: dict[str, pa.Table]
+) -> dict[str, Any]:
+    from analytics.alerts import render_block_kit, spike_alert, spike_resolved
+
+    build_id, link = shown.manifest["build_id"], scorecard_link(settings, shown)
+    if change.kind == "resolve":
+        return render_block_kit(spike_resolved(change, build_id=build_id, link=link), settings.company.locale)
+    message = spike_alert(
+        change,
+        tables["scores"],
+        tables["drivers"],
+        tables["customers"],
+        currency=settings.company.currency,
+        build_id=build_id,
+        link=link,
+        sources=_sources(settings, tables["sources"], change.day),
+    )
+    return render_block_kit(message, settings.company.locale)
+
+
+def _sources(settings: Settings, table: pa.Table, day: date) -> list[SourceState]:
+    from zoneinfo import ZoneInfo
+
+    from analytics.alerts import SourceState
+
+    zone, utc = ZoneInfo(settings.company.timezone), ZoneInfo("UTC")
+    found = []
+    for row in table.to_pylist():
+        at = row["last_event_at"]
+        last = at.replace(tzinfo=utc).astimezone(zone).date() if at else None
+        found.append(SourceState(row["source"], last, late=last is not None and day - last > timedelta(days=2)))
+    return found
+
+
+def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Path | None:
+    from kizuna.scorecard import churn_chart_png
+
+    incident = change.incident
+    segment = None if incident.segment_type == "overall" else incident.segment
+    png = churn_chart_png(shown.folder / "cx.duckdb", settings.company, segment=segment)
+    if png is None:
+        return None
+    folder = settings.home / "messages"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{hashlib.sha256(change.message_key.encode()).hexdigest()[:16]}.png"
+    path.write_bytes(png)
+    return path
+
+
+def _incidents(connection: Connection, day: date) -> list[Incident]:
+    """Open incidents and those resolved lately enough to come back."""
+    from analytics.alerts import Incident
+    from analytics.alerts.incidents import COOLDOWN_DAYS
+
+    rows = connection.execute(
+        select(incidents).where(
+            incidents.c.kind == KIND,
+            or_(incidents.c.resolved_on.is_(None), incidents.c.resolved_on >= day - timedelta(days=COOLDOWN_DAYS)),
+        )
+    ).all()
+    return [
+        Incident(
+            key=row.incident_id,
+            segment_type=row.segment_type,
+            segment=row.segment,
+            opened_on=row.opened_on,
+            last_day=row.last_seen_on,
+            resolved_on=row.resolved_on,
+            calm_days=row.detail["calm_days"],
+            peak_at_risk=row.detail["peak_at_risk"],
+            shifted=row.detail["shifted"],
+            reason=row.detail["reason"],
+        )
+        for row in rows
+    ]
+
+
+def _store(connection: Connection, incident: Incident, shown: Publication) -> None:
+    values = {
+        "kind": KIND,
+        "segment_type": incident.segment_type,
+        "segment": incident.segment,
+        "state": "open" if incident.resolved_on is None else "resolved",
+        "opened_on": incident.opened_on,
+        "last_seen_on": incident.last_day,
+        "resolved_on": incident.resolved_on,
+        "detail": {
+            "calm_days": incident.calm_days,
+            "peak_at_risk": incident.peak_at_risk,
+            "shifted": incident.shifted,
+            "reason": incident.reason,
+        },
+    }
+    known = connection.execute(select(incidents.c.incident_id).where(incidents.c.incident_id == incident.key)).first()
+    if known is None:
+        connection.execute(
+            incidents.insert().values(incident_id=incident.key, opened_by_build=shown.manifest["build_id"], **values)
+        )
+    else:
+        connection.execute(update(incidents).where(incidents.c.incident_id == incident.key).values(**values))
+
+
+def _gate_failure(connection: Connection, build_id: str | None, gate: str | None) -> Any:
+    from analytics.alerts import GateCause, GateFailure
+
+    rows = connection.execute(
+        select(gate_verdicts)
+        .where(gate_verdicts.c.build_id == build_id, gate_verdicts.c.gate == gate, gate_verdicts.c.outcome != "passed")
+        .order_by(gate_verdicts.c.verdict_id)
+    ).all()
+    if not rows or gate is None or build_id is None:
+        return None
+    newest = {row.relation: row for row in rows}
+    causes: dict[str, list[tuple[str, int | None]]] = {}
+    for relation, row in sorted(newest.items()):
+        for failed in row.failed:
+            cause = failed.get("reason") or "could not run"
+            causes.setdefault(cause, []).append((relation, failed.get("unexpected_count")))
+    outcome = "could_not_run" if all(row.outcome == "could_not_run" for row in newest.values()) else "failed"
+    return GateFailure(
+        gate=gate,
+        outcome=outcome,  # type: ignore[arg-type]
+        day=utcnow().date(),
+        build_id=build_id,
+        causes=tuple(
+            GateCause(
+                cause=cause,
+                relations=tuple(relation for relation, _ in found),
+                checks=len(found),
+                failed_rows=sum(n for _, n in found if n is not None) if any(n is not None for _, n in found) else None,
+            )
+            for cause, found in causes.items()
+        ),
+        blocked=("published/version",),
+        runbook=_runbook("gate-failed"),
+    )
+
+
+def _runbook(name: str) -> str:
+    from kizuna.builds import PROJECT_ROOT
+
+    return (PROJECT_ROOT / RUNBOOKS / f"{name}.md").as_uri()

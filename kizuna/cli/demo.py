@@ -1,0 +1,66 @@
+"""`kizuna demo`: the demo company, two days of it, and where to look afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from kizuna.errors import InputError
+from kizuna.settings import CONFIG_NAME, load_company, load_settings
+
+LAST_DAY = date(2026, 6, 30)
+
+
+def run_demo(home: Path, *, people: int, seed: int) -> None:
+    """Write and run both days. Refuses to touch a folder that holds anything but an earlier demo company."""
+    console = Console(highlight=False)
+    started = time.monotonic()
+    home = home.expanduser().resolve()
+    _clear(home)
+    for name in ("KIZUNA_HOME", "KIZUNA_PSEUDONYM_KEY", "KIZUNA_CONTROL_URL"):
+        # The demo is a company of its own: it must not meet the data, the key or the store of another.
+        os.environ.pop(name, None)
+
+    from ingestion.demo import deliver_day2, generate, write_company
+    from orchestration.dbt_child import start_fork_server
+
+    start_fork_server()
+    with console.status("writing the demo company …") as status:
+        generate(
+            home,
+            people=people,
+            seed=seed,
+            end=LAST_DAY,
+            progress=lambda what, share: status.update(f"writing the demo company: {what} {share:.0%}"),
+        )
+    write_company(home, seed=seed)
+    files = sum(path.is_file() for path in (home / "landing").rglob("*"))
+    spent = time.monotonic() - started
+    console.print(f"[bold]Demo company[/] of {people:,} people in {home}: {files} vendor files ({spent:.1f} s)")
+    settings = load_settings(home)
+
+    from kizuna.cli.running import launch, summarise
+
+    first_day = LAST_DAY - timedelta(days=1)
+    console.print(f"\n[bold]Day 1[/] ({first_day}): two years of history, a calm company")
+    launch(settings, as_of=first_day, title="day 1")
+    delivered = deliver_day2(home)
+    console.print(f"\n[bold]Day 2[/] ({LAST_DAY}): {len(delivered)} new files, and something happens in one region")
+    launch(settings, as_of=LAST_DAY, title="day 2")
+    console.print()
+    summarise(settings)
+    console.print(f"\nBoth days took {time.monotonic() - started:.0f} s. `make dev` shows the runs in the Dagster UI.")
+
+
+def _clear(home: Path) -> None:
+    if not home.exists() or not any(home.iterdir()):
+        return
+    config = home / CONFIG_NAME
+    if not config.exists() or not load_company(config).demo:
+        raise InputError(f"{home} holds something that is not a demo company; choose another folder with --home.")
+    shutil.rmtree(home)

@@ -1,0 +1,113 @@
+"""`kizuna ingest` and `kizuna quarantine …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from kizuna.control.store import open_store
+from kizuna.errors import InputError
+from kizuna.settings import load_settings
+
+
+def ingest_landing(home: Path | None, source: str | None) -> None:
+    """Load new files with a progress bar; list every file that needs a look. Exit code 8 if one was held or refused."""
+    from ingestion import load
+
+    settings = load_settings(home)
+    store = open_store(settings)
+    console = Console(highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("landing", total=None)
+
+        def progress(at: load.Progress) -> None:
+            bar.update(task, total=at.total, completed=at.done, description=escape(at.path[-60:]))
+
+        report = load.ingest(settings, store, progress=progress, only=source)
+    console.print(
+        f"{len(report.files)} files handled, {report.known} known already, in {report.seconds:.1f} s: "
+        f"{report.rows_in:,} rows in = {report.accepted:,} accepted + {report.quarantined:,} quarantined "
+        f"+ {report.duplicates:,} duplicates" + (f" + {report.held:,} held" if report.held else "")
+    )
+    for file in report.files:
+        if file.status in ("held", "refused", "unmatched"):
+            console.print(
+                f"  [bold]{file.status}[/] landing/{escape(file.path)}: {escape(file.reason or '')}", soft_wrap=True
+            )
+        elif file.quarantined:
+            console.print(
+                f"  {file.quarantined:,} of {file.rows_in:,} rows quarantined in landing/{escape(file.path)}: "
+                f"kizuna quarantine show {file.file_id[:8]}",
+                soft_wrap=True,
+            )
+    for path in report.changing:
+        console.print(f"  still being written, left for the next time: landing/{escape(path)}", soft_wrap=True)
+    stopped = report.with_status("held", "refused")
+    if stopped:
+        raise InputError(f"{len(stopped)} files were not loaded; the others were. See above what to do.")
+
+
+def list_quarantine(home: Path | None) -> None:
+    """One line per file and problem."""
+    from ingestion.quarantine import list_quarantined
+
+    settings = load_settings(home)
+    found = list_quarantined(settings, open_store(settings))
+    console = Console(highlight=False)
+    if not found:
+        console.print("Nothing is in quarantine.")
+        return
+    table = Table("file id", "file", "state", "rows in", "quarantined", "code", "column", "first line", "example")
+    for file in found:
+        for number, problem in enumerate(file.problems):
+            head = (file.file_id[:8], file.path, file.status, f"{file.rows_in:,}") if number == 0 else ("", "", "", "")
+            table.add_row(
+                *head,
+                f"{problem.rows:,}",
+                problem.code,
+                problem.column or "",
+                f"{problem.line}",
+                escape(problem.reason),
+            )
+    console.print(table)
+
+
+def show_quarantine(home: Path | None, reference: str, limit: int) -> None:
+    """Rejected rows of one file, raw text included."""
+    from ingestion.quarantine import show
+
+    settings = load_settings(home)
+    console = Console(highlight=False)
+    for row in show(settings, open_store(settings), reference, limit=limit):
+        where = f"line {row.line}" + (f", column {row.column}" if row.column else "")
+        console.print(f"[bold]{escape(row.file)}[/] {escape(where)}  [yellow]{row.code}[/]", soft_wrap=True)
+        console.print(f"  {escape(row.reason)}", soft_wrap=True)
+        if row.raw:
+            console.print(f"  {escape(row.raw)}", style="dim", soft_wrap=True)
+
+
+def replay_quarantine(home: Path | None, reference: str) -> None:
+    """Read the file again and say what became of it."""
+    from ingestion.quarantine import replay
+
+    settings = load_settings(home)
+    file = replay(settings, open_store(settings), reference)
+    Console(highlight=False).print(
+        f"landing/{escape(file.path)}: {file.status}; {file.accepted:,} accepted, {file.quarantined:,} quarantined, "
+        f"{file.duplicates:,} duplicates of {file.rows_in:,} rows. The next build uses it.",
+        soft_wrap=True,
+    )
+
+
+def discard_quarantine(home: Path | None, reference: str, reason: str) -> None:
+    """Keep the decision in the ledger."""
+    from ingestion.quarantine import discard
+
+    settings = load_settings(home)
+    file = discard(open_store(settings), reference, reason=reason)
+    Console(highlight=False).print(f"landing/{escape(file.path)}: decided and kept in the ledger.", soft_wrap=True)

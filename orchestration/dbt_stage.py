@@ -1,0 +1,143 @@
+"""One dbt folder = one op = one stage: the assets of a folder and the run of its models and tests."""
+
+import os
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import orjson
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
+from packaging.version import Version
+
+from kizuna.builds import record_stage, require_passed
+from kizuna.errors import BuildError
+from kizuna.failpoints import failpoint
+from orchestration.dbt_child import DbtChild
+from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest
+from orchestration.session import Company, Session, resume
+
+#: A test runs in the stage that builds the last of its parents: the default pulls tests into earlier stages, where
+#: their tables do not exist yet, and `cautious` drops tests over two stages without a word.
+INDIRECT_SELECTION = "buildable"
+
+os.environ.setdefault("DBT_INDIRECT_SELECTION", INDIRECT_SELECTION)
+
+SOURCES_MADE_LATER = {("raw", "gate_verdicts"): ("scores", "gate_verdicts")}
+
+
+class StageTranslator(DagsterDbtTranslator):
+    """Asset keys, groups and owners say the stage: models are [stage, model], raw relations [raw, vendor, entity]."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "source":
+            source, table = dbt_resource_props["source_name"], dbt_resource_props["name"]
+            moved = SOURCES_MADE_LATER.get((source, table))
+            return dg.AssetKey(moved or [source, *table.split("__", 1)])
+        return dg.AssetKey([dbt_resource_props["config"]["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return str(dbt_resource_props["config"].get("schema") or dbt_resource_props["source_name"])
+
+
+def stage_assets(stage: str, *, completes_stage: bool = True) -> dg.AssetsDefinition:
+    """The models of `models/<stage>` as one op. It refuses subsets: a stage is built and judged as a whole.
+
+    `completes_stage=False` where Python goes on writing the same stage.
+    """
+
+    @dbt_assets(
+        manifest=manifest(),
+        name=f"dbt_{stage}",
+        select=f"fqn:kizuna.{stage}",
+        exclude="resource_type:unit_test",
+        dagster_dbt_translator=StageTranslator(),
+    )
+    def _stage(context: dg.AssetExecutionContext, company: Company) -> Iterator[Any]:
+        if context.is_subset:
+            raise BuildError(f"Stage {stage} is built as a whole; select all assets of group {stage}.")
+        session = resume(context, company)
+        require_passed(session.store, session.build, ("stage", stage))
+        yield from run_stage(context, session, stage)
+        if completes_stage:
+            complete_stage(session, stage)
+
+    return _stage
+
+
+def complete_stage(session: Session, stage: str, **detail: Any) -> None:
+    """Record that the stage has written all it writes."""
+    record_stage(session.store, session.build, stage, detail)
+    failpoint(f"stage.{stage}_done")
+
+
+def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -> Iterator[Any]:
+    """Run one folder's models and tests in a dbt child; yield their Dagster events, tables with rows and columns."""
+    target = session.build.folder / "dbt" / stage
+    target.mkdir(parents=True, exist_ok=True)
+    args = ["build", "--select", f"fqn:kizuna.{stage}", "--exclude", "resource_type:unit_test"]
+    args += ["--indirect-selection", INDIRECT_SELECTION, "--vars", orjson.dumps(dbt_vars(session)).decode()]
+    args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
+    args += ["--log-level-file", "none", "--no-write-json"]
+    env = {"KIZUNA_BUILD_DB": str(session.build.db), "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION}
+    child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest())
+    invocation = DbtCliInvocation(
+        process=child,  # type: ignore[arg-type]
+        manifest=manifest(),
+        dagster_dbt_translator=StageTranslator(),
+        project_dir=DBT_PROJECT,
+        target_path=target,
+        raise_on_error=True,
+        cli_version=Version("1.11"),
+        context=context,
+    )
+    # Row counts are known when dbt has closed the file, so tables are reported last and checks as they come.
+    # dagster-dbt raises after the last event; what was built before a failing test is reported all the same.
+    outputs: list[dg.Output[Any]] = []
+    try:
+        for event in invocation.stream():
+            if isinstance(event, dg.Output):
+                outputs.append(event)
+            else:
+                yield event
+    finally:
+        described = child.stdout.relations
+    for output in outputs:
+        yield _with_table(output, described)
+
+
+def dbt_vars(session: Session) -> dict[str, Any]:
+    """What a build tells its models: the day, the company and the KPI parameters."""
+    company, build = session.settings.company, session.build
+    kpi = company.kpi
+    return {
+        "as_of": build.as_of.isoformat(),
+        "as_of_end_utc": company.day_end_utc(build.as_of).isoformat(sep=" "),
+        "timezone": company.timezone,
+        "currency": company.currency,
+        "locale": company.locale,
+        "margin_rate": str(kpi.margin_rate),
+        "churn_horizon_days": kpi.churn_horizon_days,
+        "churn_high": str(Decimal(str(kpi.churn_high))),
+        "churn_medium": str(Decimal(str(kpi.churn_medium))),
+        "sla_minutes": dict(kpi.sla_minutes),
+        "device_login_window_days": kpi.device_login_window_days,
+        "user_id_is": kpi.user_id_is,
+    }
+
+
+def _with_table(output: dg.Output[Any], described: Mapping[str, Any]) -> dg.Output[Any]:
+    table = described.get(str(output.metadata["unique_id"].value)) if "unique_id" in output.metadata else None
+    if table is None:
+        return output
+    columns = [dg.TableColumn(name=name, type=kind) for name, kind in table["columns"]]
+    return output.with_metadata(
+        {
+            **output.metadata,
+            "dagster/row_count": table["rows"],
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+        }
+    )
+
+
+__all__ = ["StageTranslator", "complete_stage", "dbt_vars", "run_stage", "stage_assets"]

@@ -1,0 +1,13 @@
+"""The code location: everything under `defs/`, found by Dagster's own loader."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.session import Company, quiet_environment
+
+quiet_environment()
+defs = dg.Definitions.merge(
+    dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+    dg.Definitions(resources={"company": Company()}, executor=dg.in_process_executor),
+)

@@ -1,0 +1,89 @@
+"""The job over the whole line, and what starts it: the daily schedule and new files in landing."""
+
+import hashlib
+import json
+
+import dagster as dg
+
+from ingestion.scan import Seen, new_whole_files
+from kizuna.alerting import report_run_failure
+from kizuna.control.store import open_store
+from kizuna.errors import SettingsError
+from kizuna.settings import CONFIG_NAME, Schedule, home_from_environment, load_company
+from orchestration.session import BUILD_TAG, Company
+
+daily = dg.define_asset_job(
+    "daily",
+    selection=dg.AssetSelection.all(),
+    description="Landing files to published marts, scorecard and messages.",
+)
+
+
+def _when() -> tuple[str, str]:
+    """Cron line and zone of the company in KIZUNA_HOME; without one, defaults that let the definitions load."""
+    try:
+        company = load_company(home_from_environment() / CONFIG_NAME)
+        at, zone = company.schedule.at, company.timezone
+    except SettingsError:
+        at, zone = Schedule().at, "UTC"
+    hour, minute = at.split(":")
+    return f"{int(minute)} {int(hour)} * * *", zone
+
+
+_cron, _zone = _when()
+
+every_morning = dg.ScheduleDefinition(
+    name="every_morning",
+    job=daily,
+    cron_schedule=_cron,
+    execution_timezone=_zone,
+    description="The daily build, at the company's own time of day.",
+)
+
+
+@dg.sensor(
+    job=daily,
+    name="landing_files",
+    minimum_interval_seconds=30,
+    description="Starts a run when new whole files lie in landing. A file that still changes is left alone.",
+)
+def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.SensorResult | dg.SkipReason:
+    """Two looks: a file counts as whole when its size and time were the same at the look before."""
+    settings = company.settings()
+    before = {path: Seen(*seen) for path, seen in json.loads(context.cursor or "{}").items()}
+    store = open_store(settings)
+    try:
+        whole, looked = new_whole_files(settings, store, before)
+    finally:
+        store.close()
+    cursor = json.dumps({path: list(seen) for path, seen in looked.items()}, sort_keys=True)
+    if not whole:
+        waiting = f"; {len(looked)} files still being written or looked at once" if looked else ""
+        context.update_cursor(cursor)
+        return dg.SkipReason(f"no new whole files{waiting}")
+    digest = hashlib.sha256("\n".join(f"{path} {looked[path]}" for path in sorted(whole)).encode()).hexdigest()[:16]
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"landing-{digest}", tags={"kizuna/landing_files": str(len(whole))})],
+        cursor=cursor,
+    )
+
+
+@dg.run_failure_sensor(
+    name="run_failures",
+    description="Tells the data channel which run failed and where to look. Never touches the business channel.",
+)
+def run_failures(context: dg.RunFailureSensorContext, company: Company) -> None:
+    """One message per failed run; the outbox keeps a second one out."""
+    settings = company.settings()
+    store = open_store(settings)
+    try:
+        failed = [event.step_key or "" for event in context.get_step_failure_events()]
+        report_run_failure(
+            store,
+            settings,
+            run_id=context.dagster_run.run_id,
+            build_id=context.dagster_run.tags.get(BUILD_TAG),
+            steps=failed,
+        )
+    finally:
+        store.close()

@@ -1,0 +1,78 @@
+"""staging -> identity: dbt collects the evidence, `analytics.identity` decides who is who."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import duckdb
+
+from kizuna.builds import require_passed
+from orchestration.dbt_stage import complete_stage, stage_assets
+from orchestration.session import Company, resume
+
+evidence = stage_assets("identity", completes_stage=False)
+
+EVIDENCE = ("source_records", "identifiers", "device_logins", "not_customers")
+RESULTS = {
+    "customer_map": "source record -> customer; one row per record that maps",
+    "unmapped": "source records that are nobody's, with the reason",
+    "customer_identifiers": "customer x identifier; the normalised value never leaves the build",
+    "identity_links": "why a record belongs to its customer: rule, evidence, confidence",
+    "identity_drops": "evidence not used: blocked, shared or over a limit",
+    "identity_changes": "customers created, merged and split, over all builds",
+}
+
+
+@dg.multi_asset(
+    name="resolve_identity",
+    specs=[
+        dg.AssetSpec(
+            key=["identity", name],
+            deps=[dg.AssetKey(["identity", table]) for table in EVIDENCE]
+            + [dg.AssetKey(["state", "customer_identifiers"]), dg.AssetKey(["state", "identity_changes"])],
+            group_name="identity",
+            description=description,
+            kinds={"python", "duckdb"},
+            owners=["team:customer-data"],
+        )
+        for name, description in RESULTS.items()
+    ],
+    can_subset=False,
+)
+def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.MaterializeResult[None]]:
+    """Read the evidence, resolve it, write the map."""
+    from analytics.identity.resolve import resolve
+    from analytics.identity.rules import default_rules
+
+    session = resume(context, company)
+    require_passed(session.store, session.build, ("stage", "identity"))
+    settings = session.settings
+    with duckdb.connect(str(session.build.db)) as db:
+        read = {name: db.execute(f"SELECT * FROM identity.{name}").to_arrow_table() for name in EVIDENCE[:3]}
+        resolution = resolve(
+            read["source_records"],
+            read["identifiers"],
+            read["device_logins"],
+            default_rules(limit_default=settings.company.kpi.identity_limit_default),
+            db.execute("SELECT * FROM state.customer_identifiers").to_arrow_table(),
+            key=settings.pseudonym_key,
+            default_country=settings.company.country,
+            as_of=session.build.as_of,
+        )
+        counts = {}
+        for name in RESULTS:
+            frame = getattr(resolution, name)
+            db.register("frame", frame)
+            db.execute(f"CREATE OR REPLACE TABLE identity.{name} AS SELECT * FROM frame")
+            db.unregister("frame")
+            counts[name] = frame.num_rows
+        # Staff, and records a vendor deleted or merged away, were told apart as evidence was collected.
+        db.execute(
+            "INSERT INTO identity.unmapped BY NAME SELECT source, record_key, reason FROM identity.not_customers"
+        )
+        db.execute(
+            "INSERT INTO identity.identity_changes BY NAME "
+            "SELECT * FROM state.identity_changes EXCEPT SELECT * FROM identity.identity_changes"
+        )
+    complete_stage(session, "identity", **counts)
+    for name, rows in counts.items():
+        yield dg.MaterializeResult(asset_key=["identity", name], metadata={"dagster/row_count": rows})

@@ -1,0 +1,143 @@
+"""landing -> raw: load new files, start the build over everything known, open its raw relations."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from ingestion.load import IngestReport, ingest
+from ingestion.relations import create_raw_relations, list_inputs, relation_names
+from kizuna.alerting import raise_alerts
+from kizuna.builds import STATE_TABLES, build_id_of, default_as_of, prepare_state
+from kizuna.control.store import open_store
+from kizuna.errors import InputError
+from kizuna.failpoints import failpoint
+from kizuna.publishing import current, reconcile
+from orchestration.dbt_stage import complete_stage
+from orchestration.session import NOTHING_NEW_TAG, Company, announce, begin, hold_lease, release_lease
+
+
+class IngestConfig(dg.Config):
+    """Which day to build. Without `as_of`: the one of kizuna.yaml, else the last whole day in the company's zone."""
+
+    as_of: str | None = None
+    known_as_of: str | None = None
+    force: bool = False
+
+
+def _specs() -> list[dg.AssetSpec]:
+    owners = ["team:customer-data"]
+    about = {**relation_names(), "batches": "file of this build: its rows and their fates"}
+    raw = [
+        dg.AssetSpec(
+            key=["raw", *name.split("__", 1)],
+            group_name="raw",
+            description=description,
+            kinds={"python", "parquet"},
+            owners=owners,
+            skippable=True,
+        )
+        for name, description in about.items()
+    ]
+    state = [
+        dg.AssetSpec(
+            key=["state", table],
+            group_name="raw",
+            description=f"marts.{table} of the version published before: the state that crosses builds.",
+            kinds={"duckdb"},
+            owners=owners,
+            skippable=True,
+        )
+        for table in STATE_TABLES
+    ]
+    return raw + state
+
+
+@dg.multi_asset(name="ingest", specs=_specs(), can_subset=False)
+def ingest_landing(
+    context: dg.AssetExecutionContext, config: IngestConfig, company: Company
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Load what is new and start a build. With nothing new since the published version it ends the run quietly."""
+    announce("ingest")
+    settings = company.settings()
+    store = open_store(settings)
+    lease = hold_lease(store, context.run_id)
+    for line in reconcile(store, settings):
+        context.log.info(line)
+    # A crash between publishing and telling must not swallow the message.
+    raise_alerts(store, settings)
+    report = ingest(settings, store)
+    as_of = _day("as_of", config.as_of) or default_as_of(settings.company)
+    known_as_of = _moment(config.known_as_of)
+    inputs = list_inputs(store, known_as_of)
+    batch_ids = [batch.batch_id for batch in inputs]
+    shown = current(settings)
+    build_id = build_id_of(settings, as_of, batch_ids)
+    if shown is not None and shown.manifest["build_id"] == build_id and not config.force:
+        context.instance.add_run_tags(context.run_id, {NOTHING_NEW_TAG: "true"})
+        context.log.info(f"nothing new: v-{shown.version} is build {build_id} already")
+        release_lease(context.run_id)
+        return
+    session = begin(context, settings, store, lease, as_of=as_of, batch_ids=batch_ids, known_as_of=known_as_of)
+    failpoint("build.started")
+    with duckdb.connect(str(session.build.db)) as db:
+        create_raw_relations(db, settings, inputs)
+        prepare_state(settings, db, as_of)
+        rows, fates = _rows(db), _fates(db)
+    complete_stage(session, "raw", files=len(inputs))
+    for spec in _specs():
+        schema, *name = spec.key.path
+        yield dg.MaterializeResult(
+            asset_key=spec.key, metadata=_metadata(f"{schema}.{'__'.join(name)}", rows, fates, report)
+        )
+
+
+def _rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    names = db.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN ('raw', 'state')"
+    ).fetchall()
+    return {
+        f"{schema}.{name}": db.execute(f'SELECT count(*) FROM "{schema}"."{name}"').fetchall()[0][0]
+        for schema, name in names
+    }
+
+
+def _fates(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
+    found = db.execute(
+        "SELECT relation, count(*), sum(rows_in), sum(accepted), sum(quarantined), sum(duplicates) "
+        "FROM raw.batches GROUP BY relation"
+    ).fetchall()
+    names = ("files", "rows_in", "accepted", "quarantined", "duplicates")
+    return {relation: dict(zip(names, map(int, counts), strict=True)) for relation, *counts in found}
+
+
+def _metadata(
+    name: str, rows: dict[str, int], fates: dict[str, dict[str, int]], report: IngestReport
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"dagster/row_count": rows[name], **fates.get(name, {})}
+    if name == "raw.batches":
+        found |= {"new_files": len(report.files), "held_rows": report.held}
+        for status in ("unmatched", "held", "refused"):
+            files = report.with_status(status)
+            if files:
+                lines = [f"- `{file.path}`: {file.reason}" for file in files]
+                found[f"files_{status}"] = dg.MetadataValue.md("\n".join(lines))
+    return found
+
+
+def _day(name: str, text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(f"run config {name}: {text!r} is not a day; write YYYY-MM-DD.") from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise InputError(
+            f"run config known_as_of: {text!r} is not an instant; write 2026-06-30T12:00:00 (UTC)."
+        ) from None

@@ -1,0 +1,114 @@
+"""Running the job `daily` from the shell: the same Dagster run as from the UI, in this process, with progress."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from kizuna.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended. `version` is None when nothing was published; `error` says why in one paragraph."""
+
+    run_id: str
+    success: bool
+    nothing_new: bool
+    build_id: str | None
+    version: int | None
+    failed_steps: tuple[str, ...]
+    error: str | None
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """`DAGSTER_HOME` of the company with the project's `dagster.yaml`; exported for everything started from here."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["KIZUNA_HOME"] = str(settings.home)
+    return home
+
+
+def run_daily(
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    force: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> RunOutcome:
+    """One run of the job in this process. Progress gets the name of each step as it starts.
+
+    Raises nothing for a failing run: the outcome says which steps failed and why.
+    """
+    from orchestration.session import quiet_environment
+
+    quiet_environment()
+    prepare_dagster_home(settings)
+    from orchestration.dbt_child import start_fork_server
+
+    start_fork_server()
+
+    import dagster as dg
+
+    from orchestration import session as sessions
+    from orchestration.definitions import defs
+
+    run_id = str(uuid.uuid4())
+    config: dict[str, object] = {"force": force}
+    if as_of is not None:
+        config["as_of"] = as_of.isoformat()
+    sessions.watch(progress)
+    logs = settings.dagster_home / "logs"
+    logs.mkdir(exist_ok=True)
+    try:
+        # dagster-dbt repeats dbt's whole log on standard output.
+        with (
+            (logs / f"{run_id}.log").open("w", encoding="utf-8") as log,
+            contextlib.redirect_stdout(log),
+            dg.DagsterInstance.get() as instance,
+        ):
+            result = defs.resolve_job_def("daily").execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                run_config={
+                    "ops": {"ingest": {"config": config}},
+                    # The event log has everything; on the terminal only the progress of this command is of use.
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                raise_on_error=False,
+            )
+            run = instance.get_run_by_id(run_id)
+            tags = dict(run.tags) if run else {}
+    finally:
+        sessions.watch(None)
+        sessions.release_lease(run_id)
+    failures = [event for event in result.all_events if event.is_step_failure]
+    version = tags.get(sessions.VERSION_TAG)
+    return RunOutcome(
+        run_id=run_id,
+        success=result.success,
+        nothing_new=sessions.NOTHING_NEW_TAG in tags,
+        build_id=tags.get(sessions.BUILD_TAG),
+        version=int(version) if version else None,
+        failed_steps=tuple(event.step_key or "" for event in failures),
+        error=_reason(failures[0]) if failures else None,
+    )
+
+
+def _reason(event: object) -> str:
+    """The innermost message of a step failure: the error a person can act on, without the frames around it."""
+    error = event.step_failure_data.error  # type: ignore[attr-defined]
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "no reason was recorded"
+    _, found, dbt_errors = str(error.message).partition("Errors parsed from dbt logs:")
+    return (dbt_errors if found else str(error.message)).strip()

@@ -1,0 +1,347 @@
+"""Messages reach a real HTTP server that behaves like Slack: none lost, none twice, in order, at the right pace."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kizuna.control.store import Store, utcnow
+from kizuna.delivery import outbox
+from kizuna.errors import DeliveryError
+from kizuna.settings import Settings
+
+Put = Callable[..., None]
+Send = Callable[..., Any]
+State = Callable[[str], outbox.Message]
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000000020001e221bc3300000000"
+    "49454e44ae426082"
+)
+
+
+def test_messages_arrive_in_order_once_a_second_with_their_key(slack: Any, put: Put, send: Send, state: State) -> None:
+    for number in range(4):
+        put(f"a{number}")
+        put(f"d{number}", "#cx-data")
+    report = send()
+    assert (report.sent, report.pending, report.failed, report.errors) == (8, 0, 0, ())
+    assert slack.keys("#cx-alerts") == ["a0", "a1", "a2", "a3"]
+    assert slack.keys("#cx-data") == ["d0", "d1", "d2", "d3"]
+    assert slack.messages[0]["metadata"]["event_type"] == "kizuna_alert"
+    assert slack.messages[0]["text"] == "a0"
+    assert state("a0").external_ts == f"C0ALERTS01/{slack.messages[0]['ts']}"
+    assert send().sent == 0
+    assert_pace(slack)
+
+
+def assert_pace(slack: Any) -> None:
+    for channel in slack.channels.values():
+        times = [m["at"] for m in slack.messages if m["channel"] == channel]
+        assert all(later - earlier >= 1 - 1e-6 for earlier, later in itertools.pairwise(times)), times
+
+
+def test_the_pace_holds_over_a_restart(slack: Any, put: Put, send: Send) -> None:
+    put("a")
+    send()
+    put("b")
+    send()
+    assert len(slack.messages) == 2
+    assert_pace(slack)
+
+
+def test_retry_after_is_obeyed_and_order_kept(slack: Any, put: Put, send: Send, state: State, clock: Any) -> None:
+    slack.script["chat.postMessage"].append(("limit", 7))
+    put("first")
+    put("second")
+    before = clock.epoch()
+    assert send().sent == 2
+    assert slack.keys("#cx-alerts") == ["first", "second"]
+    assert slack.messages[0]["at"] - before >= 7
+
+    slack.script["chat.postMessage"].append(("limit", 600))
+    put("third")
+    report = send()
+    assert (report.sent, report.pending) == (0, 1)
+    assert "429" in report.errors[0]
+    assert state("third").state == "pending"
+    assert state("third").next_attempt_at == clock.now() + timedelta(seconds=600)
+    assert send().sent == 0, "asked again before its time"
+    clock.sleep(600)
+    assert send().sent == 1
+    assert slack.count("conversations.history") == 0, "a 429 is no reason to look: the message is not there"
+
+
+@pytest.mark.parametrize("action", [("accept_drop",), ("accept_status", 500), ("accept_hang", 3)])
+def test_an_accepted_message_is_not_sent_again(slack: Any, put: Put, send: Send, state: State, action: Any) -> None:
+    put("warm up")
+    send()
+    slack.script["chat.postMessage"].append(action)
+    put("once")
+    put("after")
+    report = send()
+    assert report.sent == 2
+    assert slack.keys("#cx-alerts") == ["warm up", "once", "after"]
+    assert state("once").state == "sent"
+    assert state("once").external_ts == f"C0ALERTS01/{slack.messages[1]['ts']}"
+    assert slack.count("conversations.history") == 1
+
+
+@pytest.mark.parametrize("action", [("drop",), ("status", 500), ("status", 503)])
+def test_a_message_that_did_not_arrive_is_sent_again(slack: Any, put: Put, send: Send, action: Any) -> None:
+    slack.script["chat.postMessage"].append(action)
+    put("again")
+    assert send().sent == 1
+    assert slack.keys("#cx-alerts") == ["again"]
+    assert "possible repeat" not in slack.messages[0]["text"]
+
+
+def test_a_busy_channel_is_searched_page_by_page(slack: Any, put: Put, send: Send, clock: Any) -> None:
+    slack.script["chat.postMessage"].append(("accept_drop",))
+    put("buried")
+    assert send(patience=0).pending == 1
+    for number in range(20):
+        ts = f"{clock.epoch():.3f}{number + 100:03d}"
+        slack.messages.append({"channel": "C0ALERTS01", "ts": ts, "text": "chat", "at": clock.epoch()})
+    clock.sleep(60)
+    assert send().sent == 1
+    assert [m["text"] for m in slack.messages].count("buried") == 1
+
+
+def test_without_history_scope_a_repeat_says_so(slack: Any, put: Put, send: Send, state: State) -> None:
+    slack.scopes -= {"channels:history"}
+    slack.script["chat.postMessage"].append(("accept_drop",))
+    put("unsure")
+    report = send()
+    assert report.sent == 1
+    assert [m["text"] for m in slack.messages] == ["unsure", "(possible repeat) unsure"]
+    assert "possible repeat" in slack.messages[1]["blocks"][0]["elements"][0]["text"]
+    assert "channels:history" in report.warnings[0]
+    assert "repeat" in (state("unsure").last_error or "")
+
+
+def test_the_channel_id_of_earlier_messages_is_enough_to_look(slack: Any, put: Put, send: Send) -> None:
+    put("earlier")
+    send()
+    slack.scopes -= {"channels:read"}
+    slack.script["chat.postMessage"].append(("accept_drop",))
+    put("later")
+    assert send().sent == 1
+    assert slack.keys("#cx-alerts") == ["earlier", "later"]
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "account_inactive"])
+def test_a_revoked_token_is_loud_and_loses_nothing(slack: Any, put: Put, send: Send, state: State, code: str) -> None:
+    slack.token_error = code
+    put("kept")
+    put("kept too", "#cx-data")
+    report = send()
+    assert (report.sent, report.pending, report.failed) == (0, 2, 0)
+    with pytest.raises(DeliveryError, match=code):
+        report.raise_for_errors()
+    assert state("kept").state == "pending"
+    assert code in (state("kept").last_error or "")
+    assert slack.count("chat.postMessage") == 1, "asking on with a dead token helps nobody"
+    slack.token_error = None
+    assert send().sent == 2
+    assert send().errors == ()
+
+
+def test_a_missing_scope_is_named(slack: Any, put: Put, send: Send) -> None:
+    slack.scopes.clear()
+    put("kept")
+    assert "chat:write" in send().errors[0]
+
+
+def test_a_wrong_channel_holds_only_itself(slack: Any, put: Put, send: Send, state: State) -> None:
+    put("lost", "#nowhere")
+    put("fine")
+    report = send()
+    assert (report.sent, report.pending) == (1, 1)
+    assert report.errors == ("#nowhere: Slack answered channel_not_found",)
+    assert state("lost").state == "pending"
+
+
+def test_text_only_when_and_only_when_blocks_were_refused(slack: Any, put: Put, send: Send) -> None:
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
+    put("too many", payload={"text": "fallback", "blocks": [section] * 51})
+    long = {"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}
+    put("too long", payload={"text": "fallback 2", "blocks": [long]})
+    slack.script["chat.postMessage"].append(("status", 500))
+    report = send()
+    assert report.sent == 2
+    assert [(m["text"], m.get("blocks")) for m in slack.messages] == [("fallback", None), ("fallback 2", None)]
+    assert all("refused the blocks" in warning for warning in report.warnings)
+    posted = [bool(arguments.get("blocks")) for method, arguments in slack.calls if method == "chat.postMessage"]
+    assert posted == [True, True, False, True, False], "the 500 must not lead to a text-only message"
+
+
+def test_a_message_that_slack_never_takes_does_not_block_the_queue(
+    slack: Any, put: Put, send: Send, state: State
+) -> None:
+    slack.script["chat.postMessage"].append(("error", "msg_too_long"))
+    put("bad")
+    put("good")
+    report = send()
+    assert (report.sent, report.failed, report.pending) == (1, 1, 0)
+    assert state("bad").state == "failed"
+    assert "msg_too_long" in report.errors[0]
+
+
+def test_the_picture_is_uploaded_and_shown(slack: Any, put: Put, send: Send, tmp_path: Path) -> None:
+    image = tmp_path / "chart.png"
+    image.write_bytes(PNG)
+    slack.files_ready_after = 1
+    put("pictured", image=image)
+    report = send()
+    assert (report.sent, report.warnings) == (1, ())
+    (file_id,) = slack.files
+    assert slack.files[file_id]["bytes"] == PNG
+    shown = [b for b in slack.messages[0]["blocks"] if b["type"] == "image"]
+    assert shown == [{"type": "image", "alt_text": "pictured", "slack_file": {"id": file_id}}]
+
+
+@pytest.mark.parametrize("failure", ["scope", "server", "never ready", "no file"])
+def test_without_its_picture_a_message_still_goes(
+    slack: Any, put: Put, send: Send, tmp_path: Path, failure: str
+) -> None:
+    image = tmp_path / "chart.png"
+    if failure != "no file":
+        image.write_bytes(PNG)
+    if failure == "scope":
+        slack.scopes -= {"files:write"}
+    if failure == "server":
+        slack.script["files.getUploadURLExternal"].extend([("status", 500)] * 2)
+    if failure == "never ready":
+        slack.files_ready_after = 99
+    put("plain", image=image)
+    report = send()
+    assert (report.sent, report.errors) == (1, ())
+    assert [b["type"] for b in slack.messages[0]["blocks"]] == ["section"]
+    assert "picture" in report.warnings[0]
+
+
+def test_answers_go_into_the_thread_of_their_incident(slack: Any, put: Put, send: Send) -> None:
+    put("open", thread_key="incident")
+    put("other")
+    put("resolved", thread_key="incident")
+    slack.script["chat.postMessage"].extend([("accept",), ("accept",), ("accept_drop",)])
+    assert send().sent == 3
+    opened, other, resolved = slack.messages
+    assert "thread_ts" not in opened and "thread_ts" not in other
+    assert resolved["thread_ts"] == opened["ts"]
+    assert slack.keys("#cx-alerts") == ["open", "other", "resolved"]
+
+
+def test_slack_down_for_hours(settings: Settings, slack: Any, put: Put, send: Send, clock: Any, state: State) -> None:
+    put("patient")
+    down = {"slack_base_url": "http://127.0.0.1:9/api/"}
+    for _ in range(6):
+        report = send(update=down)
+        assert (report.sent, report.pending) == (0, 1)
+        assert "cannot be reached" in report.errors[0]
+        clock.sleep(3600)
+    assert state("patient").state == "pending"
+    assert send().sent == 1
+    assert slack.keys("#cx-alerts") == ["patient"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_storm_loses_nothing_and_doubles_nothing(
+    slack: Any, put: Put, send: Send, clock: Any, store: Store, seed: int
+) -> None:
+    """50 alerts over two channels while half of the calls fail in one way or another."""
+    rng = random.Random(seed)
+    trouble = [
+        ("limit", 3),
+        ("status", 500),
+        ("accept_status", 502),
+        ("drop",),
+        ("accept_drop",),
+        ("error", "fatal_error"),
+    ]
+    slack.script["chat.postMessage"].extend(
+        rng.choice(trouble) if rng.random() < 0.5 else ("accept",) for _ in range(120)
+    )
+    slack.script["conversations.history"].extend(
+        rng.choice([("status", 500), ("limit", 2), ("drop",)]) if rng.random() < 0.3 else ("accept",) for _ in range(80)
+    )
+    wanted: dict[str, list[str]] = {"#cx-alerts": [], "#cx-data": []}
+    for number in range(50):
+        channel = rng.choice(list(wanted))
+        wanted[channel].append(f"m{number}")
+        put(f"m{number}", channel)
+    for _ in range(200):
+        if send().pending == 0:
+            break
+        clock.sleep(60)
+    for channel, keys in wanted.items():
+        assert slack.keys(channel) == keys, f"seed {seed}: lost, doubled or out of order"
+    assert_pace(slack)
+    with store.read() as conn:
+        assert outbox.counts(conn)["sent"] == 50
+
+
+def test_a_killed_sender_neither_loses_nor_doubles(
+    slack: Any, put: Put, settings: Settings, store: Store, clock: Any, tmp_path: Path
+) -> None:
+    """SIGKILL after Slack took the message and before the sender heard of it; then a plain second run."""
+    from kizuna.delivery.slack import send_pending
+
+    clock.at = utcnow()
+    put("earlier")
+    assert send_pending(store, settings, now=clock.now, sleep=clock.sleep).sent == 1
+    put("cut")
+    put("next")
+    slack.script["chat.postMessage"].append(("accept_hang", 20))
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from kizuna.control.store import open_store
+        from kizuna.delivery.slack import send_pending
+        from kizuna.settings import Settings
+        settings = Settings.model_validate_json(Path(sys.argv[1]).read_text())
+        send_pending(open_store(settings), settings)
+        """
+    )
+    config = tmp_path / "settings.json"
+    config.write_text(settings.model_dump_json())
+    sender = subprocess.Popen([sys.executable, "-c", script, str(config)])
+    deadline = time.monotonic() + 30
+    while len(slack.messages) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(sender.pid, signal.SIGKILL)
+    sender.wait()
+    with store.read() as conn:
+        cut = outbox.get(conn, "cut")
+    assert cut is not None and cut.state == "sending", "the outcome is unknown, and the store says so"
+    clock.at = utcnow()
+    report = send_pending(store, settings, now=clock.now, sleep=clock.sleep)
+    assert (report.sent, report.pending) == (2, 0)
+    assert Counter(slack.keys("#cx-alerts")) == {"earlier": 1, "cut": 1, "next": 1}
+
+
+def test_two_senders_do_not_meet(slack: Any, put: Put, send: Send, settings: Settings) -> None:
+    import fcntl
+
+    put("one")
+    with (settings.home / "sender.lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        report = send()
+        assert (report.sent, report.pending) == (0, 1)
+        assert "another sender" in report.errors[0]
+    assert send().sent == 1

@@ -1,0 +1,238 @@
+"""One seeded defect at a time: the gate fails and names the expectation that was meant to find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from expectations.context import GateContext
+from expectations.registry import GATE_NAMES, GATES
+from expectations.report import RelationVerdict
+from expectations.runner import run_gate
+
+AS_OF = date(2026, 6, 30)
+
+DEFECTS: list[tuple[str, str, str]] = [
+    # What came in.
+    ("raw.batches", "update raw.batches set accepted = accepted - 1 where entity = 'orders'",
+     "rows_in_are_all_accounted_for"),
+    ("raw.batches", "insert into raw.batches select * from raw.batches where entity = 'orders'", "batch_id_is_unique"),
+    ("raw.batches", "update raw.batches set quarantined = 30, rows_in = rows_in + 29 where entity = 'orders'",
+     "contracts_fit_their_files"),
+    ("raw.batches", "update raw.batches set first_event_at = timestamp '2026-06-02' where entity = 'orders'",
+     "first_event_is_not_after_last_event"),
+    ("raw.shopify__orders", "update raw.shopify__orders set name = null where _line = 5", "name_is_present"),
+    ("raw.shopify__orders", "update raw.shopify__orders set total = -1 where _line = 5", "total_is_in_range"),
+    ("raw.ga4__events", "delete from raw.ga4__events where _line = 5", "rows_equal_the_accepted_rows_of_its_batches"),
+    ("raw.salesforce__contact", "delete from raw.salesforce__contact", "rows_equal_the_accepted_rows_of_its_batches"),
+    ("raw.zendesk__tickets", "update raw.zendesk__tickets set created_at = created_at + interval 50 year",
+     "created_at_is_in_a_plausible_period"),
+    ("raw.delighted__responses", "update raw.delighted__responses set created_at = timestamp '1970-01-01'",
+     "created_at_is_in_a_plausible_period"),
+    # Who is who.
+    ("identity.customer_map", "delete from identity.customer_map where record_key = 'c5'",
+     "every_source_record_is_mapped_or_unmapped"),
+    ("identity.customer_map", "insert into identity.customer_map values ('shopify.customer', 'c5', 'K6', true)",
+     "source_and_record_key_are_unique_together"),
+    ("identity.customer_map", "insert into identity.unmapped values ('shopify.customer', 'c5', 'no identifier')",
+     "no_record_is_both_mapped_and_unmapped"),
+    ("identity.customer_map", "insert into identity.customer_map values ('zendesk.user', 'ghost', 'K5', true)",
+     "no_record_comes_from_nowhere"),
+    ("identity.customer_map", "update identity.unmapped set reason = ' ' where record_key = 'd1'",
+     "every_unmapped_record_has_a_reason"),
+    ("identity.customer_map", "update identity.customer_map set is_known = false where record_key = '#5'",
+     "known_and_anonymous_are_not_mixed"),
+    ("identity.customer_map",
+     "insert into identity.source_records select 'zendesk.user', 'z' || i, 'user' from range(201) r(i);"
+     "insert into identity.customer_map select 'zendesk.user', 'z' || i, 'K5', true from range(201) r(i)",
+     "no_customer_swallowed_others"),
+    ("identity.customer_identifiers",
+     "update identity.customer_identifiers set customer_id = 'K5' where customer_id = 'K6'",
+     "no_customer_is_above_an_identifier_limit"),
+    ("identity.customer_identifiers",
+     "update identity.customer_identifiers set customer_id = 'nobody' where customer_id = 'K6'",
+     "customer_id_exists_in_customer_map"),
+    ("identity.identity_links", "update identity.identity_links set confidence = 1.5 where customer_id = 'K5'",
+     "confidence_is_in_range"),
+    # Facts and money.
+    ("core.dim_customers", "insert into core.dim_customers select * from core.dim_customers where customer_id = 'K5'",
+     "customer_id_is_unique"),
+    ("core.dim_customers", "delete from core.dim_customers where customer_id = 'K5'", "every_mapped_customer_is_here"),
+    ("core.fct_orders", "update core.fct_orders set order_id = null where order_id = 'shopify:#5'",
+     "order_id_is_present"),
+    ("core.fct_orders", "insert into core.fct_orders select * from core.fct_orders where order_id = 'shopify:#5'",
+     "order_id_is_unique"),
+    ("core.fct_orders", "update core.fct_orders set customer_id = 'nobody' where order_id = 'shopify:#5'",
+     "customer_id_exists_in_dim_customers"),
+    ("core.fct_orders", "update core.fct_orders set gross_amount = gross_amount * 100", "gross_is_net_plus_refunded"),
+    ("core.fct_orders",
+     "update core.fct_orders set gross_amount = gross_amount * 100, refunded_amount = refunded_amount * 100,"
+     " net_amount = net_amount * 100", "no_revenue_is_lost_after_staging"),
+    ("core.fct_orders", "update core.fct_orders set net_reporting = net_reporting + 0.01 where order_id = 'shopify:#5'",
+     "gross_is_net_plus_refunded_in_reporting_currency"),
+    ("core.fct_orders", "update core.fct_orders set exchange_rate = null where order_id = 'shopify:#5'",
+     "every_counted_order_has_an_exchange_rate"),
+    ("core.fct_orders", "update core.fct_orders set exchange_rate = 150 where order_id = 'shopify:#5'",
+     "reporting_currency_is_not_converted"),
+    ("core.fct_orders", "delete from core.fct_orders where order_id = 'shopify:#5'", "no_order_is_lost_after_staging"),
+    ("core.fct_orders", "update core.fct_orders set ordered_on = date '2026-07-01' where order_id = 'shopify:#5'",
+     "ordered_on_is_not_after_as_of"),
+    ("core.fct_orders", "update core.fct_orders set is_counted = true where is_cancelled",
+     "cancelled_and_test_orders_do_not_count"),
+    ("core.fct_refunds", "update core.fct_refunds set amount_order_currency = amount_order_currency + 1",
+     "refunds_equal_what_orders_lost"),
+    ("core.fct_refunds", "update core.fct_refunds set order_id = 'shopify:#99'", "order_id_exists_in_fct_orders"),
+    ("core.fct_sessions", "update core.fct_sessions set session_id = 's5' where session_id = 's6'",
+     "session_id_is_unique"),
+    ("core.fct_sessions", "update core.fct_sessions set events = 2 where session_id = 's6'",
+     "no_event_is_lost_in_sessions"),
+    ("core.fct_sessions", "update core.fct_sessions set attribution = 'luck' where session_id = 's6'",
+     "attribution_is_known"),
+    ("core.fct_interactions",
+     "update core.fct_interactions set first_response_at = opened_at - interval 1 hour where interaction_id like '%t5'",
+     "time_conflicts_are_flagged"),
+    ("core.fct_interactions", "delete from core.fct_interactions where interaction_id like '%t5'",
+     "no_interaction_is_lost_after_staging"),
+    ("core.fct_survey_responses", "update core.fct_survey_responses set score = 11 where response_id like '%r5'",
+     "valid_scores_are_on_their_scale"),
+    ("core.customer_features",
+     "update core.customer_features set last_order_on = date '2026-07-01' where customer_id = 'K5'",
+     "features_do_not_see_the_future"),
+    # What people read.
+    ("marts.customer_360", "insert into marts.customer_360 select * from marts.customer_360 where customer_id = 'K5'",
+     "customer_id_is_unique"),
+    ("marts.customer_360", "delete from marts.customer_360 where customer_id = 'K7'", "every_customer_is_here"),
+    ("marts.customer_360", "update marts.customer_360 set churn_probability = -0.1 where customer_id = 'K5'",
+     "churn_probability_is_in_range"),
+    ("marts.customer_360", "update marts.customer_360 set region = 'hana@example.jp' where customer_id = 'K5'",
+     "no_address_and_no_phone_number"),
+    ("marts.survey_responses", "update marts.survey_responses set comment_masked = '電話は03-1234-5678です' "
+     "where response_id like '%r5'", "no_address_and_no_phone_number"),
+    ("marts.ltv_by_customer", "update marts.ltv_by_customer set net = net + 1 where customer_id = 'K5'",
+     "net_is_gross_minus_refunds"),
+    ("marts.ltv_by_customer",
+     "update marts.ltv_by_customer set gross = gross + 1, net = net + 1 where customer_id = 'K5'",
+     "net_equals_core"),
+    ("marts.ltv_by_customer", "update marts.ltv_by_customer set currency = 'USD' where customer_id = 'K5'",
+     "values_are_in_the_reporting_currency"),
+    ("marts.ltv_by_cohort", "update marts.ltv_by_cohort set net_cumulative = 0 where months_since_first_order = 1",
+     "cumulative_net_is_the_running_sum"),
+    ("marts.nps_by_period", "update marts.nps_by_period set nps = 101", "nps_is_in_range"),
+    ("marts.nps_by_period", "update marts.nps_by_period set passives = passives + 1", "parts_are_all_respondents"),
+    ("marts.nps_by_period", "update marts.nps_by_period set nps = nps + 1", "nps_follows_from_its_parts"),
+    ("marts.nps_by_period",
+     "update marts.nps_by_period set passives = passives + 1, respondents = respondents + 1 where segment = 'Kanto'",
+     "segments_add_up_to_overall"),
+    ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"
+     " where period_number = 1", "returned_are_of_the_cohort"),
+    ("marts.support_interactions", "update marts.support_interactions set first_response_minutes = -5"
+     " where interaction_id like '%t5'", "first_response_minutes_is_in_range"),
+    ("marts.support_weekly", "update marts.support_weekly set interactions = interactions - 1", "weeks_add_up_to_core"),
+    ("marts.churn_risk", "update marts.churn_risk set probability = -0.01 where customer_id = 'K5'",
+     "probability_is_in_range"),
+    ("marts.churn_risk", "update marts.churn_risk set probability = null where customer_id = 'K5'",
+     "scored_customers_have_a_probability"),
+    ("marts.churn_risk_daily", "update marts.churn_risk_daily set at_risk = scored + 1", "at_risk_are_scored"),
+    ("marts.kpi_daily", "insert into marts.kpi_daily select * from marts.kpi_daily limit 1",
+     "kpi_and_segment_type_and_segment_and_day_are_unique_together"),
+    ("marts.kpi_daily", "update marts.kpi_daily set value = 'nan'::double where day = date '2026-06-30'",
+     "values_are_numbers"),
+    ("marts.kpi_definitions", "update marts.kpi_definitions set name_ja = null", "name_ja_is_present"),
+    ("marts.churn_drivers_daily", "update marts.churn_drivers_daily set customers = 5 where day = date '2026-06-30'",
+     "drivers_belong_to_customers_at_risk"),
+    ("marts.data_state", "update marts.data_state set accepted = accepted + 1", "rows_in_are_all_accounted_for"),
+    ("marts.customer_identifiers", "update marts.customer_identifiers set identifier_hash = '+819012345678'"
+     " where customer_id = 'K5'", "identifiers_are_hashes"),
+    ("marts.identity_changes", "update marts.identity_changes set change = 'moved' where customer_id = 'K5'",
+     "change_is_known"),
+]  # fmt: skip
+
+
+def judge(path: Path, relation: str, context: GateContext) -> RelationVerdict:
+    row = next(row for row in GATES if row.relation == relation)
+    return run_gate(row.gate, path, context=context, rows=[row]).verdicts[0]
+
+
+@pytest.mark.parametrize(("relation", "sql", "expected"), DEFECTS, ids=[f"{d[0]}-{d[2]}" for d in DEFECTS])
+def test_a_seeded_defect_fails_its_expectation(
+    harmed: Callable[[str], Path], context: GateContext, relation: str, sql: str, expected: str
+) -> None:
+    verdict = judge(harmed(sql), relation, context)
+    assert verdict.outcome == "failed", verdict.summary
+    assert expected in {result.name for result in verdict.failed}, verdict.summary
+    assert verdict.problems == ()
+
+
+def test_every_relation_has_a_seeded_defect() -> None:
+    """Where one suite stands for many relations (raw) a few are enough; every other suite is broken at least once."""
+    broken = {relation for relation, _, _ in DEFECTS}
+    harmless = {"core.dim_accounts", "marts.identity_links", "marts.identity_audit"}  # not_null and unique only
+    assert {row.relation for row in GATES if row.gate != "raw"} - broken == harmless
+
+
+@pytest.mark.parametrize("gate", GATE_NAMES)
+def test_the_unharmed_company_passes_without_a_warning(unharmed: Path, context: GateContext, gate: str) -> None:
+    report = run_gate(gate, unharmed, context=context)  # type: ignore[arg-type]
+    assert report.outcome == "passed", [v.summary for v in report.verdicts if v.outcome != "passed"]
+    assert [v.relation for v in report.verdicts if v.warnings] == []
+    assert all(v.evaluated > 0 for v in report.verdicts)
+
+
+@pytest.mark.parametrize("gate", GATE_NAMES)
+def test_an_empty_company_passes(empty_company: Path, context: GateContext, gate: str) -> None:
+    report = run_gate(gate, empty_company, context=context)  # type: ignore[arg-type]
+    assert report.outcome == "passed", [v.summary for v in report.verdicts if v.outcome != "passed"]
+
+
+@pytest.mark.parametrize(
+    ("relation", "sql", "warning"),
+    [
+        ("raw.batches", "update raw.batches set quarantined = 5, rows_in = rows_in + 44, accepted = accepted + 40"
+         " where entity = 'orders'", "few_rows_are_quarantined"),
+        ("core.fct_orders", "update core.fct_orders set customer_id = null where order_id = 'shopify:#5'",
+         "counted_orders_have_a_customer"),
+        ("core.fct_refunds", "update core.fct_refunds set order_id = null; update core.fct_orders set"
+         " refunded_amount = 0, net_amount = gross_amount", "refunds_have_an_order"),
+    ],
+)  # fmt: skip
+def test_a_warning_passes_and_is_reported(
+    harmed: Callable[[str], Path], context: GateContext, relation: str, sql: str, warning: str
+) -> None:
+    verdict = judge(harmed(sql), relation, context)
+    assert verdict.outcome == "passed", verdict.summary
+    assert warning in {result.name for result in verdict.warnings}
+
+
+def test_half_the_volume_of_the_last_publication_warns(unharmed: Path) -> None:
+    before = GateContext(as_of=AS_OF, currency="JPY", previous_rows={"marts.customer_360": 100})
+    verdict = judge(unharmed, "marts.customer_360", before)
+    assert verdict.outcome == "passed"
+    assert [(result.name, result.observed) for result in verdict.warnings] == [
+        ("rows_hold_against_last_publication", 40)
+    ]
+
+
+def test_a_past_day_is_rebuilt_from_files_that_came_later(unharmed: Path) -> None:
+    """Raw holds events after as_of then; loading them later than as_of explains it."""
+    past = GateContext(as_of=date(2026, 1, 10), timezone="Asia/Tokyo", currency="JPY")
+    assert judge(unharmed, "raw.shopify__orders", past).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "8c5f2a10-0123-4567-8901-1234567890ab",  # UUID with a digit group that starts with 0
+        "2026-06-30 10:00:00",
+        "t***@e***.jp",
+        "C-1a2b3c",
+        "[email] [number]",
+    ],
+)
+def test_pseudonyms_dates_and_masks_are_no_personal_data(
+    harmed: Callable[[str], Path], context: GateContext, harmless: str
+) -> None:
+    path = harmed(f"update marts.customer_360 set region = '{harmless}' where customer_id = 'K5'")
+    assert judge(path, "marts.customer_360", context).outcome == "passed"

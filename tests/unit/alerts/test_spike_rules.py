@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from analytics.alerts import EVALUATED_SCHEMA, SpikeRules, evaluate
+from analytics.churn.assess import DAILY_SCHEMA
+
+RULES = SpikeRules()
+FIRST = date(2026, 1, 5)
+Build = Callable[..., pa.Table]
+
+
+def rows_of(table: pa.Table, segment: str = "east") -> list[dict[str, Any]]:
+    return table.filter(pc.equal(table["segment"], segment)).to_pylist()
+
+
+def spikes(table: pa.Table, segment: str = "east") -> list[int]:
+    return [k for k, r in enumerate(rows_of(table, segment)) if r["is_spike"]]
+
+
+def company(shares: dict[str, list[float]], scored: int = 400) -> pa.Table:
+    """Regions without noise and their sum as overall."""
+    rows = []
+    for k in range(len(next(iter(shares.values())))):
+        day, total = FIRST + timedelta(days=k), 0
+        for name, own in sorted(shares.items()):
+            at_risk = round(own[k] * scored) + k % 3
+            total += at_risk
+            rows.append(("region", name, day, scored, at_risk, round(at_risk / scored, 6), Decimal(at_risk)))
+        everybody = scored * len(shares)
+        rows.append(("overall", "all", day, everybody, total, round(total / everybody, 6), Decimal(total)))
+    columns = zip(*rows, strict=True)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, DAILY_SCHEMA, strict=True)], schema=DAILY_SCHEMA)
+
+
+def test_a_spike_fires_on_its_days_and_only_there(one_series: Build) -> None:
+    shares = [0.20] * 90
+    shares[70] = shares[71] = 0.32
+    found = evaluate(one_series(shares), RULES)
+    assert found.schema == EVALUATED_SCHEMA
+    assert spikes(found) == [70, 71]
+    hit = rows_of(found)[70]
+    assert hit["status"] == "spike" and hit["z"] > 4.5 and hit["baseline"] == pytest.approx(0.20, abs=0.02)
+
+
+def test_the_spike_does_not_lift_its_own_baseline(one_series: Build) -> None:
+    shares = [0.20] * 90
+    shares[70] = 0.60
+    after = rows_of(evaluate(one_series(shares), RULES))[71:]
+    assert {r["status"] for r in after} == {"calm"}
+    assert max(r["baseline"] for r in after) < 0.22
+
+
+def test_a_level_shift_is_told_once_and_then_is_the_baseline(one_series: Build) -> None:
+    found = rows_of(evaluate(one_series([0.20] * 70 + [0.32] * 40), RULES))
+    assert [r["status"] for r in found[69:74]] == ["calm", "spike", "spike", "level_shift", "calm"]
+    assert {r["status"] for r in found[73:]} == {"calm"}
+    assert found[73]["baseline"] == pytest.approx(0.32, abs=0.03)
+
+
+def test_a_fall_back_is_no_alert(one_series: Build) -> None:
+    found = rows_of(evaluate(one_series([0.32] * 70 + [0.20] * 20), RULES))
+    assert not any(r["is_spike"] for r in found)
+    assert [r["status"] for r in found].count("level_shift") == 1
+
+
+def test_weekdays_of_their_own_are_no_alert(one_series: Build) -> None:
+    pattern = [0.20, 0.20, 0.20, 0.20, 0.20, 0.34, 0.34]
+    assert spikes(evaluate(one_series([pattern[k % 7] for k in range(120)]), RULES)) == []
+    # The height of a weekend is a spike on a Wednesday.
+    shares = [pattern[k % 7] for k in range(120)]
+    shares[100] = 0.34
+    assert 100 % 7 == 2 and spikes(evaluate(one_series(shares), RULES)) == [100]
+
+
+def test_slow_growth_is_no_alert(one_series: Build) -> None:
+    assert spikes(evaluate(one_series(list(np.linspace(0.15, 0.30, 200))), RULES)) == []
+
+
+def test_five_weeks_of_history_are_needed(one_series: Build) -> None:
+    shares = [0.20] * 60
+    shares[34] = shares[50] = 0.60
+    found = rows_of(evaluate(one_series(shares), RULES))
+    assert {r["status"] for r in found[:35]} == {"too_little_history"}
+    assert found[34]["z"] is None and found[34]["baseline"] is None
+    assert [k for k, r in enumerate(found) if r["is_spike"]] == [50]
+
+
+def test_minimum_effect_and_count_hold_alerts_back(one_series: Build) -> None:
+    small_effect = [0.20] * 60 + [0.24]
+    assert spikes(evaluate(one_series(small_effect, scored=200_000), RULES)) == []
+    few = company({"east": [0.0] * 60 + [0.2]}, scored=40)
+    assert rows_of(few)[60]["at_risk"] == 8
+    assert spikes(evaluate(few, RULES)) == []
+    assert spikes(evaluate(few, SpikeRules(min_count=8))) == [60]
+
+
+def test_two_days_below_the_limit_add_up(one_series: Build) -> None:
+    shares = [0.20] * 60 + [0.27] * 2
+    together = rows_of(evaluate(one_series(shares, scored=500, seed=3), RULES))
+    assert together[60]["z"] < 4.5 and together[61]["z"] < 4.5
+    assert [r["is_spike"] for r in together[60:]] == [False, True]
+
+
+def test_appending_days_equals_judging_all_at_once(one_series: Build) -> None:
+    daily = one_series([0.20] * 60 + [0.35] * 8 + [0.21] * 12, seed=5)
+    at_once = evaluate(daily, RULES)
+    grown = evaluate(daily.slice(0, 50), RULES)
+    for k in range(50, daily.num_rows):
+        new = daily.slice(k, 1)
+        blank = {n: pa.nulls(1, EVALUATED_SCHEMA.field(n).type) for n in ("baseline", "z", "is_spike", "status")}
+        for name, column in blank.items():
+            new = new.append_column(name, column)
+        grown = evaluate(pa.concat_tables([new, grown]), RULES)
+    assert grown.equals(at_once)
+    assert "level_shift" in at_once["status"].to_pylist()
+
+
+def test_days_that_are_judged_stay_as_published(one_series: Build) -> None:
+    judged = evaluate(one_series([0.20] * 60), RULES)
+    odd = judged.set_column(10, "status", pa.array(["warn"] * 60))
+    assert evaluate(odd, SpikeRules(z_alert=0.1, z_warn=0.1, min_effect=0.0)).equals(odd)
+
+
+def test_later_days_do_not_change_a_judgement(one_series: Build) -> None:
+    daily = one_series([0.20] * 70 + [0.5] * 10)
+    assert evaluate(daily, RULES).slice(0, 70).equals(evaluate(daily.slice(0, 70), RULES))
+
+
+def test_one_region_is_not_a_second_alert_for_the_whole_company() -> None:
+    shares = {n: [0.2] * 71 for n in ("a", "b", "c", "d")}
+    shares["b"][70] = 0.75
+    found = evaluate(company(shares), RULES)
+    overall = rows_of(found, "all")[70]
+    assert overall["share"] - overall["baseline"] > RULES.min_effect and overall["z"] > RULES.z_alert
+    assert (overall["status"], overall["is_spike"]) == ("warn", False)
+    assert spikes(found, "b") == [70] and spikes(found, "a") == []
+
+
+def test_a_rise_everywhere_is_an_alert_for_the_whole_company() -> None:
+    found = evaluate(company({n: [0.2] * 70 + [0.4] for n in ("a", "b", "c", "d")}), RULES)
+    assert spikes(found, "all") == [70]
+
+
+def test_a_day_twice_is_refused(one_series: Build) -> None:
+    daily = one_series([0.2] * 3)
+    with pytest.raises(ValueError, match="twice"):
+        evaluate(pa.concat_tables([daily, daily.slice(2, 1)]), RULES)
+
+
+def test_quiet_segments_of_all_sizes_stay_quiet(one_series: Build) -> None:
+    rng = np.random.default_rng(9)
+    alerts = 0
+    for seed in range(20):
+        scored, share = int(np.exp(rng.uniform(np.log(50), np.log(5000)))), rng.uniform(0.08, 0.35)
+        alerts += len(spikes(evaluate(one_series([share] * 95, scored=scored, seed=seed), RULES)))
+    # 20 segments and 60 judged days: the allowance is one false alert a month for the whole company.
+    assert alerts <= 2
+
+
+def test_eight_points_are_found_from_three_hundred_customers_on(one_series: Build) -> None:
+    rng = np.random.default_rng(4)
+    found = 0
+    for seed in range(20):
+        scored, share = int(np.exp(rng.uniform(np.log(300), np.log(5000)))), rng.uniform(0.08, 0.35)
+        shares = [share] * 70 + [share + 0.08] * 4 + [share] * 3
+        found += bool(set(spikes(evaluate(one_series(shares, scored=scored, seed=seed), RULES))) & {70, 71, 72, 73})
+    assert found >= 19

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from analytics.churn import signals_from_facts
+
+D = date(2026, 3, 1)
+
+
+def after(days: int) -> date:
+    return D + timedelta(days=days)
+
+
+def intervals(table: pa.Table) -> list[tuple[Any, ...]]:
+    return [tuple(r.values()) for r in table.to_pylist()]
+
+
+def tickets(*rows: dict[str, Any]) -> pa.Table:
+    names = ("customer_id", "opened_on", "resolved_on", "is_open", "priority", "csat_score", "is_abandoned")
+    types = (pa.string(), pa.date32(), pa.date32(), pa.bool_(), pa.string(), pa.int64(), pa.bool_())
+    return pa.table({n: pa.array([r.get(n) for r in rows], t) for n, t in zip(names, types, strict=True)})
+
+
+def answers(*rows: tuple[str, str, int, date]) -> pa.Table:
+    names = ("customer_id", "kind", "score", "submitted_on")
+    return pa.table({n: [r[k] for r in rows] for k, n in enumerate(names)})
+
+
+def test_a_ticket_is_a_signal_until_the_day_it_is_resolved() -> None:
+    table = signals_from_facts(
+        tickets(
+            {"customer_id": "a", "opened_on": D, "resolved_on": after(3), "priority": "High"},
+            {"customer_id": "b", "opened_on": D, "priority": "normal"},
+            {"customer_id": "c", "opened_on": D, "resolved_on": D},
+            {"customer_id": "d", "opened_on": D, "is_open": False},
+            {"customer_id": None, "opened_on": D},
+        )
+    )
+    assert intervals(table) == [
+        ("a", "urgent_open", D, after(3)),
+        ("b", "open_interaction", D, None),
+        ("b", "stale_interaction", after(7), None),
+    ]
+
+
+def test_bad_csat_lasts_90_days_from_resolution() -> None:
+    rated = tickets({"customer_id": "a", "opened_on": D, "resolved_on": after(2), "csat_score": 2, "priority": "low"})
+    fine = tickets({"customer_id": "a", "opened_on": D, "resolved_on": after(2), "csat_score": 3, "priority": "low"})
+    assert ("a", "negative_csat", after(2), after(92)) in intervals(signals_from_facts(rated))
+    assert "negative_csat" not in signals_from_facts(fine)["signal"].to_pylist()
+
+
+def test_a_newer_nps_answer_ends_the_older_one() -> None:
+    table = signals_from_facts(
+        None,
+        answers(
+            ("a", "nps", 6, D),
+            ("a", "nps", 7, after(10)),
+            ("a", "nps", 9, after(20)),
+            ("b", "nps", 0, D),
+            ("b", "csat", 1, D),
+        ),
+    )
+    assert intervals(table) == [
+        ("a", "nps_detractor", D, after(10)),
+        ("a", "nps_promoter", after(20), after(200)),
+        ("b", "negative_csat", D, after(90)),
+        ("b", "nps_detractor", D, after(180)),
+    ]
+
+
+def test_three_contacts_in_30_days_and_not_in_31() -> None:
+    def opened(*days: int) -> pa.Table:
+        return tickets(*({"customer_id": "a", "opened_on": after(d), "resolved_on": after(d)} for d in days))
+
+    assert intervals(signals_from_facts(opened(29, 0, 5))) == [("a", "frequent_contacts", after(29), after(30))]
+    assert intervals(signals_from_facts(opened(0, 5, 30))) == []
+
+
+def test_refund_without_a_known_date_is_no_signal() -> None:
+    refunds = pa.table({"customer_id": ["a", "b"], "refunded_on": [D, D], "refund_date_known": [True, False]})
+    assert intervals(signals_from_facts(None, None, refunds)) == [("a", "refund", D, after(30))]
+
+
+def test_nothing_in_gives_an_empty_table_and_a_missing_column_is_named() -> None:
+    assert signals_from_facts().num_rows == 0
+    with pytest.raises(ValueError, match="surveys lacks submitted_on"):
+        signals_from_facts(None, answers(("a", "nps", 1, D)).drop_columns(["submitted_on"]))
