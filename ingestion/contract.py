@@ -247,8 +247,8 @@ class Contract(_Model):
 
     @property
     def version(self) -> str:
-        """16 hex digits over everything that decides how a file is read; a changed contract has another version."""
-        content = self.model_dump_json(exclude={"description", "origin", "files", "hold"})
+        """16 hex digits over everything that decides what a file becomes; a changed contract has another version."""
+        content = self.model_dump_json(exclude={"description", "origin", "files"})
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @model_validator(mode="after")

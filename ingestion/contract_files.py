@@ -135,13 +135,17 @@ def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[C
 
     Raises `InputError` for a bad contract, two of one name, or patterns that could both match one file.
     """
-    paths = sorted(path for path in BUILT_IN.glob("*/*.yml") if path.parent.name != "canonical")
-    contracts = [_resolve(load_vendor(path), timezone) for path in paths]
+    contracts = [_resolve(contract, timezone) for contract in _built_in()]
     if own is not None and own.is_dir():
         for path in sorted([*own.glob("*.yml"), *own.glob("*.yaml")]):
             contracts.append(_resolve(load_mapping(path), timezone))
     _refuse_conflicts(contracts)
     return tuple(sorted(contracts, key=lambda contract: contract.name))
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> tuple[Contract, ...]:
+    return tuple(load_vendor(path) for path in sorted(BUILT_IN.glob("*/*.yml")) if path.parent.name != "canonical")
 
 
 def load_vendor(path: Path) -> Contract:

@@ -49,7 +49,12 @@ def _walk(landing: Path, only: str | None) -> Iterator[Landed]:
             relative = full.relative_to(landing)
             source = relative.parts[0] if len(relative.parts) > 1 else "-"
             if only is None or source == only:
-                yield Landed(relative.as_posix(), source, full, full.is_symlink())
+                yield Landed(_storable(relative.as_posix()), _storable(source), full, full.is_symlink())
+
+
+def _storable(path: str) -> str:
+    """A path whose bytes are no UTF-8 can be listed, but only in escaped form."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def match(file: Landed, contracts: Iterable[Contract]) -> Matched | None:
@@ -86,7 +91,7 @@ def advice(file: Landed, contracts: Iterable[Contract]) -> str:
 
 def file_id(path: str, sha256: str) -> str:
     """Id of one content at one path."""
-    return hashlib.sha256(f"{path}\x1f{sha256}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return hashlib.sha256(f"{path}\x1f{sha256}".encode()).hexdigest()[:32]
 
 
 def batch_id(contract: Contract, sha256: str) -> str:

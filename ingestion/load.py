@@ -165,7 +165,10 @@ def ingest_lock(settings: Settings) -> Iterator[None]:
 def _handle(run: Run, file: Landed) -> FileRecord | None:
     """Bring one landing file up to date. None, or what was known already, when there is nothing to do."""
     matched = None if file.is_link else landing.match(file, run.contracts)
-    sha256 = "" if file.is_link else sha256_of(file.full)
+    try:
+        sha256 = "" if file.is_link else sha256_of(file.full)
+    except OSError as error:
+        return _unreadable(run, file, error)
     file_id = landing.file_id(file.path, sha256)
     with run.store.read() as connection:
         known = ledger.find_file(connection, file_id)
@@ -193,6 +196,14 @@ def _handle(run: Run, file: Landed) -> FileRecord | None:
             ledger.record(connection, record, None)
         return record
     return load_file(run, file, matched, blank)
+
+
+def _unreadable(run: Run, file: Landed, error: OSError) -> FileRecord:
+    """Reported each time and not recorded: without its content a file has no identity."""
+    return FileRecord(
+        landing.file_id(file.path, ""), file.source, file.path, "", 0, "refused", run.now, loaded_at=run.now,
+        code="file.unreadable", reason=f"cannot be read ({error.strerror}); mend its permissions",
+    )  # fmt: skip
 
 
 def _record_unmatched(run: Run, record: FileRecord) -> FileRecord:
@@ -286,17 +297,12 @@ def _read(
         duplicates=notes.duplicates,
         detail={**blank.detail, "encoding": notes.encoding, "drift": notes.drift()},
     )
-    return replace(record, rows_in=_agreed_rows(file, matched, record, notes, count)), span
+    return replace(record, rows_in=_agreed_rows(record, notes, count)), span
 
 
-def _agreed_rows(file: Landed, matched: Matched, record: FileRecord, notes: Notes, count: Count) -> int:
-    """Rows of the file by the independent counter, which must equal what became of them.
-
-    The fast counter looks at blocks; a file with broken quotes is counted again as one piece before it is refused.
-    """
+def _agreed_rows(record: FileRecord, notes: Notes, count: Count) -> int:
+    """Rows of the file by the independent counter, which must equal what became of them."""
     handled = record.accepted + record.quarantined + record.duplicates
-    if (handled, notes.lines) != (count.rows, count.lines) and record.quarantined:
-        count = count_records(file.full, matched.contract, matched.format, notes.encoding, exact=True)
     if (handled, notes.lines) != (count.rows, count.lines):
         raise FileRefused(
             "accounting.mismatch",

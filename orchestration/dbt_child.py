@@ -123,6 +123,9 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
                 sender.send_bytes(orjson.dumps(msg_to_dict(event), default=str))
 
     parsed = Manifest.from_msgpack(Path(manifest).read_bytes()) if manifest else None
+    if parsed is not None:
+        # dbt does this after parsing; tests that look at `graph` need it.
+        parsed.build_flat_graph()
     runner = dbtRunner(manifest=parsed, callbacks=[forward])
     result = runner.invoke(args)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

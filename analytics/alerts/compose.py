@@ -19,7 +19,7 @@ __all__ = ["SourceState", "spike_alert", "spike_resolved", "worst_customers"]
 def spike_alert(
     change: IncidentChange,
     scores: pa.Table,
-    drivers: pa.Table,
+    driver_daily: pa.Table,
     customers: pa.Table,
     *,
     currency: str,
@@ -29,7 +29,7 @@ def spike_alert(
 ) -> SpikeAlert:
     """The message of a change of kind open.
 
-    scores, drivers: of analytics.churn.assess for the same day. customers: customer_id, display_label and the
+    scores, driver_daily: of analytics.churn.assess for the same day. customers: customer_id, display_label and the
     segment columns, as given to `assess`.
     """
     incident = change.incident
@@ -45,7 +45,7 @@ def spike_alert(
         baseline=change.baseline,
         value_at_risk=change.value_at_risk,
         currency=currency,
-        drivers=drivers_that_changed(drivers, kind, segment),
+        drivers=drivers_that_changed(driver_daily, kind, segment, change.day),
         customers=worst_customers(scores, customers, kind, segment),
         children=change.children,
         build_id=build_id,
@@ -67,7 +67,10 @@ def spike_resolved(change: IncidentChange, *, build_id: str, link: str) -> Spike
 
 
 def worst_customers(scores: pa.Table, customers: pa.Table, kind: str, segment: str) -> tuple[CustomerLine, ...]:
-    """The five customers at high risk of a segment with most value at risk, and what raises their risk."""
+    """The five customers at high risk of a segment with most value at risk, and what raises their risk.
+
+    Without the driver_N_effect columns a driver's direction is unknown, and all of them are named.
+    """
     mine = customers
     if kind != OVERALL:
         column = pc.fill_null(pc.cast(customers[kind], pa.string()), UNKNOWN)
@@ -85,7 +88,9 @@ def worst_customers(scores: pa.Table, customers: pa.Table, kind: str, segment: s
             label=labels[r["customer_id"]],
             probability=r["probability"],
             value_at_risk=r["value_at_risk"],
-            drivers=tuple(r[f"driver_{n}"] for n in (1, 2, 3) if (r[f"driver_{n}_effect"] or 0.0) > 0),
+            drivers=tuple(
+                r[f"driver_{n}"] for n in (1, 2, 3) if r[f"driver_{n}"] and r.get(f"driver_{n}_effect", 1.0) > 0
+            ),
         )
         for r in top.to_pylist()
     )

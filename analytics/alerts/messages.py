@@ -158,7 +158,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     if m.drivers:
         lines = [
             w["driver"].format(
-                label=data(driver_label(d.code, locale)), customers=count(d.customers), before=count(d.week_before)
+                label=data(driver_label(d.code, locale)), customers=count(d.customers), usual=count(d.usual)
             )
             for d in m.drivers
         ]

@@ -40,10 +40,11 @@ DAILY_SCHEMA = pa.schema([
     ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
     ("scored", pa.int64()), ("at_risk", pa.int64()), ("share", pa.float64()), ("value_at_risk", _MONEY),
 ])  # fmt: skip
-DRIVERS_SCHEMA = pa.schema([
-    ("segment_type", pa.string()), ("segment", pa.string()), ("driver", pa.string()),
-    ("customers", pa.int64()), ("week_before", pa.int64()),
+DRIVER_DAILY_SCHEMA = pa.schema([
+    ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
+    ("driver", pa.string()), ("customers", pa.int64()),
 ])  # fmt: skip
+_DRIVER_TYPES = (pa.string(), pa.string(), pa.int32(), pa.string(), pa.int64())
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,14 @@ class Assessment:
     driver_N_effect is the driver's exact part of the log-odds (negative: speaks for staying).
     daily: segment x day on which somebody was scored (DAILY_SCHEMA, in key order); at_risk counts band high, and
       value_at_risk is the sum over those customers. Ready for analytics.alerts.rules.evaluate.
-    drivers: customers at high risk per segment and driver on as_of, and a week before by the same parameters
-      (DRIVERS_SCHEMA).
+    driver_daily: customers at high risk per segment, day and driver (DRIVER_DAILY_SCHEMA). For messages only: give
+      `days` one earlier day at least (a week before is enough), else everything looks new.
     models: the parameters per fitting Sunday; withheld: the reason in words where there are none.
     """
 
     scores: pa.Table
     daily: pa.Table
-    drivers: pa.Table
+    driver_daily: pa.Table
     models: Mapping[date, ChurnModel]
     withheld: Mapping[date, str]
 
@@ -118,30 +119,24 @@ def assess(
         raise ValueError("customers must hold every customer_id once and no NULL")
     groups = _segments(customers, segments)
     timeline = Timeline(ids, orders, signals, refunds, rules.codes)
-    today, before = wanted[-1], wanted[-1] - 7
+    today = wanted[-1]
     sundays = {_sunday_before(day) for day in wanted}
-    daily = _DailyRows(groups)
-    fits = _Fits(rules)
-    for day in sorted({*wanted, *sundays, before}):
+    daily, drivers, fits = _DailyRows(groups), _DriverRows(groups, rules), _Fits(rules)
+    for day in sorted({*wanted, *sundays}):
         timeline.advance(day)
         if day in sundays:
             fits.fit(timeline.purchases())
-        if day == before:
-            week_before = timeline.purchases(), timeline.signals()
         model = fits.models.get(day_of(_sunday_before(day)))
-        if day in wanted and model is not None and day < today:
-            state = timeline.purchases()
-            daily.add(day, state.bought, score_customers(model, state, timeline.signals(), rules, value="high"))
+        scores = None
+        if day in wanted and model is not None:
+            purchases, active = timeline.purchases(), timeline.signals()
+            scores = score_customers(model, purchases, active, rules, value_of_all=day == today)
+            daily.add(day, purchases.bought, scores)
+            drivers.add(day, purchases.bought, scores, active)
     purchases, active, ages = timeline.purchases(), timeline.signals(), timeline.signal_ages()
     reason = fits.reasons.get(_sunday_before(today), "")
-    scores, drivers = None, DRIVERS_SCHEMA.empty_table()
-    if model is not None:
-        scores = score_customers(model, purchases, active, rules)
-        daily.add(today, purchases.bought, scores)
-        earlier = score_customers(model, *week_before, rules, value="none")
-        drivers = _drivers_table(groups, rules, (purchases, active, scores), (*week_before, earlier))
     table = _scores_table(ids, as_of, purchases, scores, active, ages, reason, rules, locale)
-    return Assessment(table, daily.table(), drivers, fits.models, fits.withheld)
+    return Assessment(table, daily.table(), drivers.table(), fits.models, fits.withheld)
 
 
 class _Fits:
@@ -215,30 +210,31 @@ class _DailyRows:
         )
 
 
-_Scored = tuple[Purchases, npt.NDArray[np.bool_], Scores]
+class _DriverRows:
+    """How many customers at high risk carry each driver, per segment and day."""
 
+    def __init__(self, groups: _Segments, rules: ChurnRules) -> None:
+        self._groups = groups
+        self._rules = rules
+        self._rows: list[tuple[str, str, int, str, int]] = []
 
-def _drivers_table(groups: _Segments, rules: ChurnRules, now: _Scored, week_before: _Scored) -> pa.Table:
-    """Customers at high risk who carry each driver, per segment, on both days."""
-    size = len(groups.names)
-    counts: dict[str, list[Ints]] = {}
-    for purchases, active, scores in (now, week_before):
-        who = purchases.bought
+    def add(self, day: int, who: npt.NDArray[np.bool_], scores: Scores, active: npt.NDArray[np.bool_]) -> None:
+        high = scores.high
         # Buying behaviour counts as the driver where it would put the customer at high risk by itself.
-        carriers = {PURCHASES: scores.high & (1 - scores.p_alive >= rules.high)}
-        carriers |= {w.code: scores.high & on[who] for w, on in zip(rules.signals, active, strict=True) if w.weight > 0}
-        for code, mask in carriers.items():
-            per_segment = sum(
-                (np.bincount(of[who][mask], minlength=size) for of in groups.of), np.zeros(size, np.int64)
-            )
-            counts.setdefault(code, []).append(per_segment)
-    rows = sorted(
-        (*groups.names[k], code, int(now_n[k]), int(before_n[k]))
-        for code, (now_n, before_n) in counts.items()
-        for k in np.flatnonzero(now_n + before_n)
-    )
-    columns: list[list[Any]] = [list(c) for c in zip(*rows, strict=True)] if rows else [[], [], [], [], []]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, DRIVERS_SCHEMA, strict=True)], schema=DRIVERS_SCHEMA)
+        carriers = {PURCHASES: high & (1 - scores.p_alive >= self._rules.high)}
+        carriers |= {w.code: high & on[who] for w, on in zip(self._rules.signals, active, strict=True) if w.weight > 0}
+        size = len(self._groups.names)
+        for of in self._groups.of:
+            mine = of[who]
+            for code, mask in carriers.items():
+                counts = np.bincount(mine[mask], minlength=size)
+                self._rows += [(*self._groups.names[k], day, code, int(counts[k])) for k in np.flatnonzero(counts)]
+
+    def table(self) -> pa.Table:
+        rows = sorted(self._rows)
+        columns: list[list[Any]] = [list(c) for c in zip(*rows, strict=True)] if rows else [[], [], [], [], []]
+        arrays = [pa.array(c, t) for c, t in zip(columns, _DRIVER_TYPES, strict=True)]
+        return pa.table([*arrays[:2], arrays[2].cast(pa.date32()), *arrays[3:]], schema=DRIVER_DAILY_SCHEMA)
 
 
 def _scores_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -102,15 +103,15 @@ class Drivers:
 
 @dataclass(frozen=True)
 class DriverChange:
-    """Customers of a segment at high risk who carry one driver, on the day and a week before."""
+    """Customers of a segment at high risk who carry one driver, and how many that usually are."""
 
     code: str
     customers: int
-    week_before: int
+    usual: int
 
     @property
     def rise(self) -> int:
-        return self.customers - self.week_before
+        return self.customers - self.usual
 
 
 def strongest(
@@ -188,15 +189,21 @@ def driver_codes(drivers: Drivers) -> list[pa.Array]:
 
 
 def drivers_that_changed(
-    drivers: pa.Table, segment_type: str, segment: str, *, most: int = DRIVERS_PER_CUSTOMER
+    driver_daily: pa.Table, segment_type: str, segment: str, day: date, *, most: int = DRIVERS_PER_CUSTOMER
 ) -> tuple[DriverChange, ...]:
-    """What rose in a segment within the week, largest rise first, from `Assessment.drivers`.
+    """What rose in a segment on `day` against the days before it in `Assessment.driver_daily`, largest rise first.
 
-    A rise of less than a tenth of the largest one is noise beside it and stays out.
+    Usual is the median of the up to 28 days before; a day without the driver counts as 0. A rise of less than a
+    tenth of the largest one is noise beside it and stays out.
     """
-    own = drivers.filter(
-        pc.and_(pc.equal(drivers["segment_type"], segment_type), pc.equal(drivers["segment"], segment))
-    )
-    changes = [DriverChange(r["driver"], r["customers"], r["week_before"]) for r in own.to_pylist()]
+    own = driver_daily.filter(
+        pc.and_(pc.equal(driver_daily["segment_type"], segment_type), pc.equal(driver_daily["segment"], segment))
+    ).to_pylist()
+    before = sorted({r["day"] for r in driver_daily.select(["day"]).to_pylist() if r["day"] < day})[-28:]
+    counted = {(r["driver"], r["day"]): int(r["customers"]) for r in own}
+    changes = []
+    for code in sorted({r["driver"] for r in own}):
+        usual = int(np.median([counted.get((code, d), 0) for d in before])) if before else 0
+        changes.append(DriverChange(code, counted.get((code, day), 0), usual))
     changes.sort(key=lambda c: (-c.rise, c.code))
     return tuple(c for c in changes if c.rise > 0 and c.rise >= 0.1 * changes[0].rise)[:most]

@@ -8,7 +8,6 @@ value at risk = probability x expected value
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -81,12 +80,12 @@ def score_customers(
     rules: ChurnRules,
     *,
     chosen: npt.NDArray[np.bool_] | None = None,
-    value: Literal["all", "high", "none"] = "all",
+    value_of_all: bool = True,
 ) -> Scores:
     """Score the `chosen` customers (default: all who have bought), signals of shape (signals of `rules`, customers).
 
-    With value="high" only customers at high risk get their value (the rest 0), all that a day's sums need; with
-    "none" nobody does. The same customer gets the same numbers either way.
+    With `value_of_all=False` only customers at high risk get their value (the rest 0): all that a day's sums need.
+    The same customer gets the same numbers either way.
     """
     mask = purchases.bought if chosen is None else chosen
     x, t_x, T = purchases.histories(mask)
@@ -96,7 +95,7 @@ def score_customers(
         total += weight.weight * active[mask]
     probability: Floats = np.clip(_sigmoid(total), _FLOOR, _CEILING).round(6)
     high = probability >= rules.high
-    wanted = {"all": np.ones(len(x), dtype=bool), "high": high, "none": np.zeros(len(x), dtype=bool)}[value]
+    wanted = np.ones(len(x), dtype=bool) if value_of_all else high
     expected, hundredths = np.zeros(len(x)), np.zeros(len(x), dtype=np.int64)
     if wanted.any():
         expected[wanted] = np.round(model.forecast.expected(x[wanted], t_x[wanted], T[wanted]), 6)

@@ -17,7 +17,7 @@
     cast(round({{ expression }}, {{ decimals }}) as decimal(18, 2))
 {%- endmacro %}
 
-{#- Exact middle of DECIMAL values: no float interpolation. The mean of the two middle values where their number is even. -#}
+{#- Exact middle of DECIMAL values, without floats: the mean of the two middle ones where their number is even. -#}
 {% macro core_median(expression) -%}
     {{ return(adapter.dispatch('core_median', 'kizuna')(expression)) }}
 {%- endmacro %}

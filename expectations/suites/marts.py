@@ -58,7 +58,7 @@ def customer_360(ctx: GateContext, relation: str) -> list[Rule]:
             _SAME_NET,
         ),
         INSIGHTS.between("churn_probability", 0, 1, reason="a probability"),
-        SUPPORT.between("open_interactions", 0, None, reason="a count"),
+        SUPPORT.between("open_tickets", 0, None, reason="a count"),
         INSIGHTS.between("nps", 0, 10, reason="the last answer on the scale 0 to 10"),
         *_common(CRM, ctx, relation),
     ]
@@ -223,13 +223,13 @@ def support_interactions(ctx: GateContext, relation: str) -> list[Rule]:
 def support_weekly(ctx: GateContext, relation: str) -> list[Rule]:
     """marts.support_weekly: one row per week, channel and queue."""
     return [
-        *SUPPORT.not_null("week_start", "interactions", reason="a week has a day and a volume"),
-        SUPPORT.unique_together("week_start", "channel", "queue", reason="two values for one week"),
+        *SUPPORT.not_null("week", "opened", reason="a week has a day and a volume"),
+        SUPPORT.unique_together("week", "channel", "queue", reason="two values for one week"),
         SUPPORT.equal(
             "weeks_add_up_to_core",
-            "select coalesce(sum(interactions), 0) from {batch}",
+            "select coalesce(sum(opened), 0) from {batch}",
             "select count(*) from core.fct_interactions"
-            " where opened_on is not null and continues_interaction_id is null",
+            " where opened_on is not null and continues_interaction_id is null and direction = 'inbound'",
             "every contact is opened in one week, on one channel, in one queue",
         ),
         SUPPORT.between("backlog_end", 0, None, reason="more closed than were ever opened"),
@@ -279,8 +279,12 @@ def churn_drivers_daily(ctx: GateContext, relation: str) -> list[Rule]:
         INSIGHTS.between("customers", 0, None, reason="a count"),
         INSIGHTS.no_rows(
             "drivers_belong_to_customers_at_risk",
-            "select 1 from {batch} as drivers left join marts.churn_risk_daily as days"
-            " using (segment_type, segment, day) where days.at_risk is null or drivers.customers > days.at_risk",
+            "select 1 from {batch} as drivers left join ("
+            "select 'region' as segment_type, coalesce(region, 'unknown') as segment, count(*) as high"
+            " from marts.churn_risk where band = 'high' group by all"
+            " union all select 'overall', 'all', count(*) from marts.churn_risk where band = 'high'"
+            ") as risk using (segment_type, segment)"
+            " where drivers.day = drivers.as_of and drivers.customers > coalesce(risk.high, 0)",
             "a driver is carried by customers at high risk of that segment and day",
         ),
         *_common(INSIGHTS, ctx, relation),

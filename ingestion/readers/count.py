@@ -17,8 +17,9 @@ from ingestion.readers.base import FileRefused
 from ingestion.readers.text import open_bytes, open_text
 
 _BLOCK = 8 << 20
-_LONGEST_CARRY = 32 << 20
-_WHOLE_FILE = 256 << 20
+
+#: A record longer than this is taken for one whose closing quote was forgotten.
+_LONGEST_RECORD = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Count:
     lines: int | None = None
 
 
-def count_records(path: Path, contract: Contract, kind: Format, encoding: str | None, *, exact: bool = False) -> Count:
-    """Records of the file. `exact` takes delimited text as one piece, for files whose quoting is damaged."""
+def count_records(path: Path, contract: Contract, kind: Format, encoding: str | None) -> Count:
+    """Records of the file. Raises `FileRefused` where they cannot be told."""
     match kind:
         case "csv":
-            return _delimited(path, contract.dialect, encoding or "utf-8", _WHOLE_FILE if exact else _BLOCK)
+            return _delimited(path, contract.dialect, encoding or "utf-8")
         case "ndjson":
             return _lines(path)
         case "json_pages":
@@ -43,54 +44,79 @@ def count_records(path: Path, contract: Contract, kind: Format, encoding: str | 
 
 
 def quoted_cells(dialect: Dialect) -> re.Pattern[str] | None:
-    """Matches a properly closed quoted cell; None where the dialect has no quotes."""
+    """Matches a properly closed quoted cell, or (group `open`) one that the end of the text cuts off.
+
+    A quote that opens neither is a character like any other. None where the dialect has no quotes.
+    """
     if dialect.quote is None or dialect.delimiter == WHITESPACE:
         return None
     quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
-    escaped = "" if dialect.escape is None else rf"|{re.escape(dialect.escape)}."
-    plain = rf"[^{quote}{'' if dialect.escape is None else re.escape(dialect.escape)}]++"
-    body = rf"(?:{plain}|{quote}{quote}{escaped})*+"
-    return re.compile(rf"(?<![^{delimiter}\r\n]){quote}{body}{quote}(?=[{delimiter}\r\n]|\Z)", re.DOTALL)
+    escape = "" if dialect.escape is None else re.escape(dialect.escape)
+    escaped = f"|{escape}." if escape else ""
+    # Possessive, so that a cell that is never closed costs one pass and not all ways to divide it.
+    inside = f"(?:[^{quote}{escape}]++|{quote}{quote}{escaped})*+"
+    end = f"(?:{quote}(?=[{delimiter}\r\n]|\\Z)|(?P<open>\\Z))"
+    return re.compile(f"(?<![^{delimiter}\r\n]){quote}{inside}{end}", re.DOTALL)
 
 
-def _delimited(path: Path, dialect: Dialect, encoding: str, block_size: int) -> Count:
+def closed_spans(cells: re.Pattern[str], text: str) -> tuple[list[tuple[int, int]], int | None]:
+    """Where the closed cells of `text` lie, and where the one starts that its end cuts off."""
+    spans: list[tuple[int, int]] = []
+    for match in cells.finditer(text):
+        if match["open"] is not None:
+            return spans, match.start()
+        spans.append(match.span())
+    return spans, None
+
+
+def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
+    """Blocks are counted up to the last line end before a cell that the block's end cuts off."""
     cells = quoted_cells(dialect)
+    by_blanks = dialect.delimiter == WHITESPACE
     rows = lines = 0
-    carry, last = "", ""
+    carry = before = ""
     with open_text(path, encoding) as stream:
         while True:
-            block = stream.read(block_size)
-            if block:
-                last = block[-1]
+            block = stream.read(_BLOCK)
+            lines += block.count("\n") + block.count("\r") - (before + block).count("\r\n")
             text = carry + block
-            cut = _safe_cut(text, dialect.quote if cells else None) if block else len(text)
-            piece, carry = text[:cut], text[cut:]
-            lines += piece.count("\n") + piece.count("\r") - piece.count("\r\n")
-            if cells is not None and dialect.quote in piece:  # type: ignore[operator]
-                piece = cells.sub("x", piece)
-            rows += _filled_lines(piece, blank_is_space=dialect.delimiter == WHITESPACE)
             if not block:
                 break
-    lines += last not in ("", "\n", "\r")
-    return Count(max(rows - dialect.header_rows, 0), lines)
+            before = block[-1]
+            end = _safe_end(text, cells, dialect.quote or "")
+            if end == 0 and len(text) > _LONGEST_RECORD:
+                end = text.rfind("\n") + 1
+            rows += _filled_lines(text[:end], cells, by_blanks=by_blanks)
+            carry = text[end:]
+    rows += _filled_lines(text, cells, by_blanks=by_blanks)
+    return Count(max(rows - dialect.header_rows, 0), lines + (before not in ("", "\n", "\r")))
 
 
-def _filled_lines(piece: str, *, blank_is_space: bool) -> int:
-    lines = piece.replace("\r", "\n").split("\n")
-    return sum(1 for line in lines if line.strip()) if blank_is_space else sum(map(bool, lines))
+def _safe_end(text: str, cells: re.Pattern[str] | None, quote: str) -> int:
+    """Just behind the last line end of `text` that is outside of every cell, whatever the next block brings."""
+    if cells is None or quote not in text:
+        return max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+    # A quote at the very end may be the first half of a doubled one.
+    body = text.rstrip(quote)
+    spans, cut_off = closed_spans(cells, body)
+    stop = len(body) if cut_off is None else cut_off
+    for start, end in [*reversed([span for span in spans if span[1] <= stop]), (0, 0)]:
+        line_end = max(body.rfind("\n", end, stop), body.rfind("\r", end, min(stop, len(text) - 1)))
+        if line_end >= 0:
+            return line_end + 1
+        stop = start
+    return 0
 
 
-def _safe_cut(text: str, quote: str | None) -> int:
-    """End of the last line before which quotes are balanced, so that no quoted cell is cut in two; 0 without one."""
-    balance = text.count(quote) % 2 if quote else 0
-    end = len(text)
-    while (cut := text.rfind("\n", 0, end) + 1) > 0:
-        if quote:
-            balance = (balance + text.count(quote, cut, end)) % 2
-        if balance == 0:
-            return cut
-        end = cut - 1
-    return 0 if len(text) < _LONGEST_CARRY else text.rfind("\n") + 1
+def _filled_lines(text: str, cells: re.Pattern[str] | None, *, by_blanks: bool) -> int:
+    if cells is not None:
+        parts, position = [], 0
+        for start, end in closed_spans(cells, text)[0]:
+            parts.append(text[position:start])
+            position = end
+        text = "x".join([*parts, text[position:]])
+    lines = text.replace("\r", "\n").split("\n")
+    return sum(1 for line in lines if line.strip()) if by_blanks else sum(map(bool, lines))
 
 
 def _lines(path: Path) -> Count:

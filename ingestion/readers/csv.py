@@ -24,7 +24,7 @@ from ingestion.readers.base import (
     is_known,
     text_table,
 )
-from ingestion.readers.count import quoted_cells
+from ingestion.readers.count import closed_spans, quoted_cells
 from ingestion.readers.text import has_foreign_bytes, printable
 
 #: Largest cell, in characters. The csv module's own limit is 128 KiB.
@@ -60,7 +60,7 @@ class _Layout:
                     raise FileRefused(
                         "header.missing_column",
                         f"the header has no column {' or '.join(repr(name) for name in column.sources)}, which "
-                        f"{contract.name} requires; found: {', '.join(headers)}",
+                        f"{contract.name} requires; the {len(headers)} names it has are kept in quarantine",
                         line=1,
                         column=column.source,
                         raw=raw,
@@ -239,7 +239,7 @@ def _parse(stream: TextIO, contract: Contract, notes: Notes) -> Iterator[_Record
 def _damaged_lines(lines: list[str], text: str, contract: Contract) -> int:
     """Physical lines of the record that starts `text`: up to the first line end outside of properly closed cells."""
     cells = quoted_cells(contract.dialect)
-    closed = [] if cells is None else [match.span() for match in cells.finditer(text)]
+    closed = [] if cells is None else closed_spans(cells, text)[0]
     end = 0
     for count, line in enumerate(lines, start=1):
         end += len(line)

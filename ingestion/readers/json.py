@@ -259,15 +259,19 @@ def _walk(value: Any, steps: tuple[str, ...]) -> Any:
 
 
 def _parameters(array: Any) -> dict[str, Any]:
-    """`{key: value}` of a GA4 parameter array; the first kind of value that is set counts."""
+    """`{key: value}` of a GA4 parameter array; the first kind of value that is set counts, the first of equal keys."""
     found: dict[str, Any] = {}
     for entry in array if isinstance(array, list) else ():
-        if not isinstance(entry, dict):
+        if not isinstance(entry, dict) or entry.get("key") in found:
             continue
         value = entry.get("value")
         if isinstance(value, dict):
-            value = next((value[kind] for kind in _VALUE_KINDS if value.get(kind) is not None), None)
-        found.setdefault(str(entry.get("key")), value)
+            kinds, value = value, None
+            for kind in _VALUE_KINDS:
+                value = kinds.get(kind)
+                if value is not None:
+                    break
+        found[str(entry.get("key"))] = value
     return found
 
 

@@ -32,25 +32,33 @@ if TYPE_CHECKING:
     from kizuna.settings import Settings
 
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
+_NO_TOKEN = "Local preview: no Slack token is set, nothing was sent."
+_WAITING = "Local preview: the message waits in the outbox."
 _TAGS = re.compile(r"<[^>]*>")
 
 
 def write_previews(store: OutboxStore, settings: Settings, *, now: Callable[[], datetime] = utcnow) -> int:
-    """Render every unsent message into ``settings.previews``, mark it ``preview`` and renew ``index.html``.
+    """Render every unsent message into ``settings.previews`` and renew ``index.html``; returns how many.
 
-    Returns how many were rendered. A killed run leaves whole files only and renders the rest next time.
+    Without a token they are thereby done and become ``preview``. With one they keep their state: looking at a message
+    must never keep it from being sent. A killed run leaves whole files only and renders the rest next time.
     """
+    final = settings.slack_token is None
+    note = _NO_TOKEN if final else _WAITING
     with store.read() as conn:
         waiting = outbox.listing(conn, *outbox.UNSENT)
     try:
         settings.previews.mkdir(parents=True, exist_ok=True)
         for message in waiting:
-            page = render_message(message, timezone=settings.company.timezone, locale=settings.company.locale)
+            page = render_message(
+                message, timezone=settings.company.timezone, locale=settings.company.locale, note=note
+            )
             _write(settings.previews / preview_name(message), page)
-            with store.begin() as conn:
-                outbox.mark_preview(conn, message.message_id, now=now())
+            if final:
+                with store.begin() as conn:
+                    outbox.mark_preview(conn, message.message_id, now=now())
         with store.read() as conn:
-            shown = outbox.listing(conn, "preview")
+            shown = outbox.listing(conn, "preview", *outbox.UNSENT)
         index = render_index(shown, company=settings.company.name, timezone=settings.company.timezone)
         _write(settings.previews / "index.html", index)
     except OSError as error:
@@ -63,8 +71,8 @@ def preview_name(message: outbox.Message) -> str:
     return f"{message.seq:04d}-{re.sub(r'[^A-Za-z0-9._-]+', '-', message.key)[:120]}.html"
 
 
-def render_message(message: outbox.Message, *, timezone: str, locale: str = "en") -> str:
-    """One message as a self-contained page."""
+def render_message(message: outbox.Message, *, timezone: str, locale: str = "en", note: str = "") -> str:
+    """One message as a self-contained page; ``note`` stands below it."""
     blocks = list(message.payload.get("blocks") or [])
     picture = _data_uri(message.image) if message.image else None
     if picture is not None:
@@ -78,6 +86,7 @@ def render_message(message: outbox.Message, *, timezone: str, locale: str = "en"
         channel=message.channel.removeprefix("#"),
         at=_local(message.created_at, timezone),
         body=Markup("\n").join(body),
+        note=note,
     )
 
 

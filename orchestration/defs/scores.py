@@ -11,8 +11,8 @@ from kizuna.builds import latest_verdicts, require_passed
 from orchestration.dbt_stage import complete_stage
 from orchestration.session import Company, Session, resume
 
-#: Days before `as_of` for which the drivers of those at risk are counted, so that a message can say what changed.
-DRIVER_DAYS = 7
+#: The drivers of those at risk are counted this long before `as_of` too, so that a message can say what changed.
+DRIVERS_BEFORE = timedelta(days=7)
 
 FACTS = ("dim_customers", "fct_orders", "fct_interactions", "fct_survey_responses", "fct_refunds")
 RESULTS = {
@@ -50,7 +50,7 @@ def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.Ma
             db.execute(f"CREATE OR REPLACE TABLE scores.{name} AS SELECT * FROM frame")
             db.unregister("frame")
         verdicts = latest_verdicts(session.store, session.build)
-        columns = "gate VARCHAR, relation VARCHAR, suite VARCHAR, outcome VARCHAR, evaluated INTEGER, at TIMESTAMP"
+        columns = 'gate VARCHAR, relation VARCHAR, suite VARCHAR, outcome VARCHAR, evaluated INTEGER, "at" TIMESTAMP'
         db.execute(f"CREATE OR REPLACE TABLE raw.gate_verdicts ({columns})")
         if verdicts:
             names = ("gate", "relation", "suite", "outcome", "evaluated", "at")
@@ -87,14 +87,13 @@ def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, p
     ).with_weights(kpi.signal_weights)
     last = db.execute("SELECT max(day) FROM state.churn_risk_daily").fetchall()[0][0]
     new_days = days_to_assess(as_of, last)
-    lead = [as_of - timedelta(days=n) for n in range(DRIVER_DAYS, 0, -1)]
     found = assess(
         read(f"SELECT customer_id, {', '.join(alerts.segments)} FROM core.dim_customers WHERE is_known"),
         read("SELECT customer_id, ordered_on, gross_reporting AS amount FROM core.fct_orders WHERE is_counted"),
         signals,
         refunds,
         as_of=as_of,
-        days=sorted({*new_days, *lead}),
+        days=sorted({as_of - DRIVERS_BEFORE, *new_days}),
         rules=rules,
         segments=alerts.segments,
         locale=company.locale,

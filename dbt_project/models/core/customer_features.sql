@@ -20,7 +20,11 @@ interactions as (
         *,
         {{ days_between('opened_on', as_of) }} as days_ago
     from {{ ref('fct_interactions') }}
-    where customer_id is not null and opened_on is not null and continues_interaction_id is null and direction = 'inbound'
+    where
+        customer_id is not null
+        and opened_on is not null
+        and continues_interaction_id is null
+        and direction = 'inbound'
 
 ),
 
@@ -154,7 +158,8 @@ final as (
         cast(coalesce(interaction_features.reopens_90d, 0) as bigint) as reopens_90d,
         interaction_features.last_interaction_on,
         cast(
-            coalesce(interaction_features.negative_csat_90d, 0) + coalesce(survey_features.negative_csat_90d, 0) as bigint
+            coalesce(interaction_features.negative_csat_90d, 0)
+            + coalesce(survey_features.negative_csat_90d, 0) as bigint
         ) as negative_csat_90d,
         cast(
             coalesce(interaction_features.csat_answers, 0) + coalesce(survey_features.csat_answers, 0) as bigint

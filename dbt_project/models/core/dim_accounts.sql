@@ -96,7 +96,8 @@ final as (
         sf.industry,
         case
             when pref.region is not null then pref.region
-            when sf.country is not null and lower(trim(sf.country)) not in ('jp', 'jpn', 'japan', '日本') then sf.country
+            when sf.country is not null and lower(trim(sf.country)) not in ('jp', 'jpn', 'japan', '日本')
+            then sf.country
             else 'unknown'
         end as region,
         sf.country,

@@ -69,7 +69,8 @@ final as (
         -- Asked about the whole relation, or about one moment; the two are never mixed.
         case
             when unified.touchpoint is null then 'relational'
-            when lower(unified.touchpoint) in ('relational', 'relationship', 'general', 'brand', 'quarterly') then 'relational'
+            when lower(unified.touchpoint) in ('relational', 'relationship', 'general', 'brand', 'quarterly')
+            then 'relational'
             else 'transactional'
         end as survey_kind,
         unified.survey,

@@ -112,7 +112,7 @@ create table staging.stg_amazon_connect__contact_records as select 'x' as contac
 create table staging.stg_mapped__interaction as select 'x' as interaction_key limit 0;
 create table core.fct_interactions as
   select 'zendesk:t' || i as interaction_id, 'K' || i as customer_id, 'zendesk' as source, 'email' as channel,
-    null::varchar as continues_interaction_id, timestamp '2026-04-01' as opened_at, date '2026-04-01' as opened_on,
+    'inbound' as direction, null::varchar as continues_interaction_id, timestamp '2026-04-01' as opened_at, date '2026-04-01' as opened_on,
     timestamp '2026-04-01 01:00:00' as first_response_at, 60::decimal(18,2) as first_response_minutes,
     timestamp '2026-04-02' as resolved_at, 1440::decimal(18,2) as resolution_minutes, i % 5 + 1 as csat_score,
     false as has_time_conflict
@@ -131,7 +131,7 @@ create table core.customer_features as
 
 create table marts.customer_360 as
   select customer_id, 'C-' || md5(customer_id)[1:6] as display_label, true as is_known, 'Kanto' as region,
-    net_reporting as net_revenue, 0.25::double as churn_probability, 1 as open_interactions, 9 as nps,
+    net_reporting as net_revenue, 0.25::double as churn_probability, 1 as open_tickets, 9 as nps,
   from core.customer_features;
 create table marts.ltv_by_customer as
   select f.customer_id, 'JPY' as currency, coalesce(sum(gross_reporting), 0)::decimal(18,2) as gross,
@@ -161,7 +161,7 @@ create table marts.support_interactions as
   select interaction_id, customer_id, first_response_minutes, resolution_minutes, 'A-0f3b' as agent_label
   from core.fct_interactions;
 create table marts.support_weekly as
-  select date '2026-03-30' as week_start, 'email' as channel, 'unknown' as queue, count(*) as interactions,
+  select date '2026-03-30' as week, 'email' as channel, 'unknown' as queue, count(*) as opened,
     0 as backlog_end, 1.0::double as sla_met_share, 0.5::double as fcr_share
   from core.fct_interactions having count(*) > 0;
 create table marts.churn_risk as
@@ -171,7 +171,8 @@ create table marts.churn_risk_daily as
   select 'region' as segment_type, 'Kanto' as segment, date '2026-06-30' - i::int as day, $n as scored, 4 as at_risk,
     0.1::double as share from range(70) r(i) where $n > 0;
 create table marts.churn_drivers_daily as
-  select segment_type, segment, day, 'quiet' as driver, 3 as customers from marts.churn_risk_daily;
+  select 'overall' as segment_type, 'all' as segment, date '2026-06-30' as day, date '2026-06-30' as as_of,
+    'quiet' as driver, 0 as customers where $n > 0;
 create table marts.kpi_definitions as select 'orders' as kpi, 'Orders' as name_en, '注文' as name_ja;
 create table marts.kpi_daily as
   select 'orders' as kpi, 'overall' as segment_type, 'overall' as segment, date '2026-06-30' - i::int as day,

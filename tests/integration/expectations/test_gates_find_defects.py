@@ -130,7 +130,7 @@ DEFECTS: list[tuple[str, str, str]] = [
      " where period_number = 1", "returned_are_of_the_cohort"),
     ("marts.support_interactions", "update marts.support_interactions set first_response_minutes = -5"
      " where interaction_id like '%t5'", "first_response_minutes_is_in_range"),
-    ("marts.support_weekly", "update marts.support_weekly set interactions = interactions - 1", "weeks_add_up_to_core"),
+    ("marts.support_weekly", "update marts.support_weekly set opened = opened - 1", "weeks_add_up_to_core"),
     ("marts.churn_risk", "update marts.churn_risk set probability = -0.01 where customer_id = 'K5'",
      "probability_is_in_range"),
     ("marts.churn_risk", "update marts.churn_risk set probability = null where customer_id = 'K5'",
@@ -141,7 +141,7 @@ DEFECTS: list[tuple[str, str, str]] = [
     ("marts.kpi_daily", "update marts.kpi_daily set value = 'nan'::double where day = date '2026-06-30'",
      "values_are_numbers"),
     ("marts.kpi_definitions", "update marts.kpi_definitions set name_ja = null", "name_ja_is_present"),
-    ("marts.churn_drivers_daily", "update marts.churn_drivers_daily set customers = 5 where day = date '2026-06-30'",
+    ("marts.churn_drivers_daily", "update marts.churn_drivers_daily set customers = 1000000",
      "drivers_belong_to_customers_at_risk"),
     ("marts.data_state", "update marts.data_state set accepted = accepted + 1", "rows_in_are_all_accounted_for"),
     ("marts.customer_identifiers", "update marts.customer_identifiers set identifier_hash = '+819012345678'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ import pytest
 from ingestion.load import IngestReport, ingest
 from ingestion.relations import create_raw_relations, list_inputs
 from kizuna.control.ledger import FileRecord
-from kizuna.control.store import Store, open_store
+from kizuna.control.store import Store, open_store, open_store_at
 from kizuna.settings import Settings, load_settings
 
 NOW = datetime(2026, 7, 1, 3, 0, 0)
@@ -62,8 +63,20 @@ class Shop:
         return [(row["line"], row["column"], row["code"], row["raw"]) for row in table if row["scope"] == "row"]
 
 
+@pytest.fixture(scope="session")
+def empty_control_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store without rows; copying it is cheaper than migrating for every test."""
+    path = tmp_path_factory.mktemp("store") / "control.db"
+    store = open_store_at(f"sqlite:///{path}")
+    with store.begin() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    store.close()
+    return path
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, empty_control_store: Path) -> Iterator[Shop]:
+    shutil.copy(empty_control_store, tmp_path / "control.db")
     (tmp_path / "kizuna.yaml").write_text("name: Test\ntimezone: Asia/Tokyo\ncurrency: JPY\n", encoding="utf-8")
     settings = load_settings(tmp_path, {"KIZUNA_PSEUDONYM_KEY": "k" * 64})
     store = open_store(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 from typing import Any
 
 import pytest
@@ -132,6 +133,30 @@ def test_a_refused_file_counts_all_its_rows_as_quarantined_and_does_not_stop_the
     assert (report.rows_in, report.accepted, report.quarantined) == (3, 1, 2)
 
 
+def test_the_reason_of_a_refusal_names_no_cell_of_a_file_without_header(shop: Any) -> None:
+    record = shop.load("delighted/a.csv", "taro@example.jp,090-1111-2222\n")
+    assert record.code == "header.missing_column"
+    assert "taro" not in f"{record.reason}{record.detail}"
+
+
+def test_odd_names_and_unreadable_files_stop_nothing(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.land("delighted/b.csv", HEADER + responses(1))
+    shop.land("delighted/" + os.fsdecode(b"\xff.csv"), HEADER + responses(2))
+    plain = load.sha256_of
+
+    def refuse(path: Any) -> str:
+        if path.name == "b.csv":
+            raise PermissionError(13, "Permission denied")
+        return plain(path)
+
+    monkeypatch.setattr(load, "sha256_of", refuse)
+    report = shop.ingest()
+    (locked,) = report.with_status("refused")
+    assert (report.accepted, locked.path, locked.code) == (2, "delighted/b.csv", "file.unreadable")
+    monkeypatch.undo()
+    assert shop.ingest().accepted == 1
+
+
 def test_utf16_is_read_where_it_is_declared(shop: Any) -> None:
     shop.contract(
         "till.yml",
@@ -161,13 +186,17 @@ def test_invalid_json_lines_and_unstorable_text_cost_only_themselves(shop: Any) 
     good = '{"event_timestamp": %d, "event_name": "e", "event_date": "20260630", "platform": "髙"}'
     lines = [good % 1, "{oops", '{"event_timestamp": NaN, "event_name": "e"}', "[1]", "",
              good.replace("髙", "\\u0000") % 2, good.replace("髙", "\\ud800") % 3, good % 4]  # fmt: skip
-    content = "\n".join(lines).encode() + b'\n{"event_name": "\xff"}\n'
+    content = (
+        "\n".join(lines).encode()
+        + b'\n{"event_name": "\xff"}\n'
+        + b"".join(b'{"event_timestamp": %d, "event_name": "e"}\n' % n for n in range(100, 160))
+    )
     record = shop.load("ga4/events_20260630.ndjson", content)
     assert [row[:3] for row in shop.rejected(record)] == [
         (2, None, "json.invalid"), (3, None, "json.invalid"), (4, None, "json.not_object"), (6, None, "text.nul"),
         (7, None, "text.nul"), (9, None, "encoding.invalid"),
     ]  # fmt: skip
-    assert shop.rows("ga4__events", "_line, platform") == [(1, "髙"), (8, "髙")]
+    assert shop.rows("ga4__events", "_line, platform")[:3] == [(1, "髙"), (8, "髙"), (10, None)]
 
 
 def test_an_object_where_one_value_is_expected_is_rejected(shop: Any) -> None:

@@ -24,7 +24,9 @@ def test_shopify_orders(shop: Any) -> None:
     record = shop.load("shopify/2025/orders_export_1.csv", SHOPIFY)
     assert (record.status, record.accepted) == ("accepted", 2)
     assert record.detail["drift"]["added"] == ["Gift Note"], "a known column such as Shipping Method is no drift"
-    columns = "name, id, total, created_at, lineitem_quantity, billing_zip, shipping_phone, refunded_amount, phone, _line"
+    columns = (
+        "name, id, total, created_at, lineitem_quantity, billing_zip, shipping_phone, refunded_amount, phone, _line"
+    )
     assert shop.rows("shopify__orders", columns) == [
         ("#1001", "5001", Decimal("4980.00"), datetime(2025, 10, 7, 0, 50, 26), 1, "100-0001", "+81 90 1234 5678",
          Decimal("500.00"), None, 2),
@@ -80,9 +82,7 @@ def test_salesforce_objects(shop: Any) -> None:
         ("0035g00000AAAAA", True, "0035g00000BBBBB", "1-2-3\nビル", date(1980, 2, 29), datetime(2024, 1, 15, 0, 30),
          datetime(2024, 2, 1)),
     ]  # fmt: skip
-    assert shop.rows("salesforce__account", "name, is_deleted, created_date") == [
-        ("㈱山", False, datetime(2024, 1, 1))
-    ]
+    assert shop.rows("salesforce__account", "name, is_deleted, created_date") == [("㈱山", False, datetime(2024, 1, 1))]
     assert shop.rows("salesforce__opportunity", "amount, close_date, is_won") == [
         (Decimal("120000.50"), date(2024, 3, 31), True)
     ]
@@ -99,7 +99,8 @@ def _event(**values: Any) -> dict[str, Any]:
     return {
         "event_date": "20260630", "event_timestamp": "1782777600000000", "event_name": "purchase",
         "user_pseudo_id": "p.1", "event_params": params, "device": {"category": "mobile", "language": "ja"},
-        "geo": {"country": "Japan", "region": "Tokyo"}, "ecommerce": {"purchase_revenue": 4980.1, "transaction_id": "#1"},
+        "geo": {"country": "Japan", "region": "Tokyo"},
+        "ecommerce": {"purchase_revenue": 4980.1, "transaction_id": "#1"},
         "traffic_source": {"source": "google", "medium": "cpc", "name": "(direct)"}, "platform": "WEB", **values,
     }  # fmt: skip
 
@@ -137,13 +138,21 @@ def test_ga4_events_as_parquet_with_nested_columns(shop: Any, tmp_path: Path) ->
 
 
 def test_zendesk_pages_with_metrics_beside_and_inside(shop: Any) -> None:
-    metric = {"reply_time_in_minutes": {"calendar": 90, "business": 30}, "reopens": 1, "solved_at": "2026-06-02T00:00:00Z"}
+    metric = {
+        "reply_time_in_minutes": {"calendar": 90, "business": 30},
+        "reopens": 1,
+        "solved_at": "2026-06-02T00:00:00Z",
+    }
     ticket = {
         "id": 7, "status": "solved", "requester_id": 71, "tags": ["a"], "via": {"channel": "web"},
         "created_at": "2026-06-01T00:00:00Z", "updated_at": "2026-06-02T00:00:00Z", "generated_timestamp": 1782777600,
         "satisfaction_rating": {"score": "good", "comment": "早い"},
     }  # fmt: skip
-    page = {"tickets": [ticket, {**ticket, "id": 8}], "metric_sets": [{"ticket_id": 7, **metric}], "end_of_stream": True}
+    page = {
+        "tickets": [ticket, {**ticket, "id": 8}],
+        "metric_sets": [{"ticket_id": 7, **metric}],
+        "end_of_stream": True,
+    }
     shop.load("zendesk/tickets_00001.json", json.dumps(page))
     shop.load("zendesk/tickets_full.jsonl", json.dumps({**ticket, "id": 9, "metric_set": metric}))
     columns = "id, reply_time_calendar_minutes, reopens, solved_at, tags, satisfaction_score, generated_timestamp"
@@ -159,7 +168,10 @@ def test_zendesk_users(shop: Any) -> None:
     user = {"id": 71, "name": "山田", "email": "t@example.jp", "suspended": False, "updated_at": "2026-06-02T00:00:00Z"}
     record = shop.load("zendesk/users_1.json", json.dumps({"users": [user, user, {**user, "suspended": "maybe"}, 5]}))
     assert (record.accepted, record.duplicates, record.quarantined) == (1, 1, 2)
-    assert [row[:3] for row in shop.rejected(record)] == [(3, "suspended", "type.boolean"), (4, None, "json.not_object")]
+    assert [row[:3] for row in shop.rejected(record)] == [
+        (3, "suspended", "type.boolean"),
+        (4, None, "json.not_object"),
+    ]
     assert shop.rows("zendesk__users", "id, name, suspended") == [("71", "山田", False)]
 
 

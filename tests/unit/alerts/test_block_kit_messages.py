@@ -24,7 +24,7 @@ from analytics.alerts import (
     SpikeResolved,
     render_block_kit,
 )
-from analytics.alerts.blockkit import data, fitted, link
+from analytics.alerts.blockkit import context, data, fitted, link, payload
 from analytics.alerts.compose import worst_customers
 from analytics.alerts.words import WORDS, money
 from analytics.churn import DriverChange
@@ -251,3 +251,8 @@ def test_cutting_never_splits_an_entity() -> None:
 
 def test_both_languages_say_the_same_things() -> None:
     assert set(WORDS["ja"]) == set(WORDS["en"])
+
+
+def test_fifty_blocks_and_a_mark_that_there_was_more() -> None:
+    blocks = payload("x", [context(f"{k}") for k in range(60)])["blocks"]
+    assert len(blocks) == 50 and blocks[-1]["elements"][0]["text"] == "…"

@@ -174,3 +174,8 @@ def test_eight_points_are_found_from_three_hundred_customers_on(one_series: Buil
         shares = [share] * 70 + [share + 0.08] * 4 + [share] * 3
         found += bool(set(spikes(evaluate(one_series(shares, scored=scored, seed=seed), RULES))) & {70, 71, 72, 73})
     assert found >= 19
+
+
+def test_spikes_that_keep_coming_do_not_become_the_baseline(one_series: Build) -> None:
+    found = rows_of(evaluate(one_series([0.2] * 60 + [0.5, 0.5, 0.2] * 14), RULES))[60:]
+    assert [r["is_spike"] for r in found] == [True, True, False] * 14

@@ -191,7 +191,7 @@ def test_too_little_history_withholds_every_score_and_says_so(world: Any) -> Non
     assert set(zip(found.scores["band"].to_pylist(), found.scores["reason"].to_pylist(), strict=True)) == {
         ("withheld", "too_little_history"), ("not_scored", "no_purchase"),
     }  # fmt: skip
-    assert found.daily.num_rows == 0 and found.drivers.num_rows == 0
+    assert found.daily.num_rows == 0 and found.driver_daily.num_rows == 0
     assert "needed are 5000 customers" in found.withheld[date(2026, 6, 28)]
 
 
@@ -229,3 +229,18 @@ def test_seventy_days_of_a_small_company_take_seconds_not_minutes(world: Any) ->
     run(world, days=days_to_assess(AS_OF, None))
     # 0.3 s alone on two cores; the room is for a busy machine, the failure for work that grows with the history.
     assert time.process_time() - started < 4
+
+
+def test_value_is_purchases_times_worth_without_margin(world: Any, full: Assessment) -> None:
+    who = next(r["customer_id"] for r in full.scores.to_pylist() if r["band"] == "low" and r["expected_purchases"] > 3)
+    mine = world.orders.filter(pc.equal(world.orders["customer_id"], who)).to_pylist()
+    back = world.refunds.filter(pc.equal(world.refunds["customer_id"], who)).to_pylist()
+    days = sorted({r["ordered_on"] for r in mine})
+    net = float(sum(r["amount"] for r in mine) - sum(r["amount"] for r in back))
+    model = full.models[date(2026, 6, 28)]
+    history = ([len(days) - 1], [(days[-1] - days[0]).days / 7], [(AS_OF - days[0]).days / 7])
+    purchases = model.purchases.expected_purchases(52, *history)[0]
+    assert model.value is not None
+    worth = model.value.expected_average_value([len(days)], [net / len(days)])[0]
+    assert row(full.scores, who)["expected_purchases"] == pytest.approx(purchases, abs=1e-6)
+    assert float(row(full.scores, who)["expected_value"]) == pytest.approx(purchases * worth, rel=1e-5)

@@ -1,21 +1,32 @@
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pyarrow as pa
 
 from analytics.churn import DEFAULT_SIGNALS, drivers_that_changed
-from analytics.churn.assess import DRIVERS_SCHEMA
+from analytics.churn.assess import DRIVER_DAILY_SCHEMA
 from analytics.churn.drivers import driver_label, driver_words
 
 
 def test_only_what_rose_in_this_segment_largest_first() -> None:
+    day = date(2026, 6, 30)
+    counts = {
+        "refund": (10, 12, 30), "urgent_open": (3, 4, 90), "purchases": (48, 48, 50),
+        "nps_detractor": (9, 9, 5), "abandoned_contact": (0, 60, 60),
+    }  # fmt: skip
     rows = [
-        ("region", "east", "refund", 30, 10), ("region", "east", "urgent_open", 90, 3),
-        ("region", "east", "purchases", 50, 48), ("region", "east", "nps_detractor", 5, 9),
-        ("region", "west", "negative_csat", 500, 0),
+        ("region", "east", day - timedelta(days=2 - k), code, n)
+        for code, three in counts.items()
+        for k, n in enumerate(three)
+        if n
+    ]
+    rows.append(("region", "west", day, "negative_csat", 500))
+    columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), DRIVER_DAILY_SCHEMA, strict=True)]
+    found = drivers_that_changed(pa.table(columns, schema=DRIVER_DAILY_SCHEMA), "region", "east", day)
+    assert [(c.code, c.customers, c.usual) for c in found] == [
+        ("urgent_open", 90, 3), ("abandoned_contact", 60, 30), ("refund", 30, 11),
     ]  # fmt: skip
-    columns = [pa.array(c, f.type) for c, f in zip(zip(*rows, strict=True), DRIVERS_SCHEMA, strict=True)]
-    found = drivers_that_changed(pa.table(columns, schema=DRIVERS_SCHEMA), "region", "east")
-    assert [(c.code, c.customers, c.week_before) for c in found] == [("urgent_open", 90, 3), ("refund", 30, 10)]
 
 
 def test_every_signal_has_words_and_a_reason() -> None:

@@ -15,6 +15,7 @@ from kizuna.control.store import Store, open_store
 from kizuna.delivery import outbox
 from kizuna.delivery.blocks import with_image
 from kizuna.delivery.mrkdwn import mrkdwn_html, safe_link
+from kizuna.delivery.preview import write_previews
 from kizuna.delivery.slack import send_pending
 from kizuna.settings import Company, Settings
 
@@ -88,6 +89,18 @@ def test_messages_become_pages(store: Store, settings: Settings) -> None:
     with store.read() as conn:
         assert outbox.counts(conn)["preview"] == 2
     assert send_pending(store, settings).previewed == 0
+
+
+def test_looking_at_a_message_does_not_keep_it_from_being_sent(store: Store, settings: Settings) -> None:
+    with store.begin() as conn:
+        outbox.enqueue(conn, key="k", channel="#a", payload={"text": "t"}, now=NOW)
+    assert write_previews(store, settings.model_copy(update={"slack_token": "xoxb-1"})) == 1
+    assert "waits in the outbox" in (settings.previews / "0001-k.html").read_text()
+    with store.read() as conn:
+        assert outbox.counts(conn)["pending"] == 1
+    assert write_previews(store, settings) == 1
+    with store.read() as conn:
+        assert outbox.counts(conn)["preview"] == 1
 
 
 def test_pages_ask_for_nothing_and_run_nothing(store: Store, settings: Settings) -> None:

@@ -116,7 +116,8 @@ def test_the_version_follows_what_decides_the_reading_and_nothing_else(tmp_path:
         return load_mapping(write(tmp_path, text)).version
 
     same = version(ORDERS)
-    assert version(ORDERS + "description: Tills\nhold: {share: 0.5}\n") == same
+    assert version(ORDERS + "description: Tills\n") == same
+    assert version(ORDERS + "hold: {share: 0.5}\n") != same, "a held file is tried again when its threshold changes"
     assert version(ORDERS.replace("%d.%m.%Y", "%m.%d.%Y")) != same
 
 

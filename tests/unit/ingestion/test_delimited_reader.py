@@ -17,15 +17,17 @@ from ingestion.readers.csv import read_delimited
 from ingestion.readers.text import open_text
 
 
-def contract_of(columns: int, **dialect: object) -> Contract:
-    names = [chr(ord("a") + n) for n in range(columns)]
+def contract_of(width: int, **dialect: object) -> Contract:
+    names = [chr(ord("a") + n) for n in range(width)]
     return Contract(
         name="t", source="t", entity="t", files=(), format="csv", dialect=Dialect.model_validate(dialect),
         columns=tuple(Column.model_validate({"name": name, "from": name}) for name in names),
     )  # fmt: skip
 
 
-def read(path: Path, contract: Contract, encoding: str = "utf-8") -> tuple[list[tuple[object, ...]], list[object], Notes]:
+def read(
+    path: Path, contract: Contract, encoding: str = "utf-8"
+) -> tuple[list[tuple[object, ...]], list[object], Notes]:
     """(rows with their line, (line, code) of rejects, notes)."""
     notes, rows, rejects = Notes(encoding=encoding), [], []
     with open_text(path, encoding) as stream:
@@ -131,9 +133,11 @@ def test_random_tables_read_as_pythons_csv_module_does(
         assert rejects == []
 
 
-def test_random_damage_never_breaks_the_accounting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [5, 1 << 20])
+def test_random_damage_never_breaks_the_accounting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(counting, "_BLOCK", block)
     rng = random.Random(7)
-    for trial in range(300):
+    for trial in range(400):
         body = "".join(rng.choices(["1", ",", '"', "\n", "x", '""', "\r\n"], k=rng.randint(1, 60)))
         file = tmp_path / f"{trial}.csv"
         file.write_text("a,b\n" + body, newline="")

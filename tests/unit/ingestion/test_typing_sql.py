@@ -1,4 +1,4 @@
-"""What becomes of one cell: the typed value, or the code that says why not. A cast alone would let most of these pass."""
+"""What becomes of one cell: the typed value, or the code that says why not. A cast alone would let most pass."""
 
 from __future__ import annotations
 

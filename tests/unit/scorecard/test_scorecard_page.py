@@ -90,9 +90,9 @@ def test_tables_equal_the_marts(page: str, make_db: MakeDb) -> None:
 def test_the_spike_is_told_and_a_calm_day_too(
     page: str, make_db: MakeDb, manifest: dict[str, Any], ja: Company
 ) -> None:
-    assert "解約リスクの急増: 関西" in page
+    assert "離反リスクの急増: 関西" in page
     calm = render_scorecard(make_db(spike=False), manifest, ja)
-    assert "解約リスクの急増はありません" in calm
+    assert "離反リスクの急増はありません" in calm
     assert 'class="notice spike"' not in calm
 
 

@@ -113,7 +113,9 @@ metrics as (
     union all
     select 'unmapped_records', reason, count(*) from unmapped group by reason
     union all
-    select 'dropped_identifiers', identifier_type || ': ' || reason, count(*) from drops group by identifier_type, reason
+    select 'dropped_identifiers', identifier_type || ': ' || reason, count(*)
+    from drops
+    group by identifier_type, reason
     union all
     select 'top_degree', identifier_type, records from degrees
     union all

@@ -11,7 +11,10 @@ verdicts as (
     select
         replace(relation, 'raw.', '') as relation,
         outcome,
-        row_number() over (partition by replace(relation, 'raw.', '') order by {{ adapter.quote('at') }} desc, outcome) as verdict_rank
+        row_number() over (
+            partition by replace(relation, 'raw.', '')
+            order by {{ adapter.quote('at') }} desc, outcome
+        ) as verdict_rank
     from {{ source('raw', 'gate_verdicts') }}
     where gate like 'raw%'
 

@@ -31,7 +31,7 @@ listed as (
         ('abandonment_share', 'Abandoned calls', '放棄呼率', 'share', 'ratio', 'support', 'down',
             'Share of calls of the day whose caller left before an agent answered.'),
         ('csat_avg', 'CSAT (mean)', '顧客満足度(平均)', 'score', 'ratio', 'support', 'up',
-            'Mean of satisfaction answers, 1 to 5: of contacts by their opening day, of surveys by the day of the answer.'),
+            'Mean of satisfaction answers, 1 to 5: contacts by their opening day, surveys by the day of the answer.'),
         ('nps_relational_28d', 'NPS, relational (28 days)', 'NPS・関係性調査(28日)', 'nps', 'nps', 'survey', 'up',
             'Promoters minus detractors in percent, latest relational answer per customer in 28 days.'),
         ('nps_transactional_28d', 'NPS, transactional (28 days)', 'NPS・取引後調査(28日)', 'nps', 'nps', 'survey', 'up',

@@ -101,7 +101,7 @@ final as (
         round(100 * net_share, 6) as nps,
         round(greatest(100 * (net_share - half_width), -100), 6) as ci_low,
         round(least(100 * (net_share + half_width), 100), 6) as ci_high,
-        -- No export of this build says how many were asked; a rate over those who answered would be 100 % by construction.
+        -- No export says how many were asked; a rate over those who answered would be 100 % by construction.
         cast(null as bigint) as asked,
         cast(null as double) as response_rate,
         cast({{ dbt.last_day('period', 'month') }} as date) <= {{ core_as_of() }} as is_complete

@@ -29,7 +29,8 @@ final as (
         features.refunded_reporting as refunds,
         features.net_reporting as net,
         cast({{ var('margin_rate') }} as decimal(9, 4)) as margin_rate,
-        {{ core_reporting_money("features.net_reporting * cast(" ~ var('margin_rate') ~ " as decimal(9, 4))") }} as margin,
+        {{ core_reporting_money('features.net_reporting * cast(' ~ var('margin_rate') ~ ' as decimal(9, 4))') }}
+            as margin,
         cast(scores.p_alive as double) as p_alive,
         cast(scores.expected_purchases as double) as expected_purchases,
         cast(scores.expected_value as decimal(18, 2)) as predicted_12m,

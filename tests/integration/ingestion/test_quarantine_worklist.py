@@ -1,0 +1,111 @@
+"""The work list: what is wrong, reading again after a mend, letting go."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ingestion import quarantine
+from ingestion.relations import list_inputs
+from kizuna.errors import InputError
+
+TILL = """
+source: till
+maps_to: order
+files: ["*.csv"]
+format: csv
+{numbers}
+fields:
+  order_key: {{column: Receipt}}
+  customer_key: {{column: Card}}
+  ordered_at: {{column: When}}
+  currency: {{value: EUR}}
+  gross_amount: {{column: Total}}
+"""
+SALES = 'Receipt,Card,When,Total\n1,k1,2026-06-30,10\n2,k2,2026-06-30,"12,50"\n3,,2026-02-30,9\n'
+
+
+@pytest.fixture
+def till(shop: Any) -> Any:
+    shop.contract("till.yml", TILL.format(numbers=""))
+    return shop
+
+
+def test_the_list_groups_by_code_and_column_and_show_gives_the_rows(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    (found,) = quarantine.list_quarantined(till.settings, till.store)
+    assert (found.path, found.status, found.quarantined, found.rows_in) == ("till/june.csv", "accepted", 2, 3)
+    assert [(p.code, p.column, p.rows, p.line) for p in found.problems] == [
+        ("type.decimal", "gross_amount", 1, 3),
+        ("value.required", "customer_key", 1, 4),
+    ]
+    second, third = quarantine.show(till.settings, till.store, found.id)
+    assert (second.line, second.raw) == (3, '2,k2,2026-06-30,"12,50"')
+    assert "'12,50'" in second.reason
+    assert [problem["code"] for problem in third.problems] == ["value.required", "type.timestamp"]
+    assert quarantine.show(till.settings, till.store, record.path, limit=1) == [second]
+
+
+def test_a_replay_after_mending_the_contract_replaces_the_batch(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    before = list_inputs(till.store)
+    till.contract("till.yml", TILL.format(numbers="numbers: {decimal_separator: ','}"))
+    assert till.ingest().files == (), "an accepted file is read again only when somebody asks"
+    again = quarantine.replay(till.settings, till.store, record.file_id[:8])
+    assert (again.status, again.accepted, again.quarantined) == ("accepted", 2, 1)
+    (batch,) = list_inputs(till.store)
+    assert batch.batch_id not in {old.batch_id for old in before}
+    rows = till.rows("mapped__order", "order_key, gross_amount")
+    assert rows == [("1", Decimal("10.00")), ("2", Decimal("12.50"))]
+
+
+def test_a_replay_with_nothing_mended_changes_nothing(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    before = till.rows("mapped__order", "order_key, _line, _batch")
+    assert quarantine.replay(till.settings, till.store, record.path).batch_id == record.batch_id
+    assert till.rows("mapped__order", "order_key, _line, _batch") == before
+
+
+def test_a_held_batch_is_read_again_when_its_contract_changed_or_when_forced(till: Any) -> None:
+    rows = "".join(f'{n},k,2026-06-30,"1,5"\n' for n in range(9))
+    record = till.load("till/june.csv", "Receipt,Card,When,Total\n" + rows)
+    assert record.status == "held"
+    assert till.ingest().files == ()
+    forced = quarantine.replay(till.settings, till.store, record.file_id, force=True)
+    assert (forced.status, forced.accepted) == ("accepted", 0)
+    other = till.load("till/july.csv", "Receipt,Card,When,Total\n" + rows.replace("06-30", "07-30"))
+    assert other.status == "held"
+    till.contract("till.yml", TILL.format(numbers="numbers: {decimal_separator: ','}"))
+    (healed,) = till.ingest().files
+    assert (healed.path, healed.status, healed.accepted) == ("till/july.csv", "accepted", 9)
+
+
+def test_discarded_rows_leave_the_list_and_stay_counted(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    quarantine.discard(till.store, record.file_id[:8], reason="test sales")
+    assert quarantine.list_quarantined(till.settings, till.store) == []
+    assert len(till.rows("mapped__order")) == 1, "good rows of the file stay in use"
+    (batch,) = list_inputs(till.store)
+    assert (batch.rows_in, batch.quarantined) == (3, 2)
+
+
+def test_a_discarded_held_file_is_not_tried_again(till: Any) -> None:
+    record = till.load("till/june.csv", "Receipt,Card,When,Total\n" + "1,k,x,1\n2,k,x,1\n3,k,x,1\n4,k,x,1\n5,k,x,1\n")
+    assert quarantine.discard(till.store, record.file_id, reason="not ours").status == "discarded"
+    till.contract("till.yml", TILL.format(numbers="numbers: {decimal_separator: ','}"))
+    assert till.ingest().files == ()
+    assert quarantine.list_quarantined(till.settings, till.store) == []
+
+
+def test_what_cannot_be_done_says_why(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    with pytest.raises(InputError, match="quarantine list"):
+        quarantine.show(till.settings, till.store, "nothing.csv")
+    till.load("till/clean.csv", "Receipt,Card,When,Total\n9,k1,2026-06-30,10\n")
+    with pytest.raises(InputError, match="nothing in quarantine"):
+        quarantine.discard(till.store, "till/clean.csv", reason="x")
+    till.land("till/june.csv", "something else")
+    with pytest.raises(InputError, match="holds something else"):
+        quarantine.replay(till.settings, till.store, record.file_id)
