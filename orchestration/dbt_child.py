@@ -125,7 +125,7 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
     parsed = Manifest.from_msgpack(Path(manifest).read_bytes()) if manifest else None
     if parsed is not None:
         # dbt does this after parsing; tests that look at `graph` need it.
-        parsed.build_flat_graph()
+        parsed.build_flat_graph()  # type: ignore[no-untyped-call]
     runner = dbtRunner(manifest=parsed, callbacks=[forward])
     result = runner.invoke(args)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -147,7 +147,7 @@ def _describe(built: Sequence[tuple[str, str, str]], db: str) -> dict[str, Any]:
     import duckdb
     from dbt.adapters.factory import reset_adapters
 
-    reset_adapters()
+    reset_adapters()  # type: ignore[no-untyped-call]
     tables: dict[str, Any] = {}
     with duckdb.connect(db) as connection:
         for unique_id, schema, alias in built:

@@ -93,15 +93,17 @@ def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
 
 
 def _safe_end(text: str, cells: re.Pattern[str] | None, quote: str) -> int:
-    """Just behind the last line end of `text` that is outside of every cell, whatever the next block brings."""
+    """Just behind the last line end of `text` that is outside of every cell, whatever the next block brings.
+
+    A cell that seems to end with the block may go on (its quote is the first of a doubled one): the line end before it
+    is the one found then, too.
+    """
     if cells is None or quote not in text:
         return max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
-    # A quote at the very end may be the first half of a doubled one.
-    body = text.rstrip(quote)
-    spans, cut_off = closed_spans(cells, body)
-    stop = len(body) if cut_off is None else cut_off
+    spans, cut_off = closed_spans(cells, text)
+    stop = len(text) if cut_off is None else cut_off
     for start, end in [*reversed([span for span in spans if span[1] <= stop]), (0, 0)]:
-        line_end = max(body.rfind("\n", end, stop), body.rfind("\r", end, min(stop, len(text) - 1)))
+        line_end = max(text.rfind("\n", end, stop), text.rfind("\r", end, min(stop, len(text) - 1)))
         if line_end >= 0:
             return line_end + 1
         stop = start

@@ -42,7 +42,7 @@ _Getter = Callable[[dict[str, Any], dict[tuple[str, ...], dict[str, Any]]], Any]
 
 def read_ndjson(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
     """One record per line. A line that is not a JSON object is rejected alone."""
-    rows = _Rows(contract, notes)
+    rows = _Rows(contract, notes, bytes.decode)
     seen = SeenRows(contract)
     number = 0
     with open_bytes(path) as stream:
@@ -56,7 +56,7 @@ def read_ndjson(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]
             record = _decode(content, number, rows)
             if record is not None:
                 suspect = b"\\u" in content and _ESCAPED_UNSTORABLE.search(content.decode()) is not None
-                rows.add(record, number, content.decode, len(content), suspect=suspect)
+                rows.add(record, number, content, len(content), suspect=suspect)
             if rows.is_full():
                 yield rows.finish()
     notes.lines = number
@@ -107,7 +107,7 @@ def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk
 
 
 def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterator[Chunk]:
-    rows = _Rows(contract, notes)
+    rows = _Rows(contract, notes, _dump)
     seen = SeenRows(contract)
     for number, record in enumerate(records, start=1):
         text = json.dumps(record, sort_keys=True, default=_to_text)
@@ -115,7 +115,7 @@ def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterat
             notes.duplicates += 1
         elif isinstance(record, dict):
             suspect = _ESCAPED_UNSTORABLE.search(text) is not None
-            rows.add(record, number, _dumper(record), len(text), suspect=suspect)
+            rows.add(record, number, record, len(text), suspect=suspect)
         else:
             rows.rejects.append(Reject(number, "json.not_object", "is not an object", _dump(record)))
         if rows.is_full():
@@ -144,8 +144,8 @@ def _decode(content: bytes, number: int, rows: _Rows) -> dict[str, Any] | None:
 class _Rows:
     """Records gathered for the next chunk, already as text columns."""
 
-    def __init__(self, contract: Contract, notes: Notes) -> None:
-        self.contract, self.notes = contract, notes
+    def __init__(self, contract: Contract, notes: Notes, raw_text: Callable[[Any], str]) -> None:
+        self.contract, self.notes, self.raw_text = contract, notes, raw_text
         columns = [(number, column) for number, column in enumerate(contract.columns) if column.sources]
         paths = [tuple(_path(source) for source in column.sources) for _, column in columns]
         self._names = [column.name for _, column in columns]
@@ -160,14 +160,15 @@ class _Rows:
 
     def _start(self) -> None:
         self.rejects: list[Reject] = []
-        self.texts: list[list[str | None]] = []
+        # By column, and the raw rows as bytes: a list per row would keep the garbage collector busy.
+        self.columns: list[list[str | None]] = [[] for _ in self._names]
         self.lines: list[int] = []
         self.extra: list[str | None] = []
         self.found: list[str | None] = []
-        self.raws: list[Callable[[], str]] = []
+        self.raws: list[Any] = []
         self.characters = 0
 
-    def add(self, record: dict[str, Any], line: int, raw: Callable[[], str], size: int, *, suspect: bool) -> None:
+    def add(self, record: dict[str, Any], line: int, raw: Any, size: int, *, suspect: bool) -> None:
         """Take a record whose text has `size` characters; `suspect` if it may hold what no text column can."""
         parameters = [_parameters(_walk(record, steps)) for steps in self._arrays]
         known = dict(zip(self._arrays, parameters, strict=True))
@@ -192,12 +193,13 @@ class _Rows:
         extra_text = _dump(extra) if extra else None
         if suspect and any(text and _UNSTORABLE.search(text) for text in (*texts, extra_text)):
             reason = "holds a NUL character or half of a surrogate pair"
-            self.rejects.append(Reject(line, "text.nul", reason, raw().encode("utf-8", "backslashreplace").decode()))
+            self.rejects.append(Reject(line, "text.nul", reason, _escaped(self.raw_text(raw))))
             return
         if not self._met.issuperset(extra):
             self._met.update(extra)
             self.notes.added.update(key for key in extra if not is_known(self.contract, key))
-        self.texts.append(texts)
+        for column, text in zip(self.columns, texts, strict=True):
+            column.append(text)
         self.characters += size
         self.lines.append(line)
         self.extra.append(extra_text)
@@ -208,12 +210,11 @@ class _Rows:
         return len(self.lines) >= CHUNK_ROWS or self.characters >= CHUNK_CHARACTERS or len(self.rejects) >= CHUNK_ROWS
 
     def finish(self) -> Chunk:
-        columns: Iterable[Any] = zip(*self.texts, strict=True) if self.texts else ([] for _ in self._names)
-        by_name = {name: list(texts) for name, texts in zip(self._names, columns, strict=True)}
+        by_name = dict(zip(self._names, self.columns, strict=True))
         table = text_table(self.contract, by_name, lines=self.lines, extra=self.extra, found=self.found)
         raws, rejects = self.raws, tuple(self.rejects)
         self._start()
-        return Chunk(table, lambda position: raws[position](), rejects)
+        return Chunk(table, lambda position: self.raw_text(raws[position]), rejects)
 
 
 @dataclass(frozen=True)
@@ -340,5 +341,5 @@ def _dump(value: Any) -> str:
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_to_text)
 
 
-def _dumper(record: dict[str, Any]) -> Callable[[], str]:
-    return lambda: _dump(record)
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

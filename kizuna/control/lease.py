@@ -57,7 +57,8 @@ class Lease:
         if row.fence != self.fence or row.holder != self.holder:
             raise LeaseHeld(
                 f"Run {self.holder} holds fence {self.fence} of the {self.name} lease, but fence {row.fence} was given "
-                f"to {row.holder or 'nobody'} since: this worker was declared dead and may not publish. Start a new run."
+                f"to {row.holder or 'nobody'} since: this worker was declared dead and may not publish. "
+                "Start a new run."
             )
 
     def release(self) -> None:

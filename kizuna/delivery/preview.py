@@ -105,7 +105,7 @@ def render_index(messages: list[outbox.Message], *, company: str, timezone: str)
 
 
 def _page(template: str, **values: Any) -> str:
-    from kizuna.scorecard.fonts import font_face_css
+    from kizuna.fonts import font_face_css
 
     draft = _templates().get_template(template).render(font_css="", **values)
     characters = html.unescape(_TAGS.sub(" ", draft))

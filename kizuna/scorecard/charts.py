@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from kizuna.scorecard.fonts import CHART_FONT
+from kizuna.fonts import CHART_FONT
 from kizuna.scorecard.labels import Labels
 from kizuna.scorecard.model import OVERALL, CohortCell, DayValue, NpsMonth, RiskDay, SupportWeek
 

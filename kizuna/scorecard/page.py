@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from kizuna.fonts import font_face_css
 from kizuna.scorecard import charts
-from kizuna.scorecard.fonts import font_face_css
 from kizuna.scorecard.labels import Labels
 from kizuna.scorecard.model import Facts
 from kizuna.scorecard.render import chart_svg

@@ -6,7 +6,7 @@ import functools
 import re
 from typing import Any
 
-from kizuna.scorecard.fonts import font_path
+from kizuna.fonts import font_path
 
 #: Slack and the Dagster UI show pictures well below this width, in pixels.
 MAX_PNG_WIDTH = 990

@@ -112,7 +112,8 @@ create table staging.stg_amazon_connect__contact_records as select 'x' as contac
 create table staging.stg_mapped__interaction as select 'x' as interaction_key limit 0;
 create table core.fct_interactions as
   select 'zendesk:t' || i as interaction_id, 'K' || i as customer_id, 'zendesk' as source, 'email' as channel,
-    'inbound' as direction, null::varchar as continues_interaction_id, timestamp '2026-04-01' as opened_at, date '2026-04-01' as opened_on,
+    'inbound' as direction, null::varchar as continues_interaction_id,
+    timestamp '2026-04-01' as opened_at, date '2026-04-01' as opened_on,
     timestamp '2026-04-01 01:00:00' as first_response_at, 60::decimal(18,2) as first_response_minutes,
     timestamp '2026-04-02' as resolved_at, 1440::decimal(18,2) as resolution_minutes, i % 5 + 1 as csat_score,
     false as has_time_conflict
@@ -165,7 +166,7 @@ create table marts.support_weekly as
     0 as backlog_end, 1.0::double as sla_met_share, 0.5::double as fcr_share
   from core.fct_interactions having count(*) > 0;
 create table marts.churn_risk as
-  select customer_id, date '2026-06-30' as as_of, 0.7::double as probability, 'high' as band,
+  select customer_id, 'Kanto' as region, date '2026-06-30' as as_of, 0.7::double as probability, 'high' as band,
     100::decimal(18,2) as value_at_risk from core.dim_customers;
 create table marts.churn_risk_daily as
   select 'region' as segment_type, 'Kanto' as segment, date '2026-06-30' - i::int as day, $n as scored, 4 as at_risk,

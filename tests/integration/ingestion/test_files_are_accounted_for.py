@@ -108,6 +108,7 @@ def test_unfinished_files_are_left_alone(shop: Any) -> None:
     ("path", "content", "code"),
     [
         ("delighted/a.csv", b"", "file.empty"),
+        ("ga4/events_1.ndjson", b"", "file.empty"),
         ("delighted/a.csv", b"Response ID,Survey Type,Created At\nr1,nps,2026-06-30\n", "header.missing_column"),
         ("delighted/a.csv", (HEADER[:-1] + ",Score\nr1,nps,9,2026-06-30,9\n").encode(), "header.duplicate"),
         ("delighted/a.csv", codecs.BOM_UTF16_LE + (HEADER + responses(1)).encode("utf-16-le"), "encoding.undeclared"),

@@ -53,6 +53,15 @@ def test_a_killed_ingest_heals(shop: Any, point: str, recorded: int) -> None:
     assert not [path for path in shop.home.rglob("*.tmp")]
 
 
+def test_what_a_killed_ingest_left_half_written_goes_even_when_its_file_does_not_come_back(shop: Any) -> None:
+    path = shop.land("delighted/a.csv", HEADER + ROWS)
+    ingest_in_a_process(shop, kill_at="ingest.parquet_written")
+    assert [found for found in shop.home.rglob("*.tmp")]
+    path.unlink()
+    assert shop.ingest().leftovers == 2
+    assert not [found for found in shop.home.rglob("*.tmp")]
+
+
 def test_an_orphan_parquet_file_is_replaced(shop: Any) -> None:
     first = shop.load("delighted/a.csv", HEADER + ROWS)
     path = shop.settings.raw / "delighted" / "responses" / f"{first.batch_id}.parquet"

@@ -139,7 +139,7 @@ def test_rollback_shows_the_version_before_and_a_new_build_follows_it(company: A
     assert rollback(company.store, company.settings, lease).version == 2
     assert shown_rows(company.settings) == 6
     assert rollback(company.store, company.settings, lease, to=1).version == 1
-    with pytest.raises(PublishError, match="v-9 is not kept.*v-2, v-3"):
+    with pytest.raises(PublishError, match=r"v-9 is not kept.*v-2, v-3"):
         rollback(company.store, company.settings, lease, to=9)
     with pytest.raises(PublishError, match="no version before v-1"):
         rollback(company.store, company.settings, lease)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kizuna.fonts import CHART_FONT
 from kizuna.scorecard import chart_png, churn_chart_png
-from kizuna.scorecard.fonts import CHART_FONT
 from kizuna.scorecard.labels import Labels
 from kizuna.scorecard.render import MAX_PNG_WIDTH
 from kizuna.settings import Company

@@ -16,8 +16,8 @@ import duckdb
 import pytest
 from fontTools.ttLib import TTFont
 
+from kizuna.fonts import missing_glyphs, subset_font
 from kizuna.scorecard import render_scorecard
-from kizuna.scorecard.fonts import missing_glyphs, subset_font
 from kizuna.scorecard.page import gate_outcomes, page_text
 from kizuna.settings import Company
 
