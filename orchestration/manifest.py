@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -75,3 +76,12 @@ def _parse(folder: Path) -> None:
         errors = "\n".join(info["msg"] for info in messages if info["level"] == "error")
         raise BuildError(f"The dbt project does not parse:\n{errors}")
     (folder / "done").touch()
+    _forget_old(folder)
+
+
+def _forget_old(keep: Path) -> None:
+    """Parsed states of earlier versions of the project; a run that is under way may still read the latest ones."""
+    folders = sorted((path for path in keep.parent.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for folder in folders[:-3]:
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)

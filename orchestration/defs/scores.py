@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from kizuna.builds import latest_verdicts, require_passed
+from kizuna.pseudonym import pseudonym
 from orchestration.dbt_stage import complete_stage
 from orchestration.session import Company, Session, resume
 
@@ -19,6 +20,7 @@ RESULTS = {
     "churn_scores": "customer: churn probability, band, drivers in words, value at risk",
     "churn_daily": "segment x day: share at high risk against its baseline; earlier days as they were published",
     "churn_drivers_daily": "segment x day x driver: customers at high risk who carry it",
+    "agent_labels": "agent: keyed pseudonym; agents are people too",
     "gate_verdicts": "gate x relation: what was judged before the marts",
 }
 
@@ -44,7 +46,7 @@ def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.Ma
     require_passed(session.store, session.build, ("stage", "scores"))
     with duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
-        tables = churn_tables(session, db)
+        tables = {**churn_tables(session, db), "agent_labels": agent_labels(session, db)}
         for name, table in tables.items():
             db.register("frame", table)
             db.execute(f"CREATE OR REPLACE TABLE scores.{name} AS SELECT * FROM frame")
@@ -61,6 +63,22 @@ def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.Ma
     complete_stage(session, "scores", **counts)
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows})
+
+
+def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
+    """(source, agent_id, agent_label) of every agent; a plain hash of a login could be guessed."""
+    rows = db.execute(
+        "SELECT DISTINCT source, agent_id FROM core.fct_interactions WHERE agent_id IS NOT NULL ORDER BY ALL"
+    ).fetchall()
+    key = session.settings.pseudonym_key
+    labels = [f"A-{pseudonym(key, 'agent', f'{source}:{agent}')[:10]}" for source, agent in rows]
+    return pa.table(
+        {
+            "source": pa.array([source for source, _ in rows], pa.string()),
+            "agent_id": pa.array([agent for _, agent in rows], pa.string()),
+            "agent_label": pa.array(labels, pa.string()),
+        }
+    )
 
 
 def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:

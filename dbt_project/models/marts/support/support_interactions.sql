@@ -6,19 +6,25 @@ interactions as (
 
 ),
 
+-- Agents are people too: a keyed pseudonym that is the same in every row, never the login or address.
+agents as (
+
+    select * from {{ source('scores', 'agent_labels') }}
+
+),
+
 final as (
 
     select
         interaction_id,
         customer_id,
         account_id,
-        source,
+        interactions.source,
         continues_interaction_id,
         direction,
         channel,
         queue,
-        -- Agents are people too: a pseudonym that is the same in every row, never the login or address.
-        case when agent_id is not null then 'A-' || substr(md5(source || ':' || agent_id), 1, 10) end as agent_label,
+        agents.agent_label,
         priority,
         {{ marts_mask_personal('topic') }} as topic,
         status,
@@ -49,6 +55,8 @@ final as (
         {{ core_as_of() }} as as_of,
         cast('{{ var("timezone") }}' as varchar) as timezone
     from interactions
+    left join agents
+        on interactions.source = agents.source and interactions.agent_id = agents.agent_id
 
 )
 
