@@ -7,6 +7,7 @@ transaction. Killed anywhere, a plain re-run does the rest. One ingest at a time
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +120,7 @@ def ingest(
     """
     started = time.monotonic()
     contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
-    with ingest_lock(settings):
+    with ingest_lock(settings), _rarer_collections():
         leftovers = remove_leftovers(settings.raw) + remove_leftovers(settings.quarantine)
         run = Run(settings, store, contracts, now or utcnow())
         found = landing.scan(settings.landing, only)
@@ -143,6 +144,17 @@ def ingest(
         run.con.close()
     known = len(found) - len(handled) - len(changing)
     return IngestReport(tuple(handled), tuple(unmatched), known, tuple(changing), time.monotonic() - started, leftovers)
+
+
+@contextmanager
+def _rarer_collections() -> Iterator[None]:
+    """Reading JSON makes many containers and no cycles; the usual rhythm of the collector costs a sixth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @contextmanager
