@@ -21,6 +21,7 @@ name: 絆ストア
 locale: ja
 timezone: Asia/Tokyo
 currency: JPY
+as_of: {as_of}
 demo: true
 """
 
@@ -109,14 +110,14 @@ def generate(
     )
 
 
-def write_company(out: Path, *, seed: int = 7) -> Path:
+def write_company(out: Path, *, seed: int = 7, end: date = date(2026, 6, 30)) -> Path:
     """Write `kizuna.yaml` and the demo's own pseudonym key (0600, from the seed, so that ids repeat).
 
     Returns the path of `kizuna.yaml`.
     """
     out.mkdir(parents=True, exist_ok=True)
     config = out / "kizuna.yaml"
-    config.write_text(COMPANY, encoding="utf-8")
+    config.write_text(COMPANY.format(as_of=end.isoformat()), encoding="utf-8")
     key = out / "demo.key"
     key.unlink(missing_ok=True)
     key.touch(mode=0o600)

@@ -38,7 +38,7 @@ def run_demo(home: Path, *, people: int, seed: int) -> None:
             end=LAST_DAY,
             progress=lambda what, share: status.update(f"writing the demo company: {what} {share:.0%}"),
         )
-    write_company(home, seed=seed)
+    write_company(home, seed=seed, end=LAST_DAY)
     files = sum(path.is_file() for path in (home / "landing").rglob("*"))
     spent = time.monotonic() - started
     console.print(f"[bold]Demo company[/] of {people:,} people in {home}: {files} vendor files ({spent:.1f} s)")

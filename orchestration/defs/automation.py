@@ -37,6 +37,7 @@ every_morning = dg.ScheduleDefinition(
     job=daily,
     cron_schedule=_cron,
     execution_timezone=_zone,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The daily build, at the company's own time of day.",
 )
 
@@ -45,6 +46,7 @@ every_morning = dg.ScheduleDefinition(
     job=daily,
     name="landing_files",
     minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run when new whole files lie in landing. A file that still changes is left alone.",
 )
 def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.SensorResult | dg.SkipReason:
@@ -70,6 +72,7 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
 
 @dg.run_failure_sensor(
     name="run_failures",
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells the data channel which run failed and where to look. Never touches the business channel.",
 )
 def run_failures(context: dg.RunFailureSensorContext, company: Company) -> None:
