@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs lock clean
+.PHONY: help setup demo dev test check proofs bench lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 
 proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
 	@$(BIN)/python -m pytest -m proof tests/proofs -p no:cacheprovider
+
+bench: $(STAMP) ## benchmarks: where the time of a run goes (docs/benchmarks.md)
+	@$(BIN)/python bench/startup.py
 
 lock: ## resolve the dependencies again, without index addresses
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock

@@ -129,20 +129,26 @@ def replay(
     return record
 
 
-def discard(store: Store, reference: str, *, reason: str, now: datetime | None = None) -> FileRecord:
+def discard(
+    store: Store, reference: str, *, reason: str, whole_file: bool = False, now: datetime | None = None
+) -> FileRecord:
     """Let the rejected rows of a file go: they leave the work list but stay on disk and in the counts.
 
-    A held or refused file becomes `discarded` and is not tried again; the accepted rows of an accepted one stay in use.
+    A held or refused file becomes `discarded` and is not tried again; the accepted rows of an accepted one stay in
+    use, unless `whole_file` takes them out of the next build too. `replay` brings either back.
     """
     known = _find(store, reference)
-    if known.status not in ("held", "refused") and not known.quarantined:
-        raise InputError(f"{known.path} has nothing in quarantine.")
+    if known.status not in ("held", "refused") and not known.quarantined and not whole_file:
+        raise InputError(
+            f"{known.path} has nothing in quarantine. To take its accepted rows out of the next build, add --whole-file."
+        )
     detail = {**known.detail, _DISCARDED: (now or utcnow()).isoformat(), "discarded_because": reason}
+    status: ledger.FileStatus = "accepted" if known.status == "accepted" and not whole_file else "discarded"
     with store.begin() as connection:
         ledger.set_detail(connection, known.file_id, detail)
-        if known.status != "accepted":
+        if status == "discarded":
             ledger.set_status(connection, known.file_id, "discarded", reason)
-    return replace(known, detail=detail, status="accepted" if known.status == "accepted" else "discarded")
+    return replace(known, detail=detail, status=status)
 
 
 def _find(store: Store, reference: str) -> FileRecord:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, or_, select, update
 
 from kizuna.builds import load_build, require_passed
-from kizuna.control.schema import gate_verdicts, incidents, publications
+from kizuna.control.schema import builds, gate_verdicts, incidents, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.publishing import Publication, current
@@ -75,13 +75,19 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
 def report_run_failure(
     store: Store, settings: Settings, *, run_id: str, build_id: str | None, steps: list[str], error: str = ""
 ) -> bool:
-    """Queue one message for the data channel about a failed run. A stopped gate is told by cause, with failed rows.
+    """Close the run's build as failed and queue one message for the data channel about it.
 
+    A stopped gate is told by cause, with failed rows.
     `error` names the kind of error only: an exception's text may quote a row. False when the run was told already.
     """
     from analytics.alerts import RunFailure, render_block_kit
 
     with store.begin() as connection:
+        connection.execute(
+            update(builds)
+            .where(builds.c.run_id == run_id, builds.c.status == "running")
+            .values(status="failed", error=f"stopped at {', '.join(steps) or 'its start'}", ended_at=utcnow())
+        )
         gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
         message: Any = _gate_failure(connection, build_id, gate) if gate and build_id else None
         if message is None:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from kizuna.builds import record_stage, require_passed
@@ -94,16 +95,19 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     # Row counts are known when dbt has closed the file, so tables are reported last and checks as they come.
     # dagster-dbt raises after the last event; what was built before a failing test is reported all the same.
     outputs: list[dg.Output[Any]] = []
+    failure: DagsterDbtCliRuntimeError | None = None
     try:
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 outputs.append(event)
             else:
                 yield event
-    finally:
-        described = child.stdout.relations
+    except DagsterDbtCliRuntimeError as error:
+        failure = error
     for output in outputs:
-        yield _with_table(output, described)
+        yield _with_table(output, child.stdout.relations)
+    if failure is not None:
+        raise failure
 
 
 def dbt_vars(session: Session) -> dict[str, Any]:

@@ -91,6 +91,8 @@ def run_daily(
         sessions.watch(None)
         sessions.release_lease(run_id)
     failures = [event for event in result.all_events if event.is_step_failure]
+    if not result.success:
+        _tell_data_team(settings, run_id, tags.get(sessions.BUILD_TAG), [event.step_key or "" for event in failures])
     version = tags.get(sessions.VERSION_TAG)
     return RunOutcome(
         run_id=run_id,
@@ -101,6 +103,17 @@ def run_daily(
         failed_steps=tuple(event.step_key or "" for event in failures),
         error=_reason(failures[0]) if failures else None,
     )
+
+
+def _tell_data_team(settings: Settings, run_id: str, build_id: str | None, steps: list[str]) -> None:
+    """What the failure sensor does for runs of the daemon. The outbox keeps a second message out."""
+    from kizuna.alerting import report_run_failure
+    from kizuna.control.store import open_store
+    from kizuna.delivery.slack import send_pending
+
+    store = open_store(settings)
+    report_run_failure(store, settings, run_id=run_id, build_id=build_id, steps=steps)
+    send_pending(store, settings)
 
 
 def _reason(event: object) -> str:

@@ -150,12 +150,15 @@ def quarantine_replay(
 def quarantine_discard(
     batch: Annotated[str, typer.Argument(help="File id or its first characters.")],
     reason: Annotated[str, typer.Option(help="Kept in the ledger.")],
+    whole_file: Annotated[
+        bool, typer.Option("--whole-file", help="Take the accepted rows out of the next build too.")
+    ] = False,
     home: Home = None,
 ) -> None:
-    """Decide that the rejected rows of a file are not needed; the decision is kept."""
+    """Decide that the rejected rows of a file are not needed; the decision is kept, and `replay` undoes it."""
     from kizuna.cli.ingesting import discard_quarantine
 
-    discard_quarantine(home, batch, reason)
+    discard_quarantine(home, batch, reason, whole_file=whole_file)
 
 
 @slack_app.command("preview", epilog="Example: kizuna slack preview")

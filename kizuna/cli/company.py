@@ -74,7 +74,8 @@ def make_company(folder: Path, *, name: str, locale: str, timezone: str, currenc
     out.print(f"[bold]{name}[/] lives in {home}", soft_wrap=True)
     out.print("Next:")
     out.print(
-        '  1. export KIZUNA_PSEUDONYM_KEY="$(python -c "import secrets; print(secrets.token_hex(32))")"  (keep it)'
+        "  1. export KIZUNA_PSEUDONYM_KEY=\"$(python3 -c 'import secrets; print(secrets.token_hex(32))')\"  (keep it)",
+        soft_wrap=True,
     )
     out.print(f"  2. export KIZUNA_HOME={home}", soft_wrap=True)
     out.print(f"  3. put export files into {home / 'landing'}/<source>/  ({', '.join(SOURCES)})", soft_wrap=True)

@@ -32,7 +32,8 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
     console.print(
         f"{len(report.files)} files handled, {report.known} known already, in {report.seconds:.1f} s: "
         f"{report.rows_in:,} rows in = {report.accepted:,} accepted + {report.quarantined:,} quarantined "
-        f"+ {report.duplicates:,} duplicates" + (f" + {report.held:,} held" if report.held else "")
+        f"+ {report.duplicates:,} duplicates" + (f" + {report.held:,} held" if report.held else ""),
+        soft_wrap=True,
     )
     for file in report.files:
         if file.status in ("held", "refused", "unmatched"):
@@ -104,10 +105,13 @@ def replay_quarantine(home: Path | None, reference: str) -> None:
     )
 
 
-def discard_quarantine(home: Path | None, reference: str, reason: str) -> None:
+def discard_quarantine(home: Path | None, reference: str, reason: str, *, whole_file: bool) -> None:
     """Keep the decision in the ledger."""
     from ingestion.quarantine import discard
 
     settings = load_settings(home)
-    file = discard(open_store(settings), reference, reason=reason)
-    Console(highlight=False).print(f"landing/{escape(file.path)}: decided and kept in the ledger.", soft_wrap=True)
+    file = discard(open_store(settings), reference, reason=reason, whole_file=whole_file)
+    use = "its accepted rows stay in use" if file.status == "accepted" else "the next build goes without the file"
+    Console(highlight=False).print(
+        f"landing/{escape(file.path)}: decided and kept in the ledger; {use}.", soft_wrap=True
+    )

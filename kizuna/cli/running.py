@@ -75,7 +75,7 @@ def launch(settings: Settings, *, as_of: date | None = None, force: bool = False
             f"  {title} took {spent:.1f} s, {marks[0][1] - started:.1f} s of it until the first step", style="dim"
         )
     if not outcome.success:
-        raise _failure(outcome)
+        raise _failure(settings, outcome)
     return outcome
 
 
@@ -188,12 +188,48 @@ def typer_echo(line: str) -> None:
     typer.echo(line)
 
 
-def _failure(outcome: RunOutcome) -> KizunaError:
+def _failure(settings: Settings, outcome: RunOutcome) -> KizunaError:
     reason = outcome.error or "no reason was recorded"
     steps = ", ".join(STEP_WORDS.get(step, step) for step in outcome.failed_steps)
+    gate = next((step.removeprefix("gate_") for step in outcome.failed_steps if step.startswith("gate_")), None)
+    if gate is not None and outcome.build_id is not None:
+        reason = "\n".join(gate_reasons(settings, outcome.build_id, gate)) or reason
     text = f"The run stopped at: {steps or 'its start'}.\n{reason}\nReaders still see the version published before."
-    if any(step.startswith("gate_") for step in outcome.failed_steps):
-        return GateFailed(text)
+    if gate is not None:
+        return GateFailed(f"{text}\nWhat to do: docs/runbooks/gate-failed.md")
     if "is building (process" in reason:
         return LeaseHeld(text)
     return PublishError(text) if "published__version" in outcome.failed_steps else BuildError(text)
+
+
+def gate_reasons(settings: Settings, build_id: str, gate: str) -> list[str]:
+    """One line per expectation that stopped the newest attempt at a build: relation, rule, rows, why. No values."""
+    from sqlalchemy import select
+
+    from kizuna.control.schema import gate_verdicts
+    from kizuna.control.store import open_store
+
+    with open_store(settings).read() as connection:
+        rows = connection.execute(
+            select(gate_verdicts)
+            .where(
+                gate_verdicts.c.build_id == build_id,
+                gate_verdicts.c.gate == gate,
+                gate_verdicts.c.outcome != "passed",
+            )
+            .order_by(gate_verdicts.c.attempt.desc(), gate_verdicts.c.relation, gate_verdicts.c.verdict_id)
+        ).all()
+    return [
+        f"  {row.relation}: {_rule_in_words(failed)}"
+        for row in rows
+        if row.attempt == rows[0].attempt
+        for failed in row.failed
+    ]
+
+
+def _rule_in_words(failed: dict[str, Any]) -> str:
+    if "problem" in failed:
+        return f"could not run: {failed['problem']}"
+    count = failed["unexpected_count"] if failed["unexpected_count"] is not None else failed["observed"]
+    rows = "" if count is None else f" ({count:,} row{'' if count == 1 else 's'})"
+    return f"{failed['name']}{rows}: {failed['reason']}"

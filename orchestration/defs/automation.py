@@ -77,6 +77,8 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
 )
 def run_failures(context: dg.RunFailureSensorContext, company: Company) -> None:
     """One message per failed run; the outbox keeps a second one out."""
+    from kizuna.delivery.slack import send_pending
+
     settings = company.settings()
     store = open_store(settings)
     try:
@@ -88,5 +90,7 @@ def run_failures(context: dg.RunFailureSensorContext, company: Company) -> None:
             build_id=context.dagster_run.tags.get(BUILD_TAG),
             steps=failed,
         )
+        # The step that sends is the one a failed run never reaches.
+        send_pending(store, settings, patience=5)
     finally:
         store.close()

@@ -9,11 +9,15 @@ digits as (
 
 days_back as (
 
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as days
+    select
+        ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit
+        + 10000 * ten_thousands.digit as days
     from digits as ones
     cross join digits as tens
     cross join digits as hundreds
     cross join digits as thousands
+    -- 20,000 days reach behind 1990, before which no gate lets an event pass without a word.
+    cross join (select digit from digits where digit <= 1) as ten_thousands
 
 ),
 

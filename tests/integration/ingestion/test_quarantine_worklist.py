@@ -99,6 +99,16 @@ def test_a_discarded_held_file_is_not_tried_again(till: Any) -> None:
     assert quarantine.list_quarantined(till.settings, till.store) == []
 
 
+def test_a_whole_file_can_be_taken_out_and_brought_back(till: Any) -> None:
+    record = till.load("till/clean.csv", "Receipt,Card,When,Total\n9,k1,2099-06-30,10\n")
+    gone = quarantine.discard(till.store, "till/clean.csv", reason="wrong clock", whole_file=True)
+    assert gone.status == "discarded"
+    assert list_inputs(till.store) == []
+    assert till.ingest().files == (), "a decision holds until somebody undoes it"
+    assert quarantine.replay(till.settings, till.store, record.file_id).status == "accepted"
+    assert till.rows("mapped__order", "order_key") == [("9",)]
+
+
 def test_what_cannot_be_done_says_why(till: Any) -> None:
     record = till.load("till/june.csv", SALES)
     with pytest.raises(InputError, match="quarantine list"):

@@ -1,0 +1,5 @@
+"""`python -m kizuna.cli`: the command line without the console script."""
+
+from kizuna.cli import main
+
+main()
