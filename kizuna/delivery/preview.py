@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from kizuna.control.store import utcnow
+from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.delivery.blocks import alt_text, with_image, without_image
 from kizuna.delivery.mrkdwn import mrkdwn_html, plain_html, safe_link
@@ -28,7 +28,6 @@ from kizuna.files import write_atomically
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from kizuna.delivery.slack import OutboxStore
     from kizuna.settings import Settings
 
 _IMAGE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
@@ -37,7 +36,7 @@ _WAITING = "Local preview: the message waits in the outbox."
 _TAGS = re.compile(r"<[^>]*>")
 
 
-def write_previews(store: OutboxStore, settings: Settings, *, now: Callable[[], datetime] = utcnow) -> int:
+def write_previews(store: Store, settings: Settings, *, now: Callable[[], datetime] = utcnow) -> int:
     """Render every unsent message into ``settings.previews`` and renew ``index.html``; returns how many.
 
     Without a token they are thereby done and become ``preview``. With one they keep their state: looking at a message

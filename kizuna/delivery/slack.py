@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from kizuna.control.store import utcnow
+from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.delivery.blocks import MAX_BLOCKS, alt_text, with_image, without_image
 from kizuna.errors import DeliveryError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -37,14 +36,6 @@ _LOCK_WAIT_SECONDS = 30
 _IMAGE_TRIES = 2
 _IMAGE_PAUSE_SECONDS = 2.0
 _REPEAT = {"ja": "(再送の可能性があります)", "en": "(possible repeat)"}
-
-
-class OutboxStore(Protocol):
-    """What the sender needs of the control store."""
-
-    def begin(self) -> AbstractContextManager[Connection]: ...
-
-    def read(self) -> AbstractContextManager[Connection]: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class DeliveryReport:
 
 
 def send_pending(
-    store: OutboxStore,
+    store: Store,
     settings: Settings,
     *,
     now: Callable[[], datetime] = utcnow,
@@ -122,7 +113,7 @@ def _only_sender(home: Path, sleep: Callable[[float], None]) -> Iterator[bool]:
 class _Sender:
     def __init__(
         self,
-        store: OutboxStore,
+        store: Store,
         slack: Slack,
         locale: str,
         now: Callable[[], datetime],
