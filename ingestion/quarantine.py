@@ -140,7 +140,7 @@ def discard(
     known = _find(store, reference)
     if known.status not in ("held", "refused") and not known.quarantined and not whole_file:
         raise InputError(
-            f"{known.path} has nothing in quarantine. To take its accepted rows out of the next build, add --whole-file."
+            f"{known.path} has nothing in quarantine. Add --whole-file to leave out its accepted rows too."
         )
     detail = {**known.detail, _DISCARDED: (now or utcnow()).isoformat(), "discarded_because": reason}
     status: ledger.FileStatus = "accepted" if known.status == "accepted" and not whole_file else "discarded"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kizuna.errors import InputError
+from kizuna.errors import InputError, SettingsError
 from kizuna.settings import CONFIG_NAME, load_company
 
 TEMPLATE = """\
@@ -67,7 +67,7 @@ def make_company(folder: Path, *, name: str, locale: str, timezone: str, currenc
     config.write_text(text, encoding="utf-8")
     try:
         load_company(config)
-    except Exception:
+    except SettingsError:
         config.unlink()
         raise
     out = Console(highlight=False)

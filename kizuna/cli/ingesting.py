@@ -36,7 +36,7 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
         soft_wrap=True,
     )
     for file in report.files:
-        if file.status in ("held", "refused", "unmatched"):
+        if file.status in ("held", "refused"):
             console.print(
                 f"  [bold]{file.status}[/] landing/{escape(file.path)}: {escape(file.reason or '')}", soft_wrap=True
             )
@@ -46,6 +46,10 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
                 f"kizuna quarantine show {file.file_id[:8]}",
                 soft_wrap=True,
             )
+    reasons = {file.path: file.reason or "" for file in report.with_status("unmatched")}
+    for path in report.unmatched:
+        why = reasons.get(path, "there is no contract for it; see docs/bring-your-own-files.md")
+        console.print(f"  [bold]not loaded[/] landing/{escape(path)}: {escape(why)}", soft_wrap=True)
     for path in report.changing:
         console.print(f"  still being written, left for the next time: landing/{escape(path)}", soft_wrap=True)
     stopped = report.with_status("held", "refused")

@@ -119,7 +119,9 @@ def _metadata(
     found: dict[str, Any] = {"dagster/row_count": rows[name], **fates.get(name, {})}
     if name == "raw.batches":
         found |= {"new_files": len(report.files), "held_rows": report.held}
-        for status in ("unmatched", "held", "refused"):
+        if report.unmatched:
+            found["files_unmatched"] = dg.MetadataValue.md("\n".join(f"- `{path}`" for path in report.unmatched))
+        for status in ("held", "refused"):
             files = report.with_status(status)
             if files:
                 lines = [f"- `{file.path}`: {file.reason}" for file in files]
