@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from kizuna.control.store import open_store
 from kizuna.errors import InputError
@@ -67,19 +66,18 @@ def list_quarantine(home: Path | None) -> None:
     if not found:
         console.print("Nothing is in quarantine.")
         return
-    table = Table("file id", "file", "state", "rows in", "quarantined", "code", "column", "first line", "example")
     for file in found:
-        for number, problem in enumerate(file.problems):
-            head = (file.file_id[:8], file.path, file.status, f"{file.rows_in:,}") if number == 0 else ("", "", "", "")
-            table.add_row(
-                *head,
-                f"{problem.rows:,}",
-                problem.code,
-                problem.column or "",
-                f"{problem.line}",
-                escape(problem.reason),
+        console.print(
+            f"[bold]{file.file_id[:8]}[/]  landing/{escape(file.path)}  {file.status}, "
+            f"{file.quarantined:,} of {file.rows_in:,} rows quarantined",
+            soft_wrap=True,
+        )
+        for problem in file.problems:
+            where = f"line {problem.first_line}" + (f", column {problem.column}" if problem.column else "")
+            more = f" (and {problem.rows - 1:,} more)" if problem.rows > 1 else ""
+            console.print(
+                f"    [yellow]{problem.code}[/]  {escape(where)}{more}: {escape(problem.example)}", soft_wrap=True
             )
-    console.print(table)
 
 
 def show_quarantine(home: Path | None, reference: str, limit: int) -> None:
