@@ -73,10 +73,10 @@ def list_quarantine(home: Path | None) -> None:
             soft_wrap=True,
         )
         for problem in file.problems:
-            where = f"line {problem.first_line}" + (f", column {problem.column}" if problem.column else "")
+            where = f"line {problem.line}" + (f", column {problem.column}" if problem.column else "")
             more = f" (and {problem.rows - 1:,} more)" if problem.rows > 1 else ""
             console.print(
-                f"    [yellow]{problem.code}[/]  {escape(where)}{more}: {escape(problem.example)}", soft_wrap=True
+                f"    [yellow]{problem.code}[/]  {escape(where)}{more}: {escape(problem.reason)}", soft_wrap=True
             )
 
 
