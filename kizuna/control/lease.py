@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
 
 from kizuna.control.schema import lease
 from kizuna.control.store import Store, utcnow
@@ -77,18 +79,15 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
 
     Raises `LeaseHeld` when a living process has it, saying which run and since when its last sign of life is.
     """
+    _ensure_row(store, name)
     with store.begin() as connection:
-        row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one_or_none()
-        if row is None:
-            connection.execute(lease.insert().values(name=name, fence=0))
-            fence = 1
-        else:
-            if row.holder is not None and row.holder != holder and _is_alive(row):
-                raise LeaseHeld(
-                    f"Run {row.holder} is building (process {row.pid} on {row.host}, last sign of life "
-                    f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
-                )
-            fence = row.fence + 1
+        row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one()
+        if row.holder is not None and row.holder != holder and _is_alive(row):
+            raise LeaseHeld(
+                f"Run {row.holder} is building (process {row.pid} on {row.host}, last sign of life "
+                f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
+            )
+        fence = row.fence + 1
         connection.execute(
             update(lease)
             .where(lease.c.name == name)
@@ -105,6 +104,15 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
     if heartbeat:
         held.start_heartbeat()
     return held
+
+
+def _ensure_row(store: Store, name: str) -> None:
+    """A row to lock, so that of two first builders one waits for the other. PostgreSQL cannot lock an absent row."""
+    with store.read() as connection:
+        if connection.execute(select(lease.c.name).where(lease.c.name == name)).first() is not None:
+            return
+    with suppress(IntegrityError), store.begin() as connection:
+        connection.execute(lease.insert().values(name=name, fence=0))
 
 
 def _is_alive(row: Any) -> bool:

@@ -26,6 +26,9 @@ HEAD = "0001"
 
 _BUSY_SECONDS = 30
 
+#: Any number that nothing else in the database uses for an advisory lock.
+_MIGRATION_LOCK = 7_116_485_274
+
 
 def utcnow() -> datetime:
     """Now as naive UTC, the form of every instant in the store."""
@@ -121,5 +124,8 @@ def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two processes that open a fresh store at once would both create its tables; SQLite's BEGIN waits by itself.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
