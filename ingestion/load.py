@@ -30,7 +30,7 @@ from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.control.store import utcnow
 from kizuna.errors import InputError
 from kizuna.failpoints import failpoint
-from kizuna.files import sha256_of
+from kizuna.files import make_private, sha256_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -119,6 +119,7 @@ def ingest(
     Raises `InputError` for a bad contract or while another ingest runs; a bad file never stops the others.
     """
     started = time.monotonic()
+    make_private(*settings.private_folders)
     contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
     with ingest_lock(settings), _rarer_collections():
         leftovers = remove_leftovers(settings.raw) + remove_leftovers(settings.quarantine)

@@ -19,6 +19,7 @@ from ingestion.typing_sql import identifier, literal
 from kizuna.control import ledger
 from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.errors import InputError
+from kizuna.files import sha256_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -125,6 +126,12 @@ def create_raw_relations(con: duckdb.DuckDBPyConnection, settings: Settings, bat
         raise InputError(
             f"{home / missing[0]} is missing ({len(missing)} of {len(batches)} batch files). Run `kizuna ingest`, "
             "which loads it again from landing."
+        )
+    changed = [batch.path for batch in batches if sha256_of(home / batch.path) != batch.parquet_sha256]
+    if changed:
+        raise InputError(
+            f"{home / changed[0]} is not the file that was loaded ({len(changed)} of {len(batches)} differ). Delete"
+            " it and run `kizuna ingest`, which loads it again from landing."
         )
     con.execute("CREATE SCHEMA IF NOT EXISTS raw")
     by_relation: dict[str, list[Batch]] = defaultdict(list)

@@ -36,6 +36,6 @@ def look(folder: Path) -> dict[str, Seen]:
 def new_whole_files(settings: Settings, store: Store, before: Mapping[str, Seen]) -> tuple[set[str], dict[str, Seen]]:
     """(files that are new and unchanged since the look `before`, all new files as seen now)."""
     with store.read() as connection:
-        known: set[str] = set(connection.execute(select(files.c.path)).scalars())
-    now = {path: seen for path, seen in look(settings.landing).items() if path not in known}
+        known = {(path, size) for path, size in connection.execute(select(files.c.path, files.c.bytes))}
+    now = {path: seen for path, seen in look(settings.landing).items() if (path, seen.size) not in known}
     return {path for path, seen in now.items() if before.get(path) == seen}, now

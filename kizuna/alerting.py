@@ -11,14 +11,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from kizuna.builds import load_build, require_passed
 from kizuna.control.schema import builds, gate_verdicts, incidents, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
-from kizuna.publishing import Publication, current
 from kizuna.settings import Settings
+from kizuna.versions import Publication, current
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +42,8 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
     from analytics.alerts import incident_changes
 
     day = date.fromisoformat(shown.manifest["as_of"])
+    if _is_past(store, shown, day):
+        return []
     tables = _read(shown)
     if tables["daily"].num_rows == 0:
         return []
@@ -123,6 +125,17 @@ def _recorded(store: Store, shown: Publication) -> bool:
             )
         ).scalar()
     return bool(found == shown.manifest["build_id"])
+
+
+def _is_past(store: Store, shown: Publication, day: date) -> bool:
+    """Whether a later day was published before: an older day shown again is no news."""
+    with store.read() as connection:
+        latest = connection.execute(
+            select(func.max(publications.c.as_of)).where(
+                publications.c.state.in_(("published", "expired")), publications.c.version != shown.version
+            )
+        ).scalar()
+    return latest is not None and day < latest
 
 
 def _read(shown: Publication) -> dict[str, pa.Table]:
@@ -259,7 +272,7 @@ def _gate_failure(connection: Connection, build_id: str | None, gate: str | None
     ).all()
     if not rows or gate is None or build_id is None:
         return None
-    newest = {row.relation: row for row in rows}
+    newest = {row.relation: row for row in rows if row.attempt == rows[-1].attempt}
     causes: dict[str, list[tuple[str, int | None]]] = {}
     for relation, row in sorted(newest.items()):
         for failed in row.failed:

@@ -57,6 +57,7 @@ class Build:
     config_hash: str
     code_version: str
     batch_ids: tuple[str, ...]
+    base_version: int | None
 
     @property
     def db(self) -> Path:
@@ -74,11 +75,18 @@ def default_as_of(company: Company, now: datetime | None = None) -> date:
 
 @cache
 def code_version() -> str:
+    """`current_code()` as of the first call in this process."""
+    return current_code()
+
+
+def current_code() -> str:
     """Hash over the sources that decide the result: Python packages, dbt models, contracts, pinned libraries."""
     digest = hashlib.sha256()
     for folder in ("analytics", "dbt_project", "expectations", "ingestion", "kizuna", "orchestration"):
         for path in sorted((PROJECT_ROOT / folder).rglob("*")):
-            if path.suffix in {".py", ".sql", ".yml", ".yaml", ".csv"} and not {"target", "logs"} & set(path.parts):
+            if path.suffix in {".py", ".sql", ".yml", ".yaml", ".csv", ".j2", ".css"} and not {"target", "logs"} & set(
+                path.parts
+            ):
                 digest.update(str(path.relative_to(PROJECT_ROOT)).encode())
                 digest.update(path.read_bytes())
     lock = PROJECT_ROOT / "requirements.lock"
@@ -129,6 +137,7 @@ def start_build(
                 config_hash=config_hash(settings),
                 code_version=code_version(),
                 inputs=sorted(batch_ids),
+                base_version=shown_version(settings),
                 fence=fence,
                 run_id=run_id,
                 status="running",
@@ -161,19 +170,34 @@ def load_build(store: Store, settings: Settings, build_id: str, attempt: int) ->
         config_hash=row.config_hash,
         code_version=row.code_version,
         batch_ids=tuple(row.inputs),
+        base_version=row.base_version,
     )
 
 
-def finish_build(store: Store, build: Build, status: str, error: str | None = None) -> None:
-    """Close the attempt as `published` or `failed`. A published attempt stays published."""
-    with store.begin() as connection:
-        connection.execute(
-            update(builds)
-            .where(
-                builds.c.build_id == build.build_id, builds.c.attempt == build.attempt, builds.c.status != "published"
+def require_same_ground(settings: Settings, build: Build, code: str) -> None:
+    """Raise `BuildError` when code, configuration or key are not those the build began with."""
+    for what, then, now in (
+        ("code", build.code_version, code),
+        ("configuration or pseudonym key", build.config_hash, config_hash(settings)),
+    ):
+        if then != now:
+            raise BuildError(
+                f"Build {build.build_id} began with another {what} ({then[:16]}, now {now[:16]}); its steps would not "
+                "fit together. Start a new one with `kizuna run`."
             )
-            .values(status=status, error=error, ended_at=utcnow())
-        )
+
+
+def shown_version(settings: Settings) -> int | None:
+    """Number of the version that readers see, from the link alone; None before the first."""
+    link = settings.published / "current"
+    return int(link.readlink().name.removeprefix("v-")) if link.is_symlink() else None
+
+
+def begin_stage(store: Store, build: Build, stage: str) -> None:
+    """Note that `stage` is about to write. Until `record_stage`, nothing after it may go on or be published."""
+    if stage not in STAGES:
+        raise ValueError(f"unknown stage {stage!r}")
+    _record(store, build, "stage", stage, "started", None)
 
 
 def record_stage(store: Store, build: Build, stage: str, detail: Mapping[str, Any] | None = None) -> None:
@@ -244,7 +268,8 @@ def require_passed(store: Store, build: Build, before: tuple[str, str] | None = 
             verb = "has not run" if kind == "stage" else "has not been judged"
             raise GateFailed(f"Build {build.build_id} is not {wanted}: {kind} {name} {verb}.")
         if row.outcome not in {"done", "passed"}:
-            raise GateFailed(f"Build {build.build_id} is not {wanted}: {kind} {name} {row.outcome.replace('_', ' ')}.")
+            words = "did not end" if row.outcome == "started" else row.outcome.replace("_", " ")
+            raise GateFailed(f"Build {build.build_id} is not {wanted}: {kind} {name} {words}.")
         if previous is not None and row.event_id < previous.event_id:
             raise GateFailed(
                 f"Build {build.build_id} is not {wanted}: {previous.kind} {previous.name} was run again after "
@@ -276,7 +301,10 @@ def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date
     db.execute(f"ATTACH '{_quoted(folder / 'cx.duckdb')}' AS published (READ_ONLY)")
     try:
         for table, columns in STATE_TABLES.items():
-            names = ", ".join(part.strip().split(" ")[0] for part in columns.split(", "))
+            wanted = [part.strip().split(" ")[0] for part in columns.split(", ")]
+            # A version published by an earlier release may lack a column.
+            known = {row[0] for row in db.execute(f"DESCRIBE published.marts.{table}").fetchall()}
+            names = ", ".join(name if name in known else f"NULL AS {name}" for name in wanted)
             until = f" WHERE day <= DATE '{as_of}'" if table == "churn_risk_daily" else ""
             db.execute(f"INSERT INTO state.{table} SELECT {names} FROM published.marts.{table}{until}")
     finally:

@@ -42,6 +42,14 @@ def replace_link(link: Path, target: str) -> None:
     fsync_folder(link.parent)
 
 
+def make_private(*folders: Path) -> None:
+    """Make folders that hold personal data, readable by their owner only."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+
+
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as stream:

@@ -9,18 +9,16 @@ lease still ours. The link is the truth: the control store says before what is i
 from __future__ import annotations
 
 import json
-import re
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from sqlalchemy import func, select, update
 
-from kizuna.builds import Build, finish_build, latest_verdicts, require_passed
+from kizuna.builds import Build, current_code, latest_verdicts, require_passed, require_same_ground, shown_version
 from kizuna.control.lease import Lease
 from kizuna.control.schema import batches, link_moves, publications
 from kizuna.control.store import Store, utcnow
@@ -29,21 +27,13 @@ from kizuna.failpoints import failpoint
 from kizuna.files import fsync_file, fsync_folder, replace_link, sha256_of
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Settings
+from kizuna.versions import Publication, close_build, expire, reconcile, versions_on_disk
 
 #: DuckDB 2 can write a storage format that no BI driver reads yet; this one every driver since 1.0 reads.
 STORAGE_VERSION = "v1.0.0"
 
 #: Renders the scorecard page from (database, manifest).
 Scorecard = Callable[[Path, Mapping[str, Any]], str]
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A version that readers can see. `folder` is the version's own folder, not the link."""
-
-    version: int
-    folder: Path
-    manifest: dict[str, Any]
 
 
 def publish(
@@ -62,19 +52,51 @@ def publish(
     the audit finds a difference. In each case readers keep what they have.
     """
     require_passed(store, build)
+    require_same_ground(settings, build, current_code())
     reconcile(store, settings)
+    _require_base(settings, build)
     settings.published.mkdir(parents=True, exist_ok=True)
     version = _intend(store, settings, build, lease)
     failpoint("publish.intended")
     temporary = settings.published / f".tmp-{version}"
+    try:
+        manifest = _write(store, settings, build, version, temporary, tables, scorecard, details or {})
+    except Exception:
+        # A full disk must not stay full of what nobody will ever see.
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    folder = settings.published / f"v-{version}"
+    temporary.rename(folder)
+    fsync_folder(settings.published)
+    failpoint("publish.renamed")
+    _switch(store, settings, build, version, lease, manifest_sha256=sha256_of(folder / "manifest.json"))
+    failpoint("publish.recorded")
+    try:
+        expire(store, settings)
+    except OSError as error:
+        # The version is out; what could not be cleaned up is tried again with the next one.
+        logging.getLogger(__name__).warning("old versions were not removed: %s", error)
+    return Publication(version, folder, manifest)
+
+
+def _write(
+    store: Store,
+    settings: Settings,
+    build: Build,
+    version: int,
+    temporary: Path,
+    tables: Mapping[str, Sequence[str]],
+    scorecard: Scorecard,
+    details: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything of a version under its temporary name, audited and durable. Returns the manifest."""
     shutil.rmtree(temporary, ignore_errors=True)
     (temporary / "marts").mkdir(parents=True)
-
     rows = _write_database(build.db, temporary / "cx.duckdb", tables)
     failpoint("publish.database_written")
     hashes = _write_parquet(build.db, temporary / "marts", tables)
     failpoint("publish.parquet_written")
-    manifest = _manifest(store, settings, build, version, rows, hashes, details or {})
+    manifest = _manifest(store, settings, build, version, rows, hashes, details)
     (temporary / "manifest.json").write_text(
         json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
@@ -83,118 +105,18 @@ def publish(
 
     audit(temporary, rows)
     _make_durable(temporary)
-    folder = settings.published / f"v-{version}"
-    temporary.rename(folder)
-    fsync_folder(settings.published)
-    failpoint("publish.renamed")
-    _switch(store, settings, version, lease, manifest_sha256=sha256_of(folder / "manifest.json"))
-    failpoint("publish.recorded")
-    finish_build(store, build, "published")
-    expire(store, settings)
-    return Publication(version, folder, manifest)
+    return manifest
 
 
-def current(settings: Settings) -> Publication | None:
-    """What readers see now, or None before the first publication."""
-    link = settings.published / "current"
-    if not link.is_symlink():
-        return None
-    folder = link.resolve()
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return Publication(int(manifest["version"]), folder, manifest)
-
-
-def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = None) -> Publication:
-    """Show readers an earlier version again: `to`, or the newest one older than the current.
-
-    State that crosses builds (ids, histories) lives in the published version, so it goes back with it.
-    """
-    reconcile(store, settings)
-    shown = current(settings)
-    if shown is None:
-        raise PublishError("Nothing is published yet, so there is nothing to roll back to.")
-    kept = [n for n in _versions_on_disk(settings) if n != shown.version]
-    older = [n for n in kept if n < shown.version]
-    target = to if to is not None else (max(older) if older else None)
-    if target is None or target not in kept:
-        have = ", ".join(f"v-{n}" for n in kept) or "none"
-        asked = f"v-{to} is not kept" if to is not None else f"there is no version before v-{shown.version}"
-        raise PublishError(f"{asked}; versions that can be shown: {have}.")
-    with store.begin() as connection:
-        lease.verify(connection)
-        replace_link(settings.published / "current", f"v-{target}")
-        connection.execute(
-            link_moves.insert().values(from_version=shown.version, to_version=target, cause="rollback", at=utcnow())
+def _require_base(settings: Settings, build: Build) -> None:
+    """Ids and histories were read from the version shown when the build began; another one may have moved on."""
+    shown = shown_version(settings)
+    if shown != build.base_version:
+        names = [f"v-{number}" if number is not None else "nothing" for number in (build.base_version, shown)]
+        raise PublishError(
+            f"Build {build.build_id} goes on from {names[0]}, but readers see {names[1]} now: publishing it would take "
+            "the ids and histories of that version back. Start a new build with `kizuna run`."
         )
-    published = current(settings)
-    assert published is not None
-    return published
-
-
-def reconcile(store: Store, settings: Settings) -> list[str]:
-    """Bring the control store in line with the link after a crash; remove what was never shown. Says what it did.
-
-    Call it only while holding the lease: a version folder that is being written looks like one left over.
-    """
-    shown = current(settings)
-    done: list[str] = []
-    with store.begin() as connection:
-        intended = connection.execute(
-            select(publications).where(publications.c.state == "intended").order_by(publications.c.version)
-        ).all()
-        for row in intended:
-            if shown is not None and shown.version == row.version:
-                connection.execute(
-                    update(publications)
-                    .where(publications.c.version == row.version)
-                    .values(
-                        state="published",
-                        published_at=utcnow(),
-                        manifest_sha256=sha256_of(shown.folder / "manifest.json"),
-                    )
-                )
-                connection.execute(link_moves.insert().values(to_version=row.version, cause="reconcile", at=utcnow()))
-                done.append(f"v-{row.version} was shown before its record was written; recorded now")
-            else:
-                connection.execute(
-                    update(publications).where(publications.c.version == row.version).values(state="abandoned")
-                )
-                done.append(f"v-{row.version} was never shown; abandoned")
-        abandoned: set[int] = set(
-            connection.execute(select(publications.c.version).where(publications.c.state == "abandoned")).scalars()
-        )
-    for version in sorted(abandoned):
-        for folder in (settings.published / f".tmp-{version}", settings.published / f"v-{version}"):
-            if folder.exists():
-                _remove(folder)
-    return done
-
-
-def expire(store: Store, settings: Settings, now: datetime | None = None) -> list[int]:
-    """Remove versions beyond retention; the shown one and everything younger than `retention.hours` stay."""
-    shown = current(settings)
-    keep = settings.company.retention
-    moment = now or utcnow()
-    with store.read() as connection:
-        rows = connection.execute(
-            select(publications.c.version, publications.c.published_at)
-            .where(publications.c.state == "published")
-            .order_by(publications.c.version.desc())
-        ).all()
-    gone = []
-    for row in rows[keep.versions :]:
-        young = row.published_at is not None and moment - row.published_at < timedelta(hours=keep.hours)
-        if young or (shown is not None and shown.version == row.version):
-            continue
-        with store.begin() as connection:
-            connection.execute(
-                update(publications).where(publications.c.version == row.version).values(state="expired")
-            )
-        folder = settings.published / f"v-{row.version}"
-        if folder.exists():
-            _remove(folder)
-        gone.append(row.version)
-    return gone
 
 
 def audit(folder: Path, rows: Mapping[str, int]) -> None:
@@ -225,7 +147,7 @@ def _intend(store: Store, settings: Settings, build: Build, lease: Lease) -> int
     with store.begin() as connection:
         lease.verify(connection)
         recorded = connection.execute(select(func.max(publications.c.version))).scalar() or 0
-        version = max([recorded, *_versions_on_disk(settings)]) + 1
+        version = max([recorded, *versions_on_disk(settings)]) + 1
         connection.execute(
             publications.insert().values(
                 version=version,
@@ -336,10 +258,13 @@ def _make_durable(folder: Path) -> None:
         fsync_folder(path)
 
 
-def _switch(store: Store, settings: Settings, version: int, lease: Lease, *, manifest_sha256: str) -> None:
-    shown = current(settings)
+def _switch(
+    store: Store, settings: Settings, build: Build, version: int, lease: Lease, *, manifest_sha256: str
+) -> None:
+    shown = shown_version(settings)
     with store.begin() as connection:
         lease.verify(connection)
+        _require_base(settings, build)
         replace_link(settings.published / "current", f"v-{version}")
         failpoint("publish.link_replaced")
         connection.execute(
@@ -348,25 +273,9 @@ def _switch(store: Store, settings: Settings, version: int, lease: Lease, *, man
             .values(state="published", published_at=utcnow(), manifest_sha256=manifest_sha256)
         )
         connection.execute(
-            link_moves.insert().values(
-                from_version=shown.version if shown else None, to_version=version, cause="publish", at=utcnow()
-            )
+            link_moves.insert().values(from_version=shown, to_version=version, cause="publish", at=utcnow())
         )
-
-
-def _versions_on_disk(settings: Settings) -> list[int]:
-    if not settings.published.exists():
-        return []
-    names = (re.fullmatch(r"v-(\d+)", path.name) for path in settings.published.iterdir())
-    return sorted(int(match.group(1)) for match in names if match)
-
-
-def _remove(folder: Path) -> None:
-    """Take a version out of sight in one step, then delete it: a kill half-way leaves no folder that looks whole."""
-    grave = folder.with_name(f".gone-{folder.name}")
-    shutil.rmtree(grave, ignore_errors=True)
-    folder.rename(grave)
-    shutil.rmtree(grave)
+        connection.execute(close_build(build.build_id, build.attempt))
 
 
 def _order(key: Sequence[str]) -> str:
@@ -375,14 +284,3 @@ def _order(key: Sequence[str]) -> str:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-__all__ = [
-    "Publication",
-    "audit",
-    "current",
-    "expire",
-    "publish",
-    "reconcile",
-    "rollback",
-]

@@ -183,6 +183,12 @@ class Settings(BaseModel):
         return self.home / "contracts"
 
     @property
+    def private_folders(self) -> tuple[Path, ...]:
+        """What holds personal data or a run's logs. `published` is for readers and stays open."""
+        names = ("raw", "quarantine", "builds", "messages", "previews", "dagster")
+        return tuple(self.home / name for name in names)
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 

@@ -1,0 +1,1 @@
+"""Dagster wiring only: assets, checks, job, schedule, sensors, and dbt in preloaded children."""

@@ -23,6 +23,8 @@ from typing import Any
 
 import orjson
 
+from kizuna.redact import tree_without_values, without_values
+
 #: Marks the line that is not an event of dbt's.
 _RELATIONS = b"relations "
 
@@ -104,6 +106,9 @@ class _Lines:
 def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], cwd: str, manifest: str | None) -> None:
     """Body of the child: run dbt, send its events, then the row counts and columns of what it built."""
     _die_with_parent()
+    # Nobody's shell decides which tests run: dbt reads many DBT_* variables.
+    for name in [name for name in os.environ if name.startswith("DBT_")]:
+        del os.environ[name]
     os.environ.update(env)
     os.chdir(cwd)
     # dbt prints to the terminal on its own in some paths; events are all that counts here.
@@ -119,8 +124,9 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
 
     def forward(event: EventMsg) -> None:
         if event.info.level != "debug" or event.info.name in {"NodeFinished", "NodeStart"}:
+            line = orjson.dumps(tree_without_values(msg_to_dict(event)), default=str)
             with lock:
-                sender.send_bytes(orjson.dumps(msg_to_dict(event), default=str))
+                sender.send_bytes(line)
 
     parsed = Manifest.from_msgpack(Path(manifest).read_bytes()) if manifest else None
     if parsed is not None:
@@ -129,7 +135,10 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
     runner = dbtRunner(manifest=parsed, callbacks=[forward])
     result = runner.invoke(args)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
-        message = {"info": {"name": "KizunaDbtException", "level": "error", "msg": str(result.exception)}, "data": {}}
+        message = {
+            "info": {"name": "KizunaDbtException", "level": "error", "msg": without_values(str(result.exception))},
+            "data": {},
+        }
         sender.send_bytes(orjson.dumps(message))
     built = [
         (node.node.unique_id, node.node.schema, node.node.alias)

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
-from kizuna.builds import record_stage, require_passed
+from kizuna.builds import begin_stage, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
 from orchestration.dbt_child import DbtChild
@@ -59,6 +59,7 @@ def stage_assets(stage: str, *, completes_stage: bool = True) -> dg.AssetsDefini
             raise BuildError(f"Stage {stage} is built as a whole; select all assets of group {stage}.")
         session = resume(context, company)
         require_passed(session.store, session.build, ("stage", stage))
+        begin_stage(session.store, session.build, stage)
         yield from run_stage(context, session, stage)
         if completes_stage:
             complete_stage(session, stage)

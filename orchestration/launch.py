@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from kizuna.files import make_private
+from kizuna.redact import without_values
 from kizuna.settings import Settings
 
 
@@ -30,7 +32,7 @@ class RunOutcome:
 def prepare_dagster_home(settings: Settings) -> Path:
     """`DAGSTER_HOME` of the company with the project's `dagster.yaml`; exported for everything started from here."""
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(*settings.private_folders)
     shutil.copyfile(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["KIZUNA_HOME"] = str(settings.home)
@@ -58,6 +60,7 @@ def run_daily(
 
     import dagster as dg
 
+    from kizuna.control.store import open_store
     from orchestration import session as sessions
     from orchestration.definitions import defs
 
@@ -75,6 +78,9 @@ def run_daily(
             contextlib.redirect_stdout(log),
             dg.DagsterInstance.get() as instance,
         ):
+            store = open_store(settings)
+            sessions.close_dead_runs(instance, store)
+            store.close()
             result = defs.resolve_job_def("daily").execute_in_process(
                 instance=instance,
                 run_id=run_id,
@@ -124,4 +130,4 @@ def _reason(event: object) -> str:
     if error is None:
         return "no reason was recorded"
     _, found, dbt_errors = str(error.message).partition("Errors parsed from dbt logs:")
-    return (dbt_errors if found else str(error.message)).strip()
+    return without_values((dbt_errors if found else str(error.message)).strip())

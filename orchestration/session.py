@@ -5,6 +5,7 @@ an asset launched on its own has no tags and is refused, because nobody could sa
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,10 +14,10 @@ from typing import Any
 
 import dagster as dg
 
-from kizuna.builds import Build, code_version, load_build, start_build
-from kizuna.control.lease import Lease, acquire
+from kizuna.builds import Build, code_version, load_build, require_same_ground, start_build
+from kizuna.control.lease import Lease, acquire, living_holder
 from kizuna.control.store import Store, open_store
-from kizuna.errors import BuildError
+from kizuna.errors import BuildError, LeaseHeld
 from kizuna.settings import Settings, load_settings
 
 BUILD_TAG = "kizuna/build_id"
@@ -24,6 +25,9 @@ ATTEMPT_TAG = "kizuna/attempt"
 AS_OF_TAG = "kizuna/as_of"
 VERSION_TAG = "kizuna/version"
 NOTHING_NEW_TAG = "kizuna/nothing_new"
+
+#: Between the start of a run and its first step lie imports only.
+GRACE_SECONDS = 180.0
 
 _leases: dict[str, Lease] = {}
 _watcher: list[Callable[[str], None]] = []
@@ -63,9 +67,10 @@ class Session:
 def hold_lease(store: Store, run_id: str) -> Lease:
     """The build lease of this run, taken at its first use in this process."""
     lease = _leases.get(run_id)
-    if lease is None or lease.lost.is_set():
-        lease = acquire(store, "build", run_id)
-        _leases[run_id] = lease
+    if lease is None:
+        lease = _leases[run_id] = acquire(store, "build", run_id)
+    elif lease.lost.is_set():
+        raise LeaseHeld(f"Run {run_id} was declared dead and another build took over; start a new run.")
     return lease
 
 
@@ -120,12 +125,28 @@ def resume(context: Any, company: Company) -> Session:
     build = load_build(store, settings, tags[BUILD_TAG], int(tags[ATTEMPT_TAG]))
     if not build.db.exists():
         raise BuildError(f"The files of build {build.build_id} are gone. Start a new one with `kizuna run`.")
-    if build.code_version != code_version():
-        raise BuildError(
-            f"Build {build.build_id} was started with other code ({build.code_version}, now {code_version()}); "
-            "its steps would not fit together. Start a new one with `kizuna run`."
-        )
+    require_same_ground(settings, build, code_version())
     return Session(settings, store, build, hold_lease(store, op.run_id))
+
+
+def close_dead_runs(instance: dg.DagsterInstance, store: Store) -> list[str]:
+    """End runs whose process died without a word (kill, power cut); they would hold the queue's only place for good.
+
+    A run of the job that goes on holds the build lease and shows signs of life. One that started within `GRACE` may
+    not have come to its first step yet. Returns the ids of the runs that were ended.
+    """
+    alive = living_holder(store, "build")
+    closed = []
+    for record in instance.get_run_records(
+        dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    ):
+        run = record.dagster_run
+        began = record.start_time or record.create_timestamp.timestamp()
+        if run.run_id == alive or time.time() - began < GRACE_SECONDS:
+            continue
+        instance.report_run_failed(run, "its process ended before the run did")
+        closed.append(run.run_id)
+    return closed
 
 
 def quiet_environment() -> None:
@@ -134,6 +155,3 @@ def quiet_environment() -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-
-
-__all__ = ["Company", "Session", "begin", "hold_lease", "quiet_environment", "release_lease", "resume"]

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'support_weekly'}}}) }}
 -- Catches contacts that the weekly mart loses or counts twice, and a backlog that is not what is open. Calls of the
 -- company and later legs of a transfer are left out on purpose.
 with contacts as (

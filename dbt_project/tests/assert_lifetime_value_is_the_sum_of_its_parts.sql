@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'ltv_by_customer'}}}) }}
 -- Catches an LTV whose parts do not add up, and net revenue that differs between customer, cohort and order. Says
 -- nothing about whether the prediction is good.
 with customers as (

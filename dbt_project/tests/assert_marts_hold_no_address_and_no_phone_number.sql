@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'customer_360'}}}) }}
 -- Catches an e-mail address or a phone number in any text column of any mart that the graph knows, so a new mart is
 -- covered from its first day. A name has no shape and is not found; free text is masked in its own mart.
 {%- set patterns = '[@＠]|(^|[^0-9A-Za-z-])(0[0-9]{1,3}-[0-9]{2,4}-[0-9]{3,4}|[+][0-9]{10,15})($|[^0-9A-Za-z-])' -%}

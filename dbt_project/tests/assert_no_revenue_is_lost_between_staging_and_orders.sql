@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'fct_orders'}}}) }}
 -- Catches an order that a join drops or doubles: per currency, what staging holds is what counts plus what is excluded
 -- for a stated reason. Does not catch rows that ingestion set aside; data_state shows those.
 with staged as (

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'fct_refunds'}}}) }}
 -- Catches refunds that are attached to an order but do not lower it, in either currency. Refunds without an order are
 -- kept in fct_refunds with the reason no_order and lower nothing.
 with refunds as (

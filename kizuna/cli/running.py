@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import uuid
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,11 +101,11 @@ def roll_back(home: Path | None, to: int | None) -> None:
     """Relink to an earlier version and say what readers see now."""
     from kizuna.control.lease import acquire
     from kizuna.control.store import open_store
-    from kizuna.publishing import rollback
+    from kizuna.versions import rollback
 
     settings = load_settings(home)
     store = open_store(settings)
-    lease = acquire(store, "build", "rollback", heartbeat=False)
+    lease = acquire(store, "build", f"rollback-{uuid.uuid4()}", heartbeat=False)
     try:
         shown = rollback(store, settings, lease, to)
     finally:
@@ -122,7 +123,7 @@ def show_status(home: Path | None) -> None:
 
     from kizuna.control.schema import builds, files, outbox
     from kizuna.control.store import open_store
-    from kizuna.publishing import current
+    from kizuna.versions import current
 
     settings = load_settings(home)
     console = Console(highlight=False)
@@ -189,12 +190,16 @@ def typer_echo(line: str) -> None:
 
 
 def _failure(settings: Settings, outcome: RunOutcome) -> KizunaError:
+    from kizuna.builds import shown_version
+
     reason = outcome.error or "no reason was recorded"
     steps = ", ".join(STEP_WORDS.get(step, step) for step in outcome.failed_steps)
     gate = next((step.removeprefix("gate_") for step in outcome.failed_steps if step.startswith("gate_")), None)
     if gate is not None and outcome.build_id is not None:
         reason = "\n".join(gate_reasons(settings, outcome.build_id, gate)) or reason
-    text = f"The run stopped at: {steps or 'its start'}.\n{reason}\nReaders still see the version published before."
+    shown = shown_version(settings)
+    readers = f"Readers see v-{shown}" if shown is not None else "Nothing is published yet"
+    text = f"The run stopped at: {steps or 'its start'}.\n{reason}\n{readers}; `kizuna status` says more."
     if gate is not None:
         return GateFailed(f"{text}\nWhat to do: docs/runbooks/gate-failed.md")
     if "is building (process" in reason:

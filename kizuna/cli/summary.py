@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from kizuna.control.schema import files, outbox
 from kizuna.control.store import open_store
-from kizuna.publishing import Publication, current
 from kizuna.settings import Settings
+from kizuna.versions import Publication, current
 
 
 def print_summary(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from kizuna.control.schema import lease
 from kizuna.control.store import Store, utcnow
@@ -42,13 +42,22 @@ class Lease:
         threading.Thread(target=self._beat, name=f"lease-{self.name}", daemon=True).start()
 
     def _beat(self) -> None:
+        last = utcnow()
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            with self.store.begin() as connection:
-                alive = connection.execute(
-                    update(lease)
-                    .where(lease.c.name == self.name, lease.c.fence == self.fence, lease.c.holder == self.holder)
-                    .values(heartbeat_at=utcnow())
-                )
+            try:
+                with self.store.begin() as connection:
+                    alive = connection.execute(
+                        update(lease)
+                        .where(lease.c.name == self.name, lease.c.fence == self.fence, lease.c.holder == self.holder)
+                        .values(heartbeat_at=utcnow())
+                    )
+            except SQLAlchemyError:
+                # A store that is away for a moment is asked again; after TTL others may count this worker as dead.
+                if utcnow() - last > TTL:
+                    self.lost.set()
+                    return
+                continue
+            last = utcnow()
             if alive.rowcount == 0:
                 self.lost.set()
                 return
@@ -82,7 +91,8 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
     _ensure_row(store, name)
     with store.begin() as connection:
         row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one()
-        if row.holder is not None and row.holder != holder and _is_alive(row):
+        same_process = row.holder == holder and row.pid == os.getpid()
+        if row.holder is not None and not same_process and _is_alive(row):
             raise LeaseHeld(
                 f"Run {row.holder} is building (process {row.pid} on {row.host}, last sign of life "
                 f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
@@ -113,6 +123,13 @@ def _ensure_row(store: Store, name: str) -> None:
             return
     with suppress(IntegrityError), store.begin() as connection:
         connection.execute(lease.insert().values(name=name, fence=0))
+
+
+def living_holder(store: Store, name: str) -> str | None:
+    """The run that holds the lease and shows signs of life, if any."""
+    with store.read() as connection:
+        row = connection.execute(select(lease).where(lease.c.name == name)).one_or_none()
+    return str(row.holder) if row is not None and row.holder is not None and _is_alive(row) else None
 
 
 def _is_alive(row: Any) -> bool:

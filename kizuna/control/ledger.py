@@ -145,7 +145,12 @@ def record(connection: Connection, file: FileRecord, batch: BatchRecord | None) 
         .values(active=False)
     )
     if batch is not None:
-        _put(connection, schema.batches, "batch_id", asdict(batch))
+        values = asdict(batch)
+        # Loaded again (its Parquet file was lost), a batch is known since the first time.
+        first = connection.execute(
+            select(schema.batches.c.known_at).where(schema.batches.c.batch_id == batch.batch_id)
+        ).scalar()
+        _put(connection, schema.batches, "batch_id", values if first is None else {**values, "known_at": first})
 
 
 def set_status(connection: Connection, file_id: str, status: FileStatus, reason: str) -> None:

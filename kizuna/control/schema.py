@@ -98,6 +98,7 @@ builds = Table(
     Column("config_hash", String(64), nullable=False),
     Column("code_version", String(64), nullable=False),
     Column("inputs", JSON, nullable=False),
+    Column("base_version", Integer),  # what readers saw, and state was read from, when it began
     Column("fence", BigInteger, nullable=False),
     Column("run_id", String(64), nullable=False),
     Column("status", String(16), nullable=False),  # running | failed | published | superseded
@@ -126,7 +127,7 @@ build_events = Table(
     Column("attempt", Integer, nullable=False),
     Column("kind", String(8), nullable=False),  # stage | gate
     Column("name", String(32), nullable=False),
-    Column("outcome", String(16), nullable=False),  # done | passed | failed | could_not_run
+    Column("outcome", String(16), nullable=False),  # started | done | passed | failed | could_not_run
     Column("detail", JSON),
     Column("at", DateTime, nullable=False),
     Index(None, "build_id", "attempt"),
@@ -176,7 +177,7 @@ link_moves = Table(
 incidents = Table(
     "incidents",
     metadata,
-    Column("incident_id", String(64), primary_key=True),
+    Column("incident_id", String(255), primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("segment_type", String(32), nullable=False),
     Column("segment", String(128), nullable=False),
@@ -192,7 +193,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("message_id", _Serial, primary_key=True, autoincrement=True),
-    Column("key", String(128), nullable=False),
+    Column("key", String(300), nullable=False),
     Column("channel_type", String(16), nullable=False, default="slack"),
     Column("channel", String(128), nullable=False),
     Column("seq", BigInteger, nullable=False),
@@ -204,7 +205,7 @@ outbox = Table(
     Column("sent_at", DateTime),
     Column("external_ts", String(64)),
     Column("last_error", Text),
-    Column("thread_key", String(128)),
+    Column("thread_key", String(300)),
     Column("created_at", DateTime, nullable=False),
     UniqueConstraint("key"),
     UniqueConstraint("channel_type", "channel", "seq"),

@@ -64,7 +64,11 @@ def open_store(settings: Settings) -> Store:
 
 def open_store_at(url: str) -> Store:
     """Like `open_store`, for a bare SQLAlchemy URL."""
-    engine = _sqlite_engine(url) if url.startswith("sqlite") else create_engine(_with_driver(url), pool_pre_ping=True)
+    engine = (
+        _sqlite_engine(url)
+        if url.startswith("sqlite")
+        else create_engine(_with_driver(url), pool_pre_ping=True, hide_parameters=True)
+    )
     try:
         if _revision(engine) != HEAD:
             _migrate(engine)
@@ -90,7 +94,7 @@ def _sqlite_engine(url: str) -> Engine:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             file.touch(mode=0o600)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _record: Any) -> None:
@@ -125,7 +129,7 @@ def _migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            # Two processes that open a fresh store at once would both create its tables; SQLite's BEGIN waits by itself.
+            # Two processes that open a fresh store at once would both create its tables; on SQLite BEGIN waits.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from ingestion.scan import Seen, new_whole_files
 from kizuna.alerting import report_run_failure
+from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
 from kizuna.errors import SettingsError
 from kizuna.settings import CONFIG_NAME, Schedule, home_from_environment, load_company
-from orchestration.session import BUILD_TAG, Company
+from orchestration.session import BUILD_TAG, Company, close_dead_runs
 
 daily = dg.define_asset_job(
     "daily",
@@ -55,7 +57,10 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
     before = {path: Seen(*seen) for path, seen in json.loads(context.cursor or "{}").items()}
     store = open_store(settings)
     try:
+        for run_id in close_dead_runs(context.instance, store):
+            context.log.warning(f"run {run_id} had died without a word; ended it")
         whole, looked = new_whole_files(settings, store, before)
+        building = living_holder(store, "build")
     finally:
         store.close()
     cursor = json.dumps({path: list(seen) for path, seen in looked.items()}, sort_keys=True)
@@ -63,11 +68,39 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
         waiting = f"; {len(looked)} files still being written or looked at once" if looked else ""
         context.update_cursor(cursor)
         return dg.SkipReason(f"no new whole files{waiting}")
+    if building is not None:
+        context.update_cursor(cursor)
+        return dg.SkipReason(f"{len(whole)} new files wait for run {building} to end")
     digest = hashlib.sha256("\n".join(f"{path} {looked[path]}" for path in sorted(whole)).encode()).hexdigest()[:16]
+    # The same files ask again an hour later, should their run have died.
+    hour = datetime.now(UTC).strftime("%Y%m%d%H")
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"landing-{digest}", tags={"kizuna/landing_files": str(len(whole))})],
+        run_requests=[
+            dg.RunRequest(run_key=f"landing-{digest}-{hour}", tags={"kizuna/landing_files": str(len(whole))})
+        ],
         cursor=cursor,
     )
+
+
+@dg.sensor(
+    name="waiting_messages",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends what waits in the outbox: messages that Slack could not take when they were raised.",
+)
+def waiting_messages(context: dg.SensorEvaluationContext, company: Company) -> dg.SkipReason:
+    """Never starts a run; says what it did as its reason."""
+    from kizuna.delivery.slack import send_pending
+
+    settings = company.settings()
+    store = open_store(settings)
+    try:
+        report = send_pending(store, settings, patience=10)
+    finally:
+        store.close()
+    for error in report.errors:
+        context.log.error(error)
+    return dg.SkipReason(f"{report.sent} sent, {report.previewed} rendered, {report.pending} waiting")
 
 
 @dg.run_failure_sensor(

@@ -1,6 +1,7 @@
 """The four gates: each judges the relations of one stage, stores its verdicts, and blocks what comes after."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from expectations.report import RelationVerdict
 from expectations.runner import run_gate
 from kizuna.builds import record_gate, require_passed
 from kizuna.flow import GATES, Gate
-from kizuna.publishing import current
+from kizuna.versions import current
 from orchestration.session import Company, Session, resume
 
 
@@ -42,24 +43,22 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
     """Run the gate and store what it said before anybody acts on it."""
     published = current(session.settings)
     tables = published.manifest["tables"] if published else {}
-    report = run_gate(
-        gate,
-        session.build.db,
-        context=GateContext(
-            as_of=session.build.as_of,
-            timezone=session.settings.company.timezone,
-            currency=session.settings.company.currency,
-            limits=GateLimits(identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default),
-            previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},
-        ),
-    )
-    plain = report.to_dict()["verdicts"]
-    record_gate(
-        session.store,
-        session.build,
-        gate,
-        report.outcome,
-        [
+    outcome: str = "could_not_run"
+    verdicts: list[dict[str, Any]] = []
+    try:
+        report = run_gate(
+            gate,
+            session.build.db,
+            context=GateContext(
+                as_of=session.build.as_of,
+                timezone=session.settings.company.timezone,
+                currency=session.settings.company.currency,
+                limits=GateLimits(identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default),
+                previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},
+            ),
+        )
+        outcome = report.outcome
+        verdicts = [
             {
                 "relation": verdict["relation"],
                 "suite": verdict["check_name"],
@@ -68,9 +67,11 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
                 "failed": [*verdict["failed"], *({"problem": problem} for problem in verdict["problems"])],
                 "warnings": list(verdict["warnings"]),
             }
-            for verdict in plain
-        ],
-    )
+            for verdict in report.to_dict()["verdicts"]
+        ]
+    finally:
+        # Whatever ends a gate half-way: it has not passed, and an earlier pass must not stand in for it.
+        record_gate(session.store, session.build, gate, outcome, verdicts)
     return {verdict.relation: verdict for verdict in report.verdicts}
 
 

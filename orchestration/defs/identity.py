@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import duckdb
 
-from kizuna.builds import require_passed
+from kizuna.builds import begin_stage, require_passed
+from kizuna.redact import engine_errors_without_values
 from orchestration.dbt_stage import complete_stage, stage_assets
 from orchestration.session import Company, resume
 
@@ -45,8 +46,9 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
 
     session = resume(context, company)
     require_passed(session.store, session.build, ("stage", "identity"))
+    begin_stage(session.store, session.build, "identity")
     settings = session.settings
-    with duckdb.connect(str(session.build.db)) as db:
+    with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         read = {name: db.execute(f"SELECT * FROM identity.{name}").to_arrow_table() for name in EVIDENCE[:3]}
         resolution = resolve(
             read["source_records"],

@@ -1,7 +1,7 @@
 """landing -> raw: load new files, start the build over everything known, open its raw relations."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -10,11 +10,14 @@ import duckdb
 from ingestion.load import IngestReport, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
-from kizuna.builds import STATE_TABLES, build_id_of, default_as_of, prepare_state
+from kizuna.builds import STATE_TABLES, begin_stage, build_id_of, default_as_of, prepare_state
 from kizuna.control.store import open_store
-from kizuna.errors import InputError
+from kizuna.delivery.slack import send_pending
+from kizuna.errors import InputError, KizunaError
 from kizuna.failpoints import failpoint
-from kizuna.publishing import current, reconcile
+from kizuna.redact import engine_errors_without_values, without_values
+from kizuna.settings import Settings
+from kizuna.versions import current, reconcile
 from orchestration.dbt_stage import complete_stage
 from orchestration.session import NOTHING_NEW_TAG, Company, announce, begin, hold_lease, release_lease
 
@@ -66,10 +69,13 @@ def ingest_landing(
     lease = hold_lease(store, context.run_id)
     for line in reconcile(store, settings):
         context.log.info(line)
-    # A crash between publishing and telling must not swallow the message.
-    raise_alerts(store, settings)
+    try:
+        # A crash between publishing and telling must not swallow the message. Nor must a message stop new data.
+        raise_alerts(store, settings)
+    except (KizunaError, duckdb.Error) as error:
+        context.log.error(f"the messages of the shown version could not be raised: {without_values(str(error))}")
+    as_of = _allowed_day(settings, _day("as_of", config.as_of), force=config.force)
     report = ingest(settings, store)
-    as_of = _day("as_of", config.as_of) or default_as_of(settings.company)
     known_as_of = _moment(config.known_as_of)
     inputs = list_inputs(store, known_as_of)
     batch_ids = [batch.batch_id for batch in inputs]
@@ -78,11 +84,13 @@ def ingest_landing(
     if shown is not None and shown.manifest["build_id"] == build_id and not config.force:
         context.instance.add_run_tags(context.run_id, {NOTHING_NEW_TAG: "true"})
         context.log.info(f"nothing new: v-{shown.version} is build {build_id} already")
+        send_pending(store, settings, patience=5)
         release_lease(context.run_id)
         return
     session = begin(context, settings, store, lease, as_of=as_of, batch_ids=batch_ids, known_as_of=known_as_of)
     failpoint("build.started")
-    with duckdb.connect(str(session.build.db)) as db:
+    begin_stage(store, session.build, "raw")
+    with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         create_raw_relations(db, settings, inputs)
         prepare_state(settings, db, as_of)
         rows, fates = _rows(db), _fates(db)
@@ -129,6 +137,21 @@ def _metadata(
     return found
 
 
+def _allowed_day(settings: Settings, asked: date | None, *, force: bool) -> date:
+    """The day to build. A day that is not over, or one before the shown version's, would damage the histories."""
+    latest = default_as_of(settings.company)
+    day = asked or latest
+    if day > latest and not settings.company.demo:
+        raise InputError(f"as_of {day} is not over yet in {settings.company.timezone}; the last whole day is {latest}.")
+    shown = current(settings)
+    if shown is not None and day < date.fromisoformat(shown.manifest["as_of"]) and not force:
+        raise InputError(
+            f"as_of {day} lies before the published {shown.manifest['as_of']}: readers would see an older day, and "
+            "later days of the churn history would be computed again. `--force` does it all the same, without messages."
+        )
+    return day
+
+
 def _day(name: str, text: str | None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
@@ -138,7 +161,8 @@ def _day(name: str, text: str | None) -> date | None:
 
 def _moment(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else None
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None and moment.tzinfo else moment
     except ValueError:
         raise InputError(
             f"run config known_as_of: {text!r} is not an instant; write 2026-06-30T12:00:00 (UTC)."

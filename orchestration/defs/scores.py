@@ -7,8 +7,9 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from kizuna.builds import latest_verdicts, require_passed
+from kizuna.builds import begin_stage, latest_verdicts, require_passed
 from kizuna.pseudonym import pseudonym
+from kizuna.redact import engine_errors_without_values
 from orchestration.dbt_stage import complete_stage
 from orchestration.session import Company, Session, resume
 
@@ -44,7 +45,8 @@ def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.Ma
     """Score everybody as of the build's day; judge the new days against their baselines."""
     session = resume(context, company)
     require_passed(session.store, session.build, ("stage", "scores"))
-    with duckdb.connect(str(session.build.db)) as db:
+    begin_stage(session.store, session.build, "scores")
+    with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         tables = {**churn_tables(session, db), "agent_labels": agent_labels(session, db)}
         for name, table in tables.items():

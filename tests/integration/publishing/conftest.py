@@ -12,8 +12,9 @@ from kizuna.builds import Build, record_gate, record_stage, start_build
 from kizuna.control.lease import Lease, acquire
 from kizuna.control.store import Store, open_store
 from kizuna.flow import STEPS
-from kizuna.publishing import Publication, publish
+from kizuna.publishing import publish
 from kizuna.settings import Settings, load_settings
+from kizuna.versions import Publication
 
 TABLES = {"orders": ("order_id",), "customers": ("customer_id",)}
 

@@ -17,7 +17,8 @@ from kizuna.control.schema import lease as lease_table
 from kizuna.control.schema import link_moves, publications
 from kizuna.errors import GateFailed, LeaseHeld, PublishError
 from kizuna.flow import STEPS
-from kizuna.publishing import current, expire, publish, reconcile, rollback
+from kizuna.publishing import publish
+from kizuna.versions import current, expire, reconcile, rollback
 
 
 def shown_rows(settings: Any) -> int:

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("config_hash", sa.String(length=64), nullable=False),
         sa.Column("code_version", sa.String(length=64), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("base_version", sa.Integer(), nullable=True),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("run_id", sa.String(length=64), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -94,7 +95,7 @@ def upgrade() -> None:
 
     op.create_table(
         "incidents",
-        sa.Column("incident_id", sa.String(length=64), nullable=False),
+        sa.Column("incident_id", sa.String(length=255), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("segment_type", sa.String(length=32), nullable=False),
         sa.Column("segment", sa.String(length=128), nullable=False),
@@ -131,7 +132,7 @@ def upgrade() -> None:
         sa.Column(
             "message_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
-        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("key", sa.String(length=300), nullable=False),
         sa.Column("channel_type", sa.String(length=16), nullable=False),
         sa.Column("channel", sa.String(length=128), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -143,7 +144,7 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(), nullable=True),
         sa.Column("external_ts", sa.String(length=64), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("thread_key", sa.String(length=128), nullable=True),
+        sa.Column("thread_key", sa.String(length=300), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("channel_type", "channel", "seq", name=op.f("uq_outbox_channel_type_channel_seq")),

@@ -1,0 +1,194 @@
+"""The versions on disk and which of them readers see: the link is the truth, the control store its memory."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Update, select, update
+
+from kizuna.builds import shown_version
+from kizuna.control.lease import Lease
+from kizuna.control.schema import builds, link_moves, publications
+from kizuna.control.store import Store, utcnow
+from kizuna.errors import PublishError
+from kizuna.files import replace_link, sha256_of
+from kizuna.settings import Settings
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A version that readers can see. `folder` is the version's own folder, not the link."""
+
+    version: int
+    folder: Path
+    manifest: dict[str, Any]
+
+
+def current(settings: Settings) -> Publication | None:
+    """What readers see now, or None before the first publication."""
+    link = settings.published / "current"
+    if not link.is_symlink():
+        return None
+    folder = link.resolve()
+    if not (folder / "manifest.json").exists():
+        raise PublishError(
+            f"{link} points to {folder.name}, which is not there. `kizuna rollback --to N` shows a version that is: "
+            f"{names_of(versions_on_disk(settings))}."
+        )
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return Publication(int(manifest["version"]), folder, manifest)
+
+
+def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = None) -> Publication:
+    """Show readers an earlier version again: `to`, or the newest one older than the current.
+
+    State that crosses builds (ids, histories) lives in the published version, so it goes back with it.
+    """
+    shown = shown_version(settings)
+    kept = [n for n in versions_on_disk(settings) if n != shown]
+    if shown is None and to is None:
+        raise PublishError("Nothing is published, so there is nothing to roll back to.")
+    with store.read() as connection:
+        moves = connection.execute(select(link_moves).order_by(link_moves.c.move_id)).all()
+    rejected = {move.from_version for move in moves if move.cause == "rollback"}
+    older = [n for n in kept if shown is not None and n < shown and n not in rejected]
+    target = to if to is not None else (max(older) if older else None)
+    if target is None or target not in kept:
+        asked = f"v-{to} is not kept" if to is not None else f"there is no version before v-{shown}"
+        raise PublishError(f"{asked}; versions that can be shown: {names_of(kept)}.")
+    with store.begin() as connection:
+        lease.verify(connection)
+        replace_link(settings.published / "current", f"v-{target}")
+        connection.execute(
+            link_moves.insert().values(from_version=shown, to_version=target, cause="rollback", at=utcnow())
+        )
+    reconcile(store, settings)
+    published = current(settings)
+    assert published is not None
+    return published
+
+
+def reconcile(store: Store, settings: Settings) -> list[str]:
+    """Bring the control store in line with the link after a crash; remove what was never shown. Says what it did.
+
+    Call it only while holding the lease: a version folder that is being written looks like one left over.
+    Raises `PublishError` when versions are there but the link is not: going on would start ids and histories anew.
+    """
+    shown = current(settings)
+    if shown is None:
+        _require_no_lost_link(store, settings)
+    done: list[str] = []
+    with store.begin() as connection:
+        intended = connection.execute(
+            select(publications).where(publications.c.state == "intended").order_by(publications.c.version)
+        ).all()
+        for row in intended:
+            if shown is not None and shown.version == row.version:
+                connection.execute(
+                    update(publications)
+                    .where(publications.c.version == row.version)
+                    .values(
+                        state="published",
+                        published_at=utcnow(),
+                        manifest_sha256=sha256_of(shown.folder / "manifest.json"),
+                    )
+                )
+                connection.execute(link_moves.insert().values(to_version=row.version, cause="reconcile", at=utcnow()))
+                connection.execute(close_build(row.build_id, row.attempt))
+                done.append(f"v-{row.version} was shown before its record was written; recorded now")
+            else:
+                connection.execute(
+                    update(publications).where(publications.c.version == row.version).values(state="abandoned")
+                )
+                done.append(f"v-{row.version} was never shown; abandoned")
+        abandoned: set[int] = set(
+            connection.execute(select(publications.c.version).where(publications.c.state == "abandoned")).scalars()
+        )
+    for grave in settings.published.glob(".gone-*") if settings.published.exists() else ():
+        shutil.rmtree(grave, ignore_errors=True)
+    for version in sorted(abandoned):
+        for folder in (settings.published / f".tmp-{version}", settings.published / f"v-{version}"):
+            if folder.exists():
+                _remove(folder)
+    return done
+
+
+def expire(store: Store, settings: Settings, now: datetime | None = None) -> list[int]:
+    """Remove versions beyond retention.
+
+    The shown one, the one shown before it, and everything shown within the last `retention.hours` stay.
+    """
+    shown = shown_version(settings)
+    keep = settings.company.retention
+    moment = now or utcnow()
+    with store.read() as connection:
+        rows = connection.execute(
+            select(publications.c.version, publications.c.published_at)
+            .where(publications.c.state == "published")
+            .order_by(publications.c.version.desc())
+        ).all()
+        moves = connection.execute(select(link_moves).order_by(link_moves.c.move_id)).all()
+    left_at = {move.from_version: move.at for move in moves}
+    before = next((move.from_version for move in reversed(moves) if move.to_version == shown), None)
+    gone = []
+    for row in rows[keep.versions :]:
+        last = max(at for at in (row.published_at, left_at.get(row.version), datetime.min) if at is not None)
+        if row.version in (shown, before) or moment - last < timedelta(hours=keep.hours):
+            continue
+        with store.begin() as connection:
+            connection.execute(
+                update(publications).where(publications.c.version == row.version).values(state="expired")
+            )
+        folder = settings.published / f"v-{row.version}"
+        if folder.exists():
+            _remove(folder)
+        gone.append(row.version)
+    return gone
+
+
+def _require_no_lost_link(store: Store, settings: Settings) -> None:
+    with store.read() as connection:
+        known: set[int] = set(
+            connection.execute(select(publications.c.version).where(publications.c.state == "published")).scalars()
+        )
+    lost = sorted(known & set(versions_on_disk(settings)))
+    if lost:
+        raise PublishError(
+            f"{settings.published / 'current'} is gone although {names_of(lost)} is published. "
+            f"`kizuna rollback --to {lost[-1]}` shows it again; to start over on purpose, move {settings.published} "
+            "away."
+        )
+
+
+def close_build(build_id: str, attempt: int) -> Update:
+    return (
+        update(builds)
+        .where(builds.c.build_id == build_id, builds.c.attempt == attempt)
+        .values(status="published", error=None, ended_at=utcnow())
+    )
+
+
+def names_of(versions: Sequence[int]) -> str:
+    return ", ".join(f"v-{number}" for number in versions) or "none"
+
+
+def versions_on_disk(settings: Settings) -> list[int]:
+    if not settings.published.exists():
+        return []
+    names = (re.fullmatch(r"v-(\d+)", path.name) for path in settings.published.iterdir())
+    return sorted(int(match.group(1)) for match in names if match)
+
+
+def _remove(folder: Path) -> None:
+    """Take a version out of sight in one step, then delete it: a kill half-way leaves no folder that looks whole."""
+    grave = folder.with_name(f".gone-{folder.name}")
+    shutil.rmtree(grave, ignore_errors=True)
+    folder.rename(grave)
+    shutil.rmtree(grave)
