@@ -163,6 +163,8 @@ def _describe(built: Sequence[tuple[str, str, str]], db: str) -> dict[str, Any]:
             rows = connection.execute(f'SELECT count(*) FROM "{schema}"."{alias}"').fetchall()[0][0]
             columns = connection.execute(f'DESCRIBE "{schema}"."{alias}"').fetchall()
             tables[unique_id] = {"rows": rows, "columns": [(name, kind) for name, kind, *_ in columns]}
+        # dbt leaves its connection open to the end of the process; the next reader should find one whole file.
+        connection.execute("CHECKPOINT")
     return tables
 
 
