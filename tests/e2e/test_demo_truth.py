@@ -1,0 +1,342 @@
+"""What the demo company publishes is what was planted, exactly: people, money, loyalty, retention, support, one spike.
+
+The truth names components of records that share identifiers; a published number of a component is looked up through
+the build's map of records to customers, which is first shown to be the same partition.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
+from typing import Any
+
+import duckdb
+import pytest
+
+from kizuna.pseudonym import pseudonym
+
+DAYS = {1: "2026-06-29", 2: "2026-06-30"}
+MINUTE = Decimal(60)
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Day:
+    """One published day beside its truth."""
+
+    demo: Any
+    number: int
+
+    @property
+    def as_of(self) -> str:
+        return DAYS[self.number]
+
+    def truth(self, name: str) -> list[dict[str, str]]:
+        """Rows of a truth file that speak of this day, or of records delivered by it."""
+        return [
+            row
+            for row in self.demo.truth(name)
+            if row.get("as_of", self.as_of) == self.as_of and int(row.get("delivery", 0)) <= self.number
+        ]
+
+    def published(self, query: str) -> list[tuple[Any, ...]]:
+        return self.demo.published(query, self.number)
+
+    def build(self, query: str) -> list[tuple[Any, ...]]:
+        return self.demo.build(query, self.number)
+
+    @cached_property
+    def component(self) -> dict[tuple[str, str], str]:
+        """Record -> component, for records that belong to a customer."""
+        rows = self.truth("who_is_who")
+        return {
+            (row["source"], row["record_key"]): row[f"component_day{self.number}"]
+            for row in rows
+            if row[f"component_day{self.number}"]
+        }
+
+    @cached_property
+    def customer(self) -> dict[str, str]:
+        """Component -> customer id, for components that became exactly one customer."""
+        found = defaultdict(set)
+        for source, key, customer in self.build("SELECT source, record_key, customer_id FROM identity.customer_map"):
+            found[self.component.get((source, key), "")].add(customer)
+        return {component: min(customers) for component, customers in found.items() if len(customers) == 1}
+
+
+@pytest.fixture(scope="module", params=DAYS, ids=["day 1", "day 2"])
+def day(demo: Any, request: pytest.FixtureRequest) -> Day:
+    return Day(demo, request.param)
+
+
+def differences(expected: Mapping[Any, Any], found: Mapping[Any, Any]) -> list[str]:
+    """The first few keys on which two answers differ; a failing comparison of thousands stays readable."""
+    keys = sorted(expected.keys() | found.keys(), key=repr)
+    wrong = [key for key in keys if expected.get(key, "absent") != found.get(key, "absent")]
+    shown = [f"{key}: planted {expected.get(key, 'absent')}, found {found.get(key, 'absent')}" for key in wrong[:8]]
+    return [f"{len(wrong)} of {len(keys)} differ", *shown] if wrong else []
+
+
+def test_each_day_is_one_version(demo: Any) -> None:
+    assert demo.versions() == [1, 2]
+    assert {number: demo.manifest(number)["as_of"] for number in DAYS} == DAYS
+    assert demo.manifest()["version"] == 2
+
+
+def test_customers_and_visitors_are_as_many_as_planted(day: Day) -> None:
+    planted = day.demo.truth_json("truth")["days"][day.as_of]
+    counts = dict(day.published("SELECT is_known, count(*) FROM marts.customer_360 GROUP BY is_known"))
+    assert counts == {True: planted["known_customers"], False: planted["anonymous_customers"]}
+    known = {row["component"]: row["known"] == "1" for row in day.truth("components")}
+    found = dict(day.published("SELECT customer_id, is_known FROM marts.customer_360"))
+    assert differences({day.customer.get(label): is_known for label, is_known in known.items()}, found) == []
+
+
+def test_records_form_exactly_the_planted_groups(day: Day) -> None:
+    mapped = {
+        (source, key): customer
+        for source, key, customer in day.build("SELECT source, record_key, customer_id FROM identity.customer_map")
+    }
+    assert mapped.keys() == day.component.keys()
+    pairs = {(day.component[record], customer) for record, customer in mapped.items()}
+    assert len(pairs) == len({component for component, _ in pairs}) == len({customer for _, customer in pairs})
+    nobody = {(row["source"], row["record_key"]): row["reason"] for row in day.truth("who_is_who") if row["reason"]}
+    unmapped = {(source, key): why for source, key, why in day.build("SELECT * FROM identity.unmapped")}
+    assert differences(nobody, unmapped) == []
+
+
+def test_published_identifiers_lead_to_the_planted_groups(day: Day) -> None:
+    """The same partition once more, from what is published alone and the pseudonyms of planted addresses."""
+    published = defaultdict(set)
+    for customer, kind, hashed in day.published(
+        "SELECT customer_id, identifier_type, identifier_hash FROM marts.customer_identifiers"
+    ):
+        published[kind, hashed].add(customer)
+    looked_up = 0
+    wrong = []
+    for row in day.truth("identifiers"):
+        component = day.component.get((row["source"], row["record_key"]))
+        kind = row["identifier_type"]
+        if component is None or row["usable"] == "0" or kind not in {"email", "phone", "user_id"}:
+            continue
+        looked_up += 1
+        hashed = pseudonym(day.demo.key, kind, row["value"])
+        if published[kind, hashed] != {day.customer.get(component)}:
+            wrong.append((row["source"], row["record_key"], kind))
+    assert wrong[:8] == []
+    assert looked_up > 10_000
+
+
+def test_lifetime_value_is_right_to_the_yen(day: Day) -> None:
+    planted = {
+        day.customer[row["component"]]: tuple(int(row[name]) for name in ("orders", "gross", "refunded", "net"))
+        for row in day.truth("ltv")
+    }
+    rows = day.published("SELECT customer_id, orders, gross, refunds, net FROM marts.ltv_by_customer")
+    found = {customer: tuple(map(int, values)) for customer, *values in rows}
+    assert all(value == int(value) for _, *values in rows for value in values)
+    buyers = {customer: values for customer, values in found.items() if any(values)}
+    assert differences(planted, buyers) == []
+    truth = day.demo.truth_json("truth")["days"][day.as_of]
+    assert sum(net for *_, net in found.values()) == truth["net_ltv_yen"]
+    assert len(buyers) == truth["customers_with_orders"]
+    assert {currency for (currency,) in day.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"JPY"}
+
+
+def test_the_same_money_stands_in_every_mart(day: Day) -> None:
+    total = day.demo.truth_json("truth")["days"][day.as_of]["net_ltv_yen"]
+    for query in (
+        "SELECT sum(net_revenue) FROM marts.customer_360",
+        "SELECT sum(net) FROM marts.ltv_by_cohort",
+        "SELECT sum(net) FROM marts.retention_cohorts WHERE definition = 'first_order_month'",
+    ):
+        assert day.published(query) == [(Decimal(total),)], query
+
+
+def test_nps_counts_are_exact(day: Day) -> None:
+    planted = {
+        (row["month"], "overall" if row["segment_type"] == "all" else row["segment_type"], row["segment"]): tuple(
+            int(row[name]) for name in ("promoters", "passives", "detractors")
+        )
+        for row in day.truth("nps")
+    }
+    found = {
+        (month, segment_type, segment): (promoters, passives, detractors)
+        for month, segment_type, segment, promoters, passives, detractors in day.published(
+            "SELECT strftime(period, '%Y-%m'), segment_type, segment, promoters, passives, detractors "
+            "FROM marts.nps_by_period WHERE period_type = 'month' AND kind = 'nps'"
+        )
+    }
+    assert differences(planted, found) == []
+    for values, nps in day.published(
+        "SELECT [promoters, passives, detractors], nps FROM marts.nps_by_period WHERE kind = 'nps'"
+    ):
+        assert nps == pytest.approx(100 * (values[0] - values[2]) / sum(values), abs=1e-6)
+
+
+def test_retention_cohorts_are_exact(day: Day) -> None:
+    planted = {
+        (row["cohort_month"], int(row["months_since"])): (int(row["customers"]), int(row["cohort_size"]))
+        for row in day.truth("cohorts")
+    }
+    rows = day.published(
+        "SELECT strftime(cohort_month, '%Y-%m'), period_number, returned, cohort_size, returned_unbounded "
+        "FROM marts.retention_cohorts WHERE definition = 'first_order_month'"
+    )
+    found = {(cohort, number): (returned, size) for cohort, number, returned, size, _ in rows}
+    # The truth lists months in which somebody came back; the mart also says when nobody did.
+    silent = {key: (0, found[key][1]) for key in found.keys() - planted.keys() if found[key][0] == 0}
+    assert differences(planted | silent, found) == []
+    sizes = {cohort: size for (cohort, _), (_, size) in planted.items()}
+    assert all(size == sizes[cohort] for (cohort, _), (_, size) in silent.items())
+
+
+def test_first_responses_are_exact_per_interaction(day: Day) -> None:
+    planted: dict[str, tuple[Any, ...]] = {}
+    for row in day.truth("interactions"):
+        seconds = row["first_response_seconds"] or (
+            int(row["first_response_minutes"]) * 60 if row["first_response_minutes"] else None
+        )
+        minutes = None if seconds is None else (int(seconds) / MINUTE).quantize(CENT, ROUND_HALF_UP)
+        customer = day.customer[row["component"]] if row["component"] else None
+        opened = datetime.fromisoformat(row["opened_at"])
+        csat = {"good": 5, "bad": 1, "": None}[row["rating"]]
+        planted[f"{row['source']}:{row['interaction']}"] = (customer, opened, minutes, csat)
+    found = {
+        interaction: tuple(values)
+        for interaction, *values in day.published(
+            "SELECT interaction_id, customer_id, opened_at, first_response_minutes, csat "
+            "FROM marts.support_interactions WHERE source IN ('zendesk', 'amazon_connect')"
+        )
+    }
+    assert differences(planted, found) == []
+    assert sum(minutes is not None for _, _, minutes, _ in planted.values()) > 2000
+
+
+def test_abandoned_calls_are_the_planted_ones(day: Day) -> None:
+    planted = {
+        f"amazon_connect:{row['interaction']}": row["status"] == "abandoned"
+        for row in day.truth("interactions")
+        if row["source"] == "amazon_connect"
+    }
+    found = dict(
+        day.published(
+            "SELECT interaction_id, abandoned FROM marts.support_interactions WHERE source = 'amazon_connect'"
+        )
+    )
+    assert differences(planted, found) == []
+
+
+def test_sessions_on_shared_devices_go_to_who_was_logged_in(demo: Any) -> None:
+    day = Day(demo, 2)
+    planted = {
+        (row["user_pseudo_id"], row["ga_session_id"]): (
+            day.customer[row["attributed_component"]] if row["attributed_component"] else None,
+            row["attribution"],
+        )
+        for row in demo.truth("shared_device_sessions")
+    }
+    shared = {device for device, _ in planted}
+    found = {
+        (device, session): (customer, attribution)
+        for device, session, customer, attribution in day.build(
+            "SELECT DISTINCT e.device_id, e.ga_session_id, s.customer_id, s.attribution "
+            "FROM staging.stg_ga4__events e JOIN core.fct_sessions s ON s.session_id = 'ga4:' || e.session_key"
+        )
+        if device in shared
+    }
+    assert differences(planted, found) == []
+    assert {attribution for _, attribution in planted.values()} == {"login", "slice_before", "slice_next", "anonymous"}
+
+
+def test_no_web_event_is_lost_on_the_way_to_sessions(day: Day) -> None:
+    planted = next(row for row in day.demo.truth("web") if int(row["day"]) == day.number)
+    counted = day.build("SELECT count(*), sum(events) FROM core.fct_sessions")
+    assert counted == [(int(planted["sessions"]), int(planted["events"]))]
+
+
+def test_exactly_the_planted_spike_and_no_other(day: Day) -> None:
+    spike = day.demo.truth_json("spike")
+    planted = [(spike["segment_type"], spike["segment"], spike["day"])] if day.number == 2 else []
+    found = day.published(
+        "SELECT segment_type, segment, CAST(day AS VARCHAR) FROM marts.churn_risk_daily "
+        "WHERE is_spike OR status IN ('spike', 'level_shift')"
+    )
+    assert found == planted
+    days = day.published("SELECT count(DISTINCT day) FROM marts.churn_risk_daily WHERE status = 'calm'")
+    assert days[0][0] >= 30, "too few judged days for calm to mean anything"
+
+
+def test_the_people_who_were_hit_are_at_high_risk_and_live_in_the_region(demo: Any) -> None:
+    day, spike = Day(demo, 2), demo.truth_json("spike")
+    found = {
+        customer: (region, band)
+        for customer, region, band in day.published("SELECT customer_id, region, band FROM marts.churn_risk")
+    }
+    hit = [found[day.customer[component]] for component in spike["affected_components"]]
+    assert {region for region, _ in hit} == {spike["segment"]}
+    assert sum(band == "high" for _, band in hit) / len(hit) > 0.9
+
+
+def test_one_message_after_day_two_and_none_after_day_one(demo: Any) -> None:
+    spike = demo.truth_json("spike")
+    messages = demo.control("SELECT key, channel, state, created_at FROM outbox")
+    assert [tuple(message[:3]) for message in messages] == [
+        (f"churn:region:{spike['segment']}:{spike['day']}:open", "#cx-alerts", "preview")
+    ]
+    published = demo.control("SELECT published_at FROM publications WHERE version = 2")[0][0]
+    assert messages[0][3] > published
+    pages = sorted(path.name for path in (demo.path / "previews").iterdir())
+    assert len(pages) == 2
+    assert pages[1] == "index.html"
+    page = (demo.path / "previews" / pages[0]).read_text(encoding="utf-8")
+    figures = "SELECT at_risk, scored FROM marts.churn_risk_daily WHERE is_spike"
+    assert [f"{at_risk}人 / {scored}人" in page for at_risk, scored in demo.published(figures)] == [True]
+    assert spike["segment"] in page
+
+
+def test_quarantine_holds_exactly_the_planted_bad_rows(demo: Any) -> None:
+    planted = {
+        (row["file"], int(row["line"])): (row["code"], _letters(row["column"]), row["raw"].rstrip())
+        for row in demo.truth("malformed")
+    }
+    rows = duckdb.sql(
+        f"SELECT file, line, code, \"column\", raw FROM read_parquet('{demo.path}/quarantine/*/*/*.parquet')"
+    ).fetchall()
+    found = {(file, line): (code, _letters(column), raw.rstrip()) for file, line, code, column, raw in rows}
+    assert len(rows) == len(found)
+    assert differences(planted, found) == []
+
+
+def test_every_file_is_accounted_for_row_by_row(demo: Any) -> None:
+    planted = {}
+    for row in demo.truth("files"):
+        rows, bad, again = int(row["rows"]), int(row["malformed"]), int(row["duplicates"])
+        if row["contract"] == "0":
+            planted[row["file"]] = ("unmatched", 0, 0, 0, 0)
+        elif row["same_content_as"]:
+            planted[row["file"]] = ("duplicate", 0, 0, 0, 0)
+        else:
+            planted[row["file"]] = ("accepted", rows, rows - bad - again, bad, again)
+    found = {
+        path: tuple(values)
+        for path, *values in demo.control("SELECT path, status, rows_in, accepted, quarantined, duplicates FROM files")
+    }
+    assert differences(planted, found) == []
+    originals = dict(demo.control("SELECT f.path, o.path FROM files f JOIN files o ON f.duplicate_of = o.file_id"))
+    assert originals == {row["file"]: row["same_content_as"] for row in demo.truth("files") if row["same_content_as"]}
+
+
+def test_the_file_nobody_has_a_contract_for_is_named(demo: Any) -> None:
+    unknown = [row["file"] for row in demo.truth("files") if row["contract"] == "0"]
+    assert len(unknown) == 1
+    assert f"no contract: landing/{unknown[0]}" in demo.ran.output
+
+
+def _letters(name: str | None) -> str:
+    """Vendors' headers and the contracts' column names agree in their letters and digits."""
+    return "".join(filter(str.isalnum, name or "")).lower()

@@ -1,0 +1,195 @@
+"""A company of one's own: made by `kizuna init`, fed with what it has, run without anything to delete or to code."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingestion.demo import deliver_day2, generate
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "docs" / "examples" / "contracts"
+SECRET = {"KIZUNA_PSEUDONYM_KEY": "own-company-" + "k" * 40}
+
+
+@pytest.fixture(scope="module")
+def make_company(cli: Any, tmp_path_factory: pytest.TempPathFactory, open_home: Any) -> Any:
+    """`kizuna init` in a fresh folder; `run` builds it as of a day."""
+
+    def make(name: str, *options: str) -> Any:
+        home = tmp_path_factory.mktemp(name) / "home"
+        cli("init", home, "--name", name, *options)
+        return open_home(home)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
+    """Orders of CDNOW and tickets of a help desk, joined by the two example contracts and nothing else."""
+    company = make_company("records", "--timezone", "America/New_York", "--currency", "USD", "--country", "US")
+    for contract in EXAMPLES.glob("*.yml"):
+        shutil.copy(contract, company.path / "contracts")
+    for source, file in {
+        "cdnow": test_data / "cdnow" / "CDNOW_sample.txt",
+        "support_desk": test_data / "support_tickets" / "customer_support_tickets.csv",
+    }.items():
+        folder = company.path / "landing" / source
+        folder.mkdir()
+        shutil.copy(file, folder)
+    return company, cli("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
+
+
+@pytest.fixture(scope="module")
+def purchases(test_data: Path) -> dict[str, list[Decimal]]:
+    """CDNOW's file read by hand: amounts by customer."""
+    found: dict[str, list[Decimal]] = defaultdict(list)
+    for line in (test_data / "cdnow" / "CDNOW_sample.txt").read_text().splitlines():
+        customer, _, _, _, dollars = line.split()
+        found[customer].append(Decimal(dollars))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tickets(test_data: Path) -> list[dict[str, str]]:
+    """The help desk's file read by hand."""
+    path = test_data / "support_tickets" / "customer_support_tickets.csv"
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_cdnow_customers_and_money_equal_the_file(mapped: Any, purchases: dict[str, list[Decimal]]) -> None:
+    company, _ = mapped
+    buyers = company.published("SELECT count(*), sum(orders), sum(net) FROM marts.ltv_by_customer WHERE orders > 0")
+    amounts = [amount for one in purchases.values() for amount in one]
+    assert buyers == [(2357, len(amounts), sum(amounts))] == [(len(purchases), 6919, sum(amounts))]
+
+
+def test_cdnow_is_right_customer_by_customer(mapped: Any, purchases: dict[str, list[Decimal]]) -> None:
+    company, _ = mapped
+    by_key = dict(
+        company.build("SELECT record_key, customer_id FROM identity.customer_map WHERE source LIKE 'mapped.cdnow%'")
+    )
+    found = {
+        customer: (orders, net, first)
+        for customer, orders, net, first in company.published(
+            "SELECT customer_id, orders, net, first_order_on FROM marts.ltv_by_customer WHERE orders > 0"
+        )
+    }
+    assert {by_key[key] for key in purchases} == found.keys()
+    wrong = [key for key, amounts in purchases.items() if found[by_key[key]][:2] != (len(amounts), sum(amounts))]
+    assert wrong == []
+    assert min(first for _, _, first in found.values()) == date(1997, 1, 1)
+
+
+def test_tickets_and_their_satisfaction_equal_the_file(mapped: Any, tickets: list[dict[str, str]]) -> None:
+    company, _ = mapped
+    scores = [int(float(row["Customer Satisfaction Rating"])) for row in tickets if row["Customer Satisfaction Rating"]]
+    found = company.published("SELECT count(*), count(csat), sum(csat) FROM marts.support_interactions")
+    assert found == [(8469, len(scores), sum(scores))] == [(len(tickets), 2769, sum(scores))]
+    ((average,),) = company.published("SELECT avg(csat) FROM marts.support_interactions")
+    assert average == pytest.approx(sum(scores) / len(scores))
+
+
+def test_contradictory_times_are_flagged_and_never_averaged(mapped: Any, tickets: list[dict[str, str]]) -> None:
+    company, _ = mapped
+    contradictory = {
+        row["Ticket ID"]
+        for row in tickets
+        if row["Time to Resolution"] and row["Time to Resolution"] < row["First Response Time"]
+    }
+    flagged = company.published(
+        "SELECT interaction_id, first_response_minutes, resolution_minutes, is_fcr FROM marts.support_interactions "
+        "WHERE has_time_conflict"
+    )
+    assert len(flagged) == len(contradictory) == 1365
+    assert {interaction.rsplit(":", 1)[1] for interaction, *_ in flagged} == contradictory
+    assert {(response, resolution, fcr) for _, response, resolution, fcr in flagged} == {(None, None, None)}
+
+
+def test_only_the_company_s_own_sources_are_in_its_marts(mapped: Any) -> None:
+    company, ran = mapped
+    sources = company.published("SELECT source, rows_in, accepted FROM marts.data_state ORDER BY source")
+    assert sources == [("cdnow", 6919, 6919), ("support_desk", 8469, 8469)]
+    assert {row[0] for row in company.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"USD"}
+    assert "cdnow" in ran.output
+
+
+def test_an_empty_company_runs_and_publishes_empty_marts(make_company: Any, cli: Any) -> None:
+    company = make_company("nobody", "--locale", "ja", "--timezone", "Asia/Tokyo", "--currency", "JPY")
+    cli("run", "--home", company.path, "--as-of", "2026-06-30", env=SECRET)
+    rows = {table: entry["rows"] for table, entry in company.manifest()["tables"].items()}
+    #: These describe the platform, not customers: definitions of KPIs, and counts that are all zero.
+    assert {table for table, count in rows.items() if count} <= {"kpi_definitions", "identity_audit", "kpi_daily"}
+    assert company.published("SELECT count(*) FROM marts.identity_audit WHERE value <> 0") == [(0,)]
+    assert company.published("SELECT count(*) FROM marts.kpi_daily WHERE value <> 0 OR numerator <> 0") == [(0,)]
+    assert company.control("SELECT count(*) FROM outbox") == [(0,)]
+    assert (company.path / "published" / "current" / "scorecard.html").stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def shop_only(make_company: Any, cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Shopify's files of a small company and the rates its dollars need; and one file that nobody announced."""
+    planted = tmp_path_factory.mktemp("planted")
+    generate(planted, people=60, seed=7, days=240, end=date(2026, 6, 30))
+    deliver_day2(planted)
+    company = make_company("shop", "--timezone", "Asia/Tokyo", "--currency", "JPY")
+    for source in ("shopify", "reference"):
+        shutil.copytree(planted / "landing" / source, company.path / "landing" / source, dirs_exist_ok=True)
+    (company.path / "landing" / "till").mkdir()
+    (company.path / "landing" / "till" / "receipts.csv").write_text("day,amount\n2026-06-30,100\n")
+    ran = cli("run", "--home", company.path, "--as-of", "2026-06-30", env=SECRET)
+    with (planted / "truth" / "orders.csv").open(encoding="utf-8", newline="") as handle:
+        orders = [row for row in csv.DictReader(handle) if row["test"] == row["cancelled_day2"] == "0"]
+    return company, ran, orders
+
+
+def test_a_company_with_shopify_only_has_its_orders_and_nothing_else(shop_only: Any) -> None:
+    company, _, orders = shop_only
+    yen = [row for row in orders if row["currency"] == "JPY"]
+    counted = company.published("SELECT sum(orders) FROM marts.ltv_by_customer")
+    assert counted == [(len(orders),)]
+    by_currency = company.build(
+        "SELECT count(*), sum(gross_amount), sum(refunded_amount) FROM core.fct_orders "
+        "WHERE is_counted AND currency = 'JPY'"
+    )
+    assert by_currency == [
+        (len(yen), sum(int(row["total"]) for row in yen), sum(int(row["refunded_day2"]) for row in yen))
+    ]
+    gross = company.published("SELECT sum(gross) FROM marts.ltv_by_customer")
+    assert gross == [(sum(int(row["total_yen"]) for row in orders),)]
+    for table in ("support_interactions", "support_weekly", "survey_responses", "nps_by_period"):
+        assert company.published(f"SELECT count(*) FROM marts.{table}") == [(0,)], table
+
+
+def test_a_file_without_a_contract_is_listed_with_what_to_do(shop_only: Any, cli: Any) -> None:
+    company, ran, _ = shop_only
+    assert "no contract: landing/till/receipts.csv: there is no contract for source 'till'" in ran.output
+    assert company.control("SELECT path FROM files WHERE status = 'unmatched'") == [("till/receipts.csv",)]
+    status = cli("status", "--home", company.path, env=SECRET)
+    assert [line.split()[1] for line in status.output.splitlines() if "│ till" in line] == ["till"]
+
+
+def test_a_missing_key_is_named(shop_only: Any, cli: Any) -> None:
+    company, _, _ = shop_only
+    ran = cli("run", "--home", company.path, code=2)
+    assert "KIZUNA_PSEUDONYM_KEY is not set" in ran.output
+
+
+def test_a_bad_setting_names_file_key_value_and_what_is_allowed(shop_only: Any, cli: Any) -> None:
+    company, _, _ = shop_only
+    config = company.path / "kizuna.yaml"
+    good = config.read_text(encoding="utf-8")
+    config.write_text(good.replace("Asia/Tokyo", "Mars/Base"), encoding="utf-8")
+    try:
+        ran = cli("run", "--home", company.path, env=SECRET, code=2)
+    finally:
+        config.write_text(good, encoding="utf-8")
+    assert all(word in ran.output for word in (str(config), "timezone", "'Mars/Base'", "IANA name"))

@@ -1,0 +1,200 @@
+"""dbt in a child of the fork server: it dies with its parent, and Dagster hears of every table and every test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from kizuna.builds import PROJECT_ROOT
+from orchestration.manifest import manifest
+
+#: A query that would take hours, in DuckDB's own threads: nothing in the child's Python runs any more.
+PARENT = """
+import sys
+from pathlib import Path
+from orchestration.dbt_child import DbtChild
+from orchestration.manifest import DBT_PROJECT, packed_manifest
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    query = "select sum(hash(a.range + b.range)) as busy from range(10000000) a, range(10000000) b"
+    args = ["show", "--inline", query, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    args += ["--target-path", str(folder), "--log-level-file", "none", "--no-write-json"]
+    env = {"KIZUNA_BUILD_DB": str(folder / "build.duckdb")}
+    child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest())
+    print(child.pid, flush=True)
+    for line in child.stdout:
+        pass
+"""
+
+
+def children_of(pid: int) -> set[int]:
+    """Living descendants of a process, by what the system says of each process's parent."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if state != "Z":
+                parents[int(entry.name)] = int(parent)
+    found: set[int] = set()
+    todo = [pid]
+    while todo:
+        current = todo.pop()
+        new = {child for child, parent in parents.items() if parent == current} - found
+        found |= new
+        todo += new
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
+def test_a_killed_run_takes_its_dbt_child_along(tmp_path: Path, defs: Any) -> None:
+    """Else the child of a killed build would go on writing, and hold the file that the next attempt needs."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    family = children_of(parent.pid)
+    try:
+        assert child in family
+        deadline = time.monotonic() + 60
+        while cpu_seconds(child) < 4 and time.monotonic() < deadline:
+            assert alive(child), "the query ended by itself; nothing would be shown by its end"
+            time.sleep(0.1)
+        parent.send_signal(signal.SIGKILL)
+        parent.wait(10)
+        deadline = time.monotonic() + 5
+        while any(map(alive, family)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not alive(child), "dbt goes on without its run"
+        assert not [pid for pid in family if alive(pid)], "the fork server stays behind"
+    finally:
+        for pid in (parent.pid, *family):
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        parent.stdout.close()
+        parent.wait(10)
+
+
+def dbt_tests() -> dict[str, str]:
+    """Every data test of the project: unique id -> name."""
+    return {
+        node["unique_id"]: node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "test"
+    }
+
+
+def test_every_dbt_test_gives_exactly_one_result(built: Any) -> None:
+    """A test pulled into the wrong stage, or into none, shows as a missing or a second result."""
+    reported = Counter(check.split(":", 1)[1] for check, _ in built.run.evaluations)
+    results = Counter({name: count for name, count in reported.items() if not name.startswith("gate_")})
+    assert results == Counter(dbt_tests().values())
+    assert max(results.values()) == 1
+
+
+def test_every_table_is_reported_with_its_rows_and_columns(built: Any) -> None:
+    """Counted again here, in the build's own file."""
+    build = built.line.build(built.run.tags)
+    models = {
+        f"{node['schema']}/{node['alias']}": (node["schema"], node["alias"])
+        for node in manifest()["nodes"].values()
+        if node["resource_type"] == "model"
+    }
+    assert set(models) <= set(built.run.materializations)
+    with duckdb.connect(str(build.db), read_only=True) as db:
+        for asset, (schema, table) in models.items():
+            metadata = built.run.materializations[asset]
+            rows = db.execute(f'SELECT count(*) FROM "{schema}"."{table}"').fetchall()[0][0]
+            assert metadata["dagster/row_count"].value == rows, asset
+            columns = [(c.name, c.type) for c in metadata["dagster/column_schema"].schema.columns]
+            assert columns == [
+                (name, kind) for name, kind, *_ in db.execute(f'DESCRIBE "{schema}"."{table}"').fetchall()
+            ], asset
+    assert built.run.materializations["core/fct_orders"]["dagster/row_count"].value > 100
+
+
+def test_python_stages_report_their_rows_too(built: Any) -> None:
+    build = built.line.build(built.run.tags)
+    with duckdb.connect(str(build.db), read_only=True) as db:
+        for asset, metadata in built.run.materializations.items():
+            schema, *name = asset.split("/")
+            if schema not in {"raw", "state", "scores"}:
+                continue
+            if asset == "scores/gate_verdicts":
+                # An asset of the stage that writes it, a relation of the schema that dbt reads it from.
+                schema = "raw"
+            rows = db.execute(f'SELECT count(*) FROM "{schema}"."{"__".join(name)}"').fetchall()[0][0]
+            assert metadata["dagster/row_count"].value == rows, asset
+
+
+def test_a_failing_dbt_test_fails_its_check_and_its_stage(line: Any, ready: Any, defs: Any) -> None:
+    """An order without an exchange rate: the check says so, the stage is not done, nothing of it may be built on."""
+    build = line.build(ready.tags)
+    line.change(
+        build,
+        "UPDATE staging.stg_shopify__orders SET currency = 'CHF' "
+        "WHERE order_name = (SELECT min(order_name) FROM staging.stg_shopify__orders)",
+    )
+    graph = defs.resolve_asset_graph()
+    core = {key.to_user_string() for key in graph.get_all_asset_keys() if key.path[0] == "core"}
+    checks = {
+        f"{key.asset_key.to_user_string()}:{key.name}"
+        for key in graph.asset_check_keys
+        if key.asset_key.path[0] in {"core", "scores"} and not key.name.startswith("gate_")
+    }
+    scores = {key.to_user_string() for key in graph.get_all_asset_keys() if key.path[0] == "scores"}
+    before = line.published()
+
+    run = line.run(assets=core | scores, checks=checks, tags=ready.tags)
+
+    assert run.failed_steps == run.started_steps == ["dbt_core"]
+    failed = {check for check, passed in run.evaluations if not passed}
+    assert "core/fct_orders:assert_every_counted_order_has_a_rate" in failed
+    assert "assert_every_counted_order_has_a_rate" in run.errors[0]
+    # What was written is reported: the graph must not show an older time than the table has.
+    assert "core/dim_customers" in run.materialized
+    assert run.materializations["core/fct_orders"]["dagster/row_count"].value > 100
+    assert not run.materialized & scores
+    # The stage is begun and not done: neither its gate nor publishing goes on from here.
+    for launch in (
+        {"assets": set(), "checks": {f"{c}:gate_{c.split('/')[1]}" for c in gate_assets("core")}},
+        {"assets": {"published/version"}, "checks": set()},
+    ):
+        alone = line.run(**launch, tags=ready.tags)
+        assert not alone.success
+        assert "stage core" in alone.errors[0], alone.errors
+    assert line.published() == before
+
+
+def gate_assets(gate: str) -> set[str]:
+    from expectations.registry import specs
+
+    return {"/".join(row.asset_key) for row in specs(gate)}  # type: ignore[arg-type]

@@ -1,0 +1,87 @@
+"""One line, two ways in: the shell and Dagster build the same; and what needs no Dagster does not load it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kizuna.builds import PROJECT_ROOT
+
+KIZUNA = Path(sys.executable).with_name("kizuna")
+#: Parts of what is slow to import, and of what only a run needs.
+ORCHESTRATION = {"dagster", "dagster_dbt", "dbt", "great_expectations"}
+HEAVY = ORCHESTRATION | {"altair", "duckdb", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sqlalchemy"}
+
+
+def kizuna(*arguments: str, imports: bool = False) -> tuple[subprocess.CompletedProcess[str], set[str]]:
+    """Run the installed command in a process of its own; also the top-level packages it imported."""
+    command = [sys.executable, *(["-X", "importtime"] if imports else []), str(KIZUNA), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "COLUMNS": "120"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    names = [line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return done, {name.split(".")[0] for name in names}
+
+
+def test_shell_and_dagster_build_the_same(landed: Path, built: Any, copy_of: Callable[[Path], Any]) -> None:
+    """`built` is the job with run config, in this process; this is `kizuna run` in another, with another hash seed."""
+    line = copy_of(landed)
+    done, _ = kizuna("run", "--home", str(line.home), "--as-of", "2026-06-29")
+    assert done.returncode == 0, done.stdout + done.stderr
+    of_shell, of_job = (
+        json.loads((home / "published" / "current" / "manifest.json").read_text(encoding="utf-8"))
+        for home in (line.home, built.line.home)
+    )
+    for key in ("build_id", "as_of", "config_hash", "code_version", "inputs"):
+        assert of_shell[key] == of_job[key], key
+    assert of_shell["build_id"] == built.run.tags["kizuna/build_id"]
+    # data_state says when files were loaded, which is not the same moment.
+    differing = {name for name, table in of_shell["tables"].items() if table != of_job["tables"][name]}
+    assert differing <= {"data_state"}
+    assert len(of_shell["tables"]) >= 15 and sum(table["rows"] for table in of_shell["tables"].values()) > 1000
+    assert {(v["gate"], v["relation"], v["outcome"]) for v in of_shell["verdicts"]} == {
+        (v["gate"], v["relation"], v["outcome"]) for v in of_job["verdicts"]
+    }
+
+    again, _ = kizuna("run", "--home", str(line.home), "--as-of", "2026-06-29")
+    assert again.returncode == 0
+    assert "Nothing new" in again.stdout
+    assert again.stderr == "", "a run with nothing to do has nothing to complain about"
+    assert (line.home / "published" / "current").readlink() == Path("v-1")
+
+
+def test_a_run_that_a_gate_stops_ends_with_the_code_of_a_gate(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For cron and scripts: 4, one clear paragraph, and the version that readers still see."""
+    from kizuna.cli.running import _failure
+    from kizuna.errors import GateFailed
+    from orchestration.launch import RunOutcome
+
+    outcome = RunOutcome("r", False, False, "b", None, ("gate_core",), "core.fct_orders: failed")
+    error = _failure(outcome)
+    assert isinstance(error, GateFailed) and error.exit_code == 4
+    assert "gate: core" in str(error) and "Readers still see" in str(error)
+
+
+def test_ingest_loads_files_without_dagster(landed: Path, copy_of: Callable[[Path], Any]) -> None:
+    """A company may load by cron and build later; and start-up would cost more than the loading."""
+    line = copy_of(landed)
+    done, imported = kizuna("ingest", "--home", str(line.home), imports=True)
+    assert done.returncode == 0, done.stdout
+    assert "rows in =" in done.stdout
+    assert {"duckdb", "sqlalchemy", "ingestion"} <= imported, "the list of imports is not what it should be"
+    assert imported & (ORCHESTRATION | {"orchestration"}) == set()
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("ingest", "--help"), ("run", "--help"), ("path", "--help")])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    done, imported = kizuna(*arguments, imports=True)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    assert {"typer", "kizuna"} <= imported
+    assert imported & (HEAVY | {"orchestration", "ingestion", "expectations", "analytics"}) == set()
