@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TextIO
 
 from kizuna.files import make_private
 from kizuna.redact import without_values
@@ -76,6 +78,7 @@ def run_daily(
         with (
             (logs / f"{run_id}.log").open("w", encoding="utf-8") as log,
             contextlib.redirect_stdout(log),
+            _skipped_steps_told_to(log),
             dg.DagsterInstance.get() as instance,
         ):
             store = open_store(settings)
@@ -120,6 +123,17 @@ def _tell_data_team(settings: Settings, run_id: str, build_id: str | None, steps
     store = open_store(settings)
     report_run_failure(store, settings, run_id=run_id, build_id=build_id, steps=steps)
     send_pending(store, settings)
+
+
+@contextlib.contextmanager
+def _skipped_steps_told_to(log: TextIO) -> Iterator[None]:
+    """With nothing new every step is skipped, and Dagster warns on standard error of each check that has no result."""
+    logger, handler = logging.getLogger("dagster._core.execution.plan.active"), logging.StreamHandler(log)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _reason(event: object) -> str:

@@ -170,10 +170,6 @@ def open_home() -> type[Home]:
 @pytest.fixture(scope="session")
 def demo(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """`kizuna demo`: both days of the company of 2,000 people. Tests read it and leave it as it is."""
-    if "DEV_HOME" in os.environ:  # DEV
-        return Demo(
-            Path(os.environ["DEV_HOME"]), Ran(0, Path(os.environ["DEV_HOME"] + ".log").read_text(), (), (), 0)
-        )  # DEV
     home = tmp_path_factory.mktemp("demo") / "home"
     return Demo(home, cli("demo", "--home", home, "--people", str(PEOPLE), "--seed", str(SEED)))
 

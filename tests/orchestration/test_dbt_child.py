@@ -107,9 +107,7 @@ def test_a_killed_run_takes_its_dbt_child_along(tmp_path: Path, defs: Any) -> No
 
 def dbt_tests() -> dict[str, str]:
     """Every data test of the project: unique id -> name."""
-    return {
-        node["unique_id"]: node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "test"
-    }
+    return {node["unique_id"]: node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "test"}
 
 
 def test_every_dbt_test_gives_exactly_one_result(built: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +51,27 @@ def test_shell_and_dagster_build_the_same(landed: Path, built: Any, copy_of: Cal
         (v["gate"], v["relation"], v["outcome"]) for v in of_job["verdicts"]
     }
 
-    again, _ = kizuna("run", "--home", str(line.home), "--as-of", "2026-06-29")
-    assert again.returncode == 0
-    assert "Nothing new" in again.stdout
-    assert again.stderr == "", "a run with nothing to do has nothing to complain about"
-    assert (line.home / "published" / "current").readlink() == Path("v-1")
 
+def test_a_run_with_nothing_new_builds_nothing_and_says_nothing(
+    built: Any, copy_of: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from orchestration.launch import run_daily
 
-def test_a_run_that_a_gate_stops_ends_with_the_code_of_a_gate(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For cron and scripts: 4, one clear paragraph, and the version that readers still see."""
-    from kizuna.cli.running import _failure
-    from kizuna.errors import GateFailed
-    from orchestration.launch import RunOutcome
+    line = copy_of(built.line.home)
+    for name in ("DAGSTER_HOME", "KIZUNA_HOME"):
+        # The launcher sets both for what it starts; here they must not outlive the test.
+        monkeypatch.setenv(name, str(line.home))
+    # pytest listens at the root; without it, what nobody handles goes to standard error, as on a terminal.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    before = line.published()
 
-    outcome = RunOutcome("r", False, False, "b", None, ("gate_core",), "core.fct_orders: failed")
-    error = _failure(outcome)
-    assert isinstance(error, GateFailed) and error.exit_code == 4
-    assert "gate: core" in str(error) and "Readers still see" in str(error)
+    outcome = run_daily(line.settings, as_of=date(2026, 6, 29))
+
+    assert outcome.success and outcome.nothing_new
+    assert (outcome.build_id, outcome.version) == (None, None)
+    assert line.published() == before
+    assert len(list(line.settings.builds.iterdir())) == 1
+    assert capsys.readouterr() == ("", "")
 
 
 def test_ingest_loads_files_without_dagster(landed: Path, copy_of: Callable[[Path], Any]) -> None:

@@ -20,6 +20,7 @@ from expectations import registry
 from expectations.registry import specs
 from kizuna.flow import GATES, STAGES
 
+
 @dataclass(frozen=True)
 class Break:
     """How one relation of a gate is broken behind the line's back."""

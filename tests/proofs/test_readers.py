@@ -108,7 +108,8 @@ def test_readers_see_whole_versions_while_builds_publish(
     errors, mixed, back = ([line for one in answers for line in one[name]] for name in ("errors", "mixed", "back"))
     figures(
         f"R2 readers: N={reads} answers of {READERS} readers during {VERSIONS} publishes in {seconds:.0f} s, "
-        f"seed={SEED}, errors={len(errors)}, mixed={len(mixed)}, back in time={len(back)}; each reader met {seen} versions or more"
+        f"seed={SEED}, errors={len(errors)}, mixed={len(mixed)}, back in time={len(back)}; "
+        f"each reader met at least {seen} versions"
     )
     assert errors == []
     assert mixed == []
