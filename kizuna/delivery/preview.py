@@ -126,7 +126,10 @@ def _templates() -> Environment:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, text.encode())
+    """A file that already says so stays as it is: a look every minute must not look like news."""
+    content = text.encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_atomically(path, content)
 
 
 def _local(at: datetime, timezone: str) -> str:
