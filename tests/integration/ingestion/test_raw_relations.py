@@ -7,10 +7,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from sqlalchemy import update
 
 from ingestion.load import ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
+from kizuna.control.schema import batches
 from kizuna.errors import InputError
+from kizuna.files import sha256_of
 
 ORDERS = """
 source: {source}
@@ -65,9 +68,22 @@ def test_batches_of_an_older_contract_stay_readable(shop: Any) -> None:
     with duckdb.connect() as con:
         con.execute(f"COPY (SELECT * EXCLUDE (channel) FROM '{older}') TO '{older}.new' (FORMAT parquet)")
     (older.with_name(older.name + ".new")).replace(older)
+    with shop.store.begin() as connection:
+        connection.execute(update(batches).values(parquet_sha256=sha256_of(older)))
     shop.contract("till.yml", ORDERS.format(source="till", namespace="t", more="  channel: {column: Channel}"))
     shop.load("till/b.csv", "Card,When,Total,Channel\nk2,2026-06-30,1,web\n")
     assert shop.rows("mapped__order", "customer_key, channel") == [("k1", None), ("k2", "web")]
+
+
+def test_a_batch_file_that_is_not_what_was_loaded_is_refused(shop: Any) -> None:
+    shop.load("reference/exchange_rates.csv", "rate_on,currency,rate\n2026-06-30,USD,157\n2026-07-01,USD,158\n")
+    inputs = list_inputs(shop.store)
+    file = shop.home / inputs[0].path
+    with duckdb.connect() as con:
+        con.execute(f"COPY (SELECT * FROM '{file}' LIMIT 1) TO '{file}.new' (FORMAT parquet)")
+    file.with_name(file.name + ".new").replace(file)
+    with duckdb.connect() as con, pytest.raises(InputError, match="is not the file that was loaded"):
+        create_raw_relations(con, shop.settings, inputs)
 
 
 def test_raw_batches_tells_each_input(shop: Any) -> None:
