@@ -55,13 +55,9 @@ def test_shell_and_dagster_build_the_same(landed: Path, built: Any, copy_of: Cal
 def test_a_run_with_nothing_new_builds_nothing_and_says_nothing(
     built: Any, copy_of: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import dagster as dg
-
     from orchestration.launch import run_daily
 
     line = copy_of(built.line.home)
-    # In memory: the storage on disk is not the matter here, and takes most of the time.
-    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
     for name in ("DAGSTER_HOME", "KIZUNA_HOME"):
         # The launcher sets both for what it starts; here they must not outlive the test.
         monkeypatch.setenv(name, str(line.home))
