@@ -7,5 +7,4 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 
 import dbt.adapters.duckdb
 import dbt.cli.main
-import dbt.task.build
-import dbt.task.parse  # noqa: F401
+import dbt.task.build  # noqa: F401
