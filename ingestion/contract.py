@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 ColumnType = Literal["string", "integer", "decimal", "boolean", "date", "timestamp", "json"]
 Format = Literal["csv", "ndjson", "json_pages", "parquet"]
 DataClass = Literal["none", "pseudonymous", "personal", "sensitive"]
+Policy = Literal["evolve", "quarantine", "stop"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 WHITESPACE = "whitespace"
@@ -116,10 +117,16 @@ class Numbers(_Model):
 
 
 class Drift(_Model):
-    """What to do when the columns differ from the contract: go on and report, hold the batch, or refuse the file."""
+    """What to do when the columns differ from the contract: go on and report (`evolve`), hold the batch as a whole
+    (`quarantine`), or refuse the file (`stop`). See `ingestion/drift.py` for what the kinds mean.
+    """
 
-    added: Literal["evolve", "quarantine", "stop"] = "evolve"
-    dropped: Literal["evolve", "quarantine", "stop"] = "evolve"
+    added: Policy = "evolve"
+    dropped: Policy = "evolve"
+    renamed: Policy = "evolve"
+    retyped: Policy = "quarantine"
+    reordered: Policy = "evolve"
+    recased: Policy = "evolve"
 
 
 class Hold(_Model):

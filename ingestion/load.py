@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingestion import landing
+from ingestion import drift, landing
 from ingestion.batch_files import EventSpan, ParquetFile, accepted_rows, rejected_rows, remove_leftovers
 from ingestion.contract import Contract
 from ingestion.contract_files import load_contracts
@@ -104,6 +104,7 @@ class Run:
     contracts: Sequence[Contract]
     now: datetime
     con: duckdb.DuckDBPyConnection = field(default_factory=engine)
+    headers: dict[str, list[str] | None] = field(default_factory=dict)
 
 
 def ingest(
@@ -264,7 +265,8 @@ def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, fo
             record, span = _read(run, file, matched, blank, batch_id, raw, quarantine)
             record = _judge(record, contract, force=force)
         except FileRefused as refusal:
-            record, span, problem = _refused(file, matched, blank, refusal), EventSpan(contract), refusal
+            problem = drift.explain_missing(refusal, contract, matched.format, file.full)
+            record, span = _refused(file, matched, blank, problem), EventSpan(contract)
         if record.code is not None:
             item = Reject(problem.line or 0, record.code, record.reason or "", problem.raw, problem.column)
             quarantine.write(
@@ -279,6 +281,8 @@ def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, fo
             batch = _batch(run, record, contract, raw, span)
     with run.store.begin() as connection:
         ledger.record(connection, record, batch)
+    if record.status == "accepted" and record.detail.get("header"):
+        run.headers[contract.name] = record.detail["header"]
     failpoint("ingest.ledger_recorded")
     return record
 
@@ -297,20 +301,35 @@ def _read(
         raise FileRefused("file.empty", "the file is empty (0 bytes)", line=1)
     notes = Notes(encoding=encoding_of(file.full, contract, matched.format))
     count = count_records(file.full, contract, matched.format, notes.encoding)
-    span = EventSpan(contract)
+    span, watch = EventSpan(contract), drift.Watch(contract)
     for parsed in parse_file(run.con, file.full, contract, matched.format, blank.sha256, notes):
         raw.write(accepted_rows(parsed.good, file=file.path, batch_id=batch_id, loaded_at=run.now))
         quarantine.write(rejected_rows(parsed.rejects, contract, file=file.path, batch_id=batch_id, at=run.now))
         span.add(parsed.good)
+        watch.add(parsed)
+    differs = drift.note_drift(contract, matched.format, file.full, notes, watch, _header_before(run, contract))
     record = replace(
         blank,
         status="accepted",
         accepted=raw.rows,
         quarantined=quarantine.rows,
         duplicates=notes.duplicates,
-        detail={**blank.detail, "encoding": notes.encoding, "drift": notes.drift()},
+        detail={
+            **blank.detail,
+            "encoding": notes.encoding,
+            "drift": differs,
+            "header": drift.kept_header(matched.format, notes, watch),
+        },
     )
     return replace(record, rows_in=_agreed_rows(record, notes, count)), span
+
+
+def _header_before(run: Run, contract: Contract) -> list[str] | None:
+    """Header of the file of this contract that was accepted last."""
+    if contract.name not in run.headers:
+        with run.store.read() as connection:
+            run.headers[contract.name] = ledger.last_header(connection, contract.name)
+    return run.headers[contract.name]
 
 
 def _agreed_rows(record: FileRecord, notes: Notes, count: Count) -> int:
@@ -326,28 +345,8 @@ def _agreed_rows(record: FileRecord, notes: Notes, count: Count) -> int:
 
 
 def _judge(record: FileRecord, contract: Contract, *, force: bool) -> FileRecord:
-    """Hold or refuse a batch by the contract's thresholds and drift policy."""
-    drift = record.detail["drift"]
-    for kind, policy in (("added", contract.drift.added), ("dropped", contract.drift.dropped)):
-        if policy == "evolve" or kind not in drift or force:
-            continue
-        reason = (
-            f"columns {kind}: {', '.join(drift[kind])}. The contract {contract.name} says {policy!r}; "
-            "add them to the contract, or set its drift policy to evolve."
-        )
-        status: ledger.FileStatus = "refused" if policy == "stop" else "held"
-        return replace(record, status=status, code=f"drift.{kind}", reason=reason)
-    if not force and contract.hold.holds(record.quarantined, record.rows_in):
-        share = record.quarantined / record.rows_in
-        return replace(
-            record,
-            status="held",
-            code="batch.over_threshold",
-            reason=f"{record.quarantined} of {record.rows_in} rows ({share:.0%}) were rejected, more than "
-            f"{contract.name} allows, so nothing of the file is used. Mend the contract or the file, then "
-            f"`kizuna quarantine replay {record.file_id[:8]}`.",
-        )
-    return record
+    """Hold or refuse a batch by the contract's drift policy and thresholds."""
+    return record if force else drift.judge_rows(drift.judge_drift(record, contract), contract)
 
 
 def _refused(file: Landed, matched: Matched, blank: FileRecord, refusal: FileRefused) -> FileRecord:

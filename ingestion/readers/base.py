@@ -56,6 +56,8 @@ class Notes:
     duplicates: int = 0
     lines: int | None = None
     encoding: str | None = None
+    #: Column names as the file writes them, in its order; empty where a format has none.
+    header: tuple[str, ...] = ()
     added: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)

@@ -81,8 +81,20 @@ class _Layout:
                 notes.renamed[str(column.source)] = name
             self.cells[column.name] = positions[0]
         used = set(self.cells.values())
-        self.extra = [(header, position) for position, header in enumerate(headers) if position not in used]
-        notes.added.update(header for header, _ in self.extra if not is_known(contract, header))
+        spare = [(header, position) for position, header in enumerate(headers) if position not in used]
+        self.extra = _unlike_names(spare)
+        notes.header = tuple(headers)
+        notes.added.update(header for header, _ in spare if not is_known(contract, header))
+
+
+def _unlike_names(columns: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The second `Note` becomes `Note (2)`: under one name only one of the two values would be kept."""
+    met: dict[str, int] = {}
+    named = []
+    for header, position in columns:
+        met[header] = met.get(header, 0) + 1
+        named.append((header if met[header] == 1 else f"{header} ({met[header]})", position))
+    return named
 
 
 def read_delimited(stream: TextIO, contract: Contract, notes: Notes) -> Iterator[Chunk]:

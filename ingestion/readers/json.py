@@ -102,6 +102,10 @@ def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
+        notes.header = tuple(file.schema_arrow.names)
+        for column in contract.columns:
+            if column.sources and not any(_path(name).steps[0] in notes.header for name in column.sources):
+                notes.dropped.add(column.sources[0])
         batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_PARQUET_ROWS))
         yield from _records((row for batch in batches for row in batch), contract, notes)
 

@@ -16,6 +16,7 @@ from kizuna.settings import load_settings
 def ingest_landing(home: Path | None, source: str | None) -> None:
     """Load new files with a progress bar; list every file that needs a look. Exit code 8 if one was held or refused."""
     from ingestion import load
+    from ingestion.drift import grouped
 
     settings = load_settings(home)
     store = open_store(settings)
@@ -45,6 +46,11 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
                 f"kizuna quarantine show {file.file_id[:8]}",
                 soft_wrap=True,
             )
+    for finding, paths in grouped([file for file in report.files if file.status == "accepted"]):
+        more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
+        console.print(
+            f"  landing/{escape(paths[0])}{more}: {escape(finding.what)}. {escape(finding.to_do)}", soft_wrap=True
+        )
     reasons = {file.path: file.reason or "" for file in report.with_status("unmatched")}
     for path in report.unmatched:
         why = reasons.get(path, "there is no contract for it; see docs/bring-your-own-files.md")

@@ -97,6 +97,20 @@ def find_content(connection: Connection, sha256: str, contract: str) -> FileReco
     return None if row is None else _file(row)
 
 
+def last_header(connection: Connection, contract: str) -> list[str] | None:
+    """Column names, in order, of the file that `contract` accepted last."""
+    files = schema.files
+    details: list[dict[str, Any] | None] = list(
+        connection.execute(
+            select(files.c.detail)
+            .where(files.c.contract == contract, files.c.status == "accepted")
+            .order_by(files.c.loaded_at.desc(), files.c.path.desc())
+            .limit(20)
+        ).scalars()
+    )
+    return next((detail["header"] for detail in details if detail and detail.get("header")), None)
+
+
 def list_files(
     connection: Connection, *, statuses: Sequence[FileStatus] = (), source: str | None = None, problems: bool = False
 ) -> list[FileRecord]:
