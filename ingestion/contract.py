@@ -246,6 +246,7 @@ class Contract(_Model):
     drift: Drift = Drift()
     hold: Hold = Hold()
     columns: tuple[Column, ...]
+    template: bool = False
     origin: str = "built-in"
 
     @property
@@ -255,7 +256,7 @@ class Contract(_Model):
     @property
     def version(self) -> str:
         """16 hex digits over everything that decides what a file becomes; a changed contract has another version."""
-        content = self.model_dump_json(exclude={"description", "origin", "files"})
+        content = self.model_dump_json(exclude={"description", "origin", "files", "template"})
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @model_validator(mode="after")

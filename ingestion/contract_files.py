@@ -31,6 +31,7 @@ from ingestion.contract import (
     Times,
     _Model,
 )
+from ingestion.extensions import ExtensionFile, OwnColumn, is_extension, load_extension, replaced
 from ingestion.globs import overlap
 from kizuna.errors import InputError
 
@@ -70,6 +71,8 @@ class VendorFile(_Model):
     drift: Drift = Drift()
     hold: Hold = Hold()
     columns: dict[Name, Column]
+    #: Read only through a contract of the company that extends it.
+    template: bool = False
 
 
 class CanonicalField(_Model):
@@ -135,12 +138,16 @@ def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[C
 
     Raises `InputError` for a bad contract, two of one name, or patterns that could both match one file.
     """
-    contracts = [_resolve(contract, timezone) for contract in _built_in()]
-    if own is not None and own.is_dir():
-        for path in sorted([*own.glob("*.yml"), *own.glob("*.yaml")]):
-            contracts.append(_resolve(load_mapping(path), timezone))
+    paths = sorted([*own.glob("*.yml"), *own.glob("*.yaml")]) if own is not None and own.is_dir() else []
+    mine = [load_own(path) for path in paths]
+    contracts = [_resolve(contract, timezone) for contract in replaced(_built_in(), mine)]
     _refuse_conflicts(contracts)
     return tuple(sorted(contracts, key=lambda contract: contract.name))
+
+
+def load_own(path: Path) -> Contract:
+    """One contract of a company: a mapping to a canonical entity, or the extension of a built-in contract."""
+    return load_extension(path, _built_in()) if is_extension(path) else load_mapping(path)
 
 
 @lru_cache(maxsize=1)
@@ -150,19 +157,19 @@ def _built_in() -> tuple[Contract, ...]:
 
 def load_vendor(path: Path) -> Contract:
     """One built-in contract."""
-    file = _parse(path, VendorFile)
+    file = parse_file(path, VendorFile)
     fields = {
         **{name: getattr(file, name) for name in VendorFile.model_fields},
         "name": f"{file.source}__{file.entity}",
     }
     fields["columns"] = tuple(column.model_copy(update={"name": name}) for name, column in file.columns.items())
-    fields["files"] = _patterns(file.files, file.format)
-    return _contract(path, fields)
+    fields["files"] = patterns_of(file.files, file.format)
+    return as_contract(path, fields)
 
 
 def load_mapping(path: Path) -> Contract:
     """One mapping contract of a company."""
-    file = _parse(path, MappingFile)
+    file = parse_file(path, MappingFile)
     entities = canonical_entities()
     if file.maps_to not in entities:
         raise InputError(
@@ -182,7 +189,7 @@ def load_mapping(path: Path) -> Contract:
         "entity": file.maps_to,
         "mapped": True,
         "namespace": file.identity_namespace or file.source,
-        "files": _patterns(file.files, file.format),
+        "files": patterns_of(file.files, file.format),
         "key": (entity.key,),
         "event_time": event_time or _first_time(entity, file),
         # Without a key of its own an identical row is another event, not a repetition.
@@ -190,13 +197,13 @@ def load_mapping(path: Path) -> Contract:
         "columns": columns,
         "origin": str(path),
     }
-    return _contract(path, fields)
+    return as_contract(path, fields)
 
 
 @lru_cache(maxsize=1)
 def canonical_entities() -> dict[str, CanonicalEntity]:
     """The entities a mapping contract may feed, by name."""
-    files = (_parse(path, CanonicalEntity) for path in sorted((BUILT_IN / "canonical").glob("*.yml")))
+    files = (parse_file(path, CanonicalEntity) for path in sorted((BUILT_IN / "canonical").glob("*.yml")))
     return {file.entity: file for file in files}
 
 
@@ -241,7 +248,7 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
             }
         )
     except ValidationError as error:
-        raise InputError(_explain(path, error, Column, f"fields.{name}.")) from None
+        raise InputError(explain(path, error, Column, f"fields.{name}.")) from None
 
 
 def _first_time(entity: CanonicalEntity, file: MappingFile) -> str | None:
@@ -249,16 +256,16 @@ def _first_time(entity: CanonicalEntity, file: MappingFile) -> str | None:
     return times[0] if times else None
 
 
-def _patterns(files: tuple[str | FilePattern, ...], default: Format) -> tuple[FilePattern, ...]:
+def patterns_of(files: tuple[str | FilePattern, ...], default: Format) -> tuple[FilePattern, ...]:
     entries = (FilePattern(pattern=entry) if isinstance(entry, str) else entry for entry in files)
     return tuple(entry if entry.format else entry.model_copy(update={"format": default}) for entry in entries)
 
 
-def _contract(path: Path, fields: dict[str, Any]) -> Contract:
+def as_contract(path: Path, fields: dict[str, Any]) -> Contract:
     try:
         return Contract(**fields)
     except ValidationError as error:
-        raise InputError(_explain(path, error, Contract)) from None
+        raise InputError(explain(path, error, Contract)) from None
 
 
 def _resolve(contract: Contract, timezone: str) -> Contract:
@@ -287,7 +294,8 @@ def _refuse_conflicts(contracts: list[Contract]) -> None:
                         )
 
 
-def _parse(path: Path, shape: type[Shape]) -> Shape:
+def parse_yaml(path: Path) -> dict[str, Any]:
+    """What a YAML file says. Raises `InputError` with line and column where it is no YAML."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Yaml)
     except yaml.YAMLError as error:
@@ -297,14 +305,20 @@ def _parse(path: Path, shape: type[Shape]) -> Shape:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
     if not isinstance(data, dict):
-        raise InputError(f"{path}: expected keys such as {', '.join(list(shape.model_fields)[:4])}")
+        raise InputError(f"{path}: expected keys such as source, maps_to, files, format")
+    return data
+
+
+def parse_file(path: Path, shape: type[Shape]) -> Shape:
+    """The file as `shape`. Raises `InputError` that names file, key, value and what is allowed."""
+    data = parse_yaml(path)
     try:
         return shape.model_validate(data)
     except ValidationError as error:
-        raise InputError(_explain(path, error, shape)) from None
+        raise InputError(explain(path, error, shape)) from None
 
 
-def _explain(path: Path, error: ValidationError, shape: type[BaseModel], prefix: str = "") -> str:
+def explain(path: Path, error: ValidationError, shape: type[BaseModel], prefix: str = "") -> str:
     lines = []
     for problem in error.errors():
         key = prefix + ".".join(str(part) for part in problem["loc"])
@@ -331,6 +345,7 @@ def _keys_at(shape: type[BaseModel], location: tuple[int | str, ...]) -> list[st
     }
     entries: dict[type[BaseModel], type[BaseModel]] = {
         VendorFile: Column,
+        ExtensionFile: OwnColumn,
         MappingFile: MappedField,
         CanonicalEntity: CanonicalField,
     }

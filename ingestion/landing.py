@@ -77,6 +77,12 @@ def advice(file: Landed, contracts: Iterable[Contract]) -> str:
         return "is a link; links are not followed. Copy the file itself into landing."
     if file.source == "-":
         return "lies directly in landing; move it into landing/<source>/, for example landing/shopify/."
+    templates = [f"{file.source}/{c.entity}" for c in contracts if c.source == file.source and c.template]
+    if templates:
+        return (
+            f"what its columns mean is the company's to say: add a contract under contracts/ with `extends: "
+            f"{' or '.join(templates)}` and a file pattern that fits {file.path.removeprefix(file.source + '/')!r}."
+        )
     patterns = [entry.pattern for contract in contracts if contract.source == file.source for entry in contract.files]
     if patterns:
         return (

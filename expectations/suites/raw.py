@@ -57,6 +57,18 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["initiation_timestamp", "disconnect_timestamp"],
         ["queue_duration_seconds", "agent_interaction_seconds", "after_contact_work_seconds"],
     ),
+    RawRelation("zendesk__comments", ["id", "ticket_id"], ["created_at"]),
+    RawRelation("zendesk__satisfaction_ratings", ["id", "ticket_id", "score"], ["created_at"]),
+    RawRelation("intercom__conversations", ["id"], ["created_at", "first_admin_reply_at"], ["reopens"]),
+    RawRelation("freshdesk__tickets", ["ticket_id"], ["created_at", "resolved_at"]),
+    RawRelation(
+        "stripe__payments", ["id", "amount", "currency", "status"], ["created_at"], ["amount", "amount_refunded"]
+    ),
+    RawRelation("stripe__customers", ["id"], ["created_at"]),
+    RawRelation("qualtrics__responses", ["response_id"], ["recorded_at"], ["nps_score", "csat_score"]),
+    RawRelation("typeform__responses", ["response_id"], ["submitted_at"], ["nps_score", "csat_score"]),
+    # A request that was never sent has no time; the row still says that somebody was to be asked.
+    RawRelation("medallia__feedback", ["request_id"], ["request_sent_at", "response_received_at"], ["star_rating"]),
     RawRelation("delighted__responses", ["response_id"], ["created_at", "sent_at"], ["score"]),
     RawRelation("reference__exchange_rates", ["rate_on", "currency", "rate"], [], ["rate"]),
     RawRelation("mapped__contact", ["contact_key"], ["created_at"]),

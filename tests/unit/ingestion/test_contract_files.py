@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.contract import Contract
-from ingestion.contract_files import BUILT_IN, load_contracts, load_mapping, load_vendor
+from ingestion.contract_files import BUILT_IN, load_contracts, load_mapping, load_own, load_vendor
 from kizuna.errors import InputError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples" / "contracts"
@@ -49,7 +49,7 @@ def test_every_personal_column_of_the_vendors_is_marked() -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yml")), ids=lambda path: path.stem)
 def test_the_example_contracts_load(path: Path) -> None:
-    assert load_mapping(path).mapped
+    assert load_own(path).files
 
 
 def test_a_mapping_becomes_a_whole_contract(tmp_path: Path) -> None:
