@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs bench lock clean
+.PHONY: help setup demo dev test check proofs torture bench lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 
 proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
 	@$(BIN)/python -m pytest -m proof tests/proofs -p no:cacheprovider
+
+torture: $(STAMP) ## the proofs for longer, adding up: ROWS="R5 R12" MINUTES=30
+	@$(BIN)/python tests/proofs/torture.py --rows "$(ROWS)" --minutes $(or $(MINUTES),10)
 
 bench: $(STAMP) ## benchmarks: where the time of a run goes (docs/benchmarks.md)
 	@$(BIN)/python bench/startup.py

@@ -1,0 +1,57 @@
+"""Every row of `rows/`, with as many trials as CI has time for; `make torture` goes on from there (torture.py)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def _driver() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("torture", Path(__file__).with_name("torture.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["torture"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+torture = _driver()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("row", torture.rows())
+def test_row_holds(row: str, figures: Callable[[str], None]) -> None:
+    found = torture.load_row(row)
+    started = time.monotonic()
+    trials = [torture.attempt(found.run_trial, seed) for seed in range(1, found.PROOF_TRIALS + 1)]
+    failures = [f"seed {seed}: {text}" for seed, trial in enumerate(trials, start=1) for text in trial.failures]
+    shown = "; ".join(trial.figures for trial in trials if trial.figures)
+    figures(
+        f"{row}: N={sum(trial.cases for trial in trials):,} in {len(trials)} trials, seeds 1 to {len(trials)}, "
+        f"failures={len(failures)}, {time.monotonic() - started:.0f} s{'; ' if shown else ''}{shown}"
+    )
+    assert failures == []
+
+
+def test_an_interrupted_torture_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x1.py").write_text(
+        "from torture import Trial\n"
+        "def run_trial(seed, folder):\n"
+        "    if seed == 3: raise RuntimeError('broke')\n"
+        "    return Trial(10, ('bad',) if seed == 2 else ())\n"
+    )
+    monkeypatch.setattr(torture, "ROWS", tmp_path)
+    ledger = tmp_path / "ledger.jsonl"
+    assert torture.torture(["X1"], 0, ledger) == 0
+    with ledger.open("a") as handle:
+        handle.write('{"row": "X1", "se')  # killed while writing
+    assert [torture.torture(["X1"], 0, ledger) for _ in range(3)] == [1, 1, 0]
+    total = torture.totals(ledger, "X1")
+    assert (total["trials"], total["cases"], total["seeds"]) == (4, 31, (1, 4))
+    assert [text.split(":")[0] for text in total["failures"]] == ["seed 2", "seed 3"]
