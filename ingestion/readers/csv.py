@@ -21,10 +21,10 @@ from ingestion.readers.base import (
     Notes,
     Reject,
     SeenRows,
-    is_known,
     text_table,
 )
 from ingestion.readers.count import closed_spans, quoted_cells
+from ingestion.readers.header import Layout
 from ingestion.readers.text import has_foreign_bytes, printable
 
 #: Largest cell, in characters. The csv module's own limit is 128 KiB.
@@ -42,59 +42,6 @@ class _Record:
     line: int
     raw: str
     error: str = ""
-
-
-class _Layout:
-    """Which cell holds which column of the contract, settled once from the header."""
-
-    def __init__(self, contract: Contract, headers: list[str], notes: Notes, raw: str) -> None:
-        self.width = len(headers)
-        self.cells: dict[str, int] = {}
-        folded: dict[str, list[int]] = {}
-        for position, header in enumerate(headers):
-            folded.setdefault(header.casefold(), []).append(position)
-        for column in contract.columns:
-            found = [(name, folded[name.casefold()]) for name in column.sources if name.casefold() in folded]
-            if not found:
-                if column.required != "no" and column.sources:
-                    raise FileRefused(
-                        "header.missing_column",
-                        f"the header has no column {' or '.join(repr(name) for name in column.sources)}, which "
-                        f"{contract.name} requires; the {len(headers)} names it has are kept in quarantine",
-                        line=1,
-                        column=column.source,
-                        raw=raw,
-                    )
-                if column.sources:
-                    notes.dropped.add(column.sources[0])
-                continue
-            name, positions = found[0]
-            if len(positions) > 1:
-                raise FileRefused(
-                    "header.duplicate",
-                    f"the header names {name!r} {len(positions)} times; which one holds {column.name} cannot be told",
-                    line=1,
-                    column=name,
-                    raw=raw,
-                )
-            if name != column.source:
-                notes.renamed[str(column.source)] = name
-            self.cells[column.name] = positions[0]
-        used = set(self.cells.values())
-        spare = [(header, position) for position, header in enumerate(headers) if position not in used]
-        self.extra = _unlike_names(spare)
-        notes.header = tuple(headers)
-        notes.added.update(header for header, _ in spare if not is_known(contract, header))
-
-
-def _unlike_names(columns: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The second `Note` becomes `Note (2)`: under one name only one of the two values would be kept."""
-    met: dict[str, int] = {}
-    named = []
-    for header, position in columns:
-        met[header] = met.get(header, 0) + 1
-        named.append((header if met[header] == 1 else f"{header} ({met[header]})", position))
-    return named
 
 
 def read_delimited(stream: TextIO, contract: Contract, notes: Notes) -> Iterator[Chunk]:
@@ -125,7 +72,7 @@ def read_delimited(stream: TextIO, contract: Contract, notes: Notes) -> Iterator
 class _Rows:
     """Rows gathered for the next chunk."""
 
-    def __init__(self, contract: Contract, layout: _Layout) -> None:
+    def __init__(self, contract: Contract, layout: Layout) -> None:
         self.contract, self.layout = contract, layout
         self.records: list[_Record] = []
         self.rejects: list[Reject] = []
@@ -157,9 +104,9 @@ class _Rows:
         return json.dumps(kept, ensure_ascii=False) if kept else None
 
 
-def _read_header(records: Iterator[_Record], contract: Contract, notes: Notes) -> _Layout:
+def _read_header(records: Iterator[_Record], contract: Contract, notes: Notes) -> Layout:
     if contract.dialect.header_rows == 0:
-        return _Layout(contract, list(contract.dialect.columns), notes, "")
+        return Layout(contract, list(contract.dialect.columns), notes, "")
     rows: list[_Record] = []
     while len(rows) < contract.dialect.header_rows:
         record = next(records, None)
@@ -175,7 +122,7 @@ def _read_header(records: Iterator[_Record], contract: Contract, notes: Notes) -
         if record.cells:
             rows.append(record)
     first = rows[0]
-    return _Layout(contract, [cell.strip() for cell in first.cells or []], notes, first.raw.rstrip("\r\n"))
+    return Layout(contract, [cell.strip() for cell in first.cells or []], notes, first.raw.rstrip("\r\n"))
 
 
 def _rejected(record: _Record, width: int, encoding: str | None) -> Reject | None:

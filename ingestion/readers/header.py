@@ -1,0 +1,59 @@
+"""Which cell of a row holds which column of the contract, told by the header's names and never by position."""
+
+from __future__ import annotations
+
+from ingestion.contract import Contract
+from ingestion.readers.base import FileRefused, Notes, is_known
+
+
+class Layout:
+    """Which cell holds which column of the contract, settled once from the header."""
+
+    def __init__(self, contract: Contract, headers: list[str], notes: Notes, raw: str) -> None:
+        self.width = len(headers)
+        self.cells: dict[str, int] = {}
+        folded: dict[str, list[int]] = {}
+        for position, header in enumerate(headers):
+            folded.setdefault(header.casefold(), []).append(position)
+        for column in contract.columns:
+            found = [(name, folded[name.casefold()]) for name in column.sources if name.casefold() in folded]
+            if not found:
+                if column.required != "no" and column.sources:
+                    raise FileRefused(
+                        "header.missing_column",
+                        f"the header has no column {' or '.join(repr(name) for name in column.sources)}, which "
+                        f"{contract.name} requires; the {len(headers)} names it has are kept in quarantine",
+                        line=1,
+                        column=column.source,
+                        raw=raw,
+                    )
+                if column.sources:
+                    notes.dropped.add(column.sources[0])
+                continue
+            name, positions = found[0]
+            if len(positions) > 1:
+                raise FileRefused(
+                    "header.duplicate",
+                    f"the header names {name!r} {len(positions)} times; which one holds {column.name} cannot be told",
+                    line=1,
+                    column=name,
+                    raw=raw,
+                )
+            if name != column.source:
+                notes.renamed[str(column.source)] = name
+            self.cells[column.name] = positions[0]
+        used = set(self.cells.values())
+        spare = [(header, position) for position, header in enumerate(headers) if position not in used]
+        self.extra = _unlike_names(spare)
+        notes.header = tuple(headers)
+        notes.added.update(header for header, _ in spare if not is_known(contract, header))
+
+
+def _unlike_names(columns: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The second `Note` becomes `Note (2)`: under one name only one of the two values would be kept."""
+    met: dict[str, int] = {}
+    named = []
+    for header, position in columns:
+        met[header] = met.get(header, 0) + 1
+        named.append((header if met[header] == 1 else f"{header} ({met[header]})", position))
+    return named
