@@ -79,9 +79,22 @@ def run_gate(
     )
 
 
+def load_in_background() -> None:
+    """Begin the import of Great Expectations (5 seconds), to be called where this process is about to wait."""
+    threading.Thread(target=_load, name="load-great-expectations", daemon=True).start()
+
+
+def _load() -> None:
+    with _ONE_AT_A_TIME:
+        _ephemeral_context()
+
+
 @cache
 def _ephemeral_context() -> EphemeralDataContext:
-    """The one Great Expectations context of the process: nothing on disk, no progress bars, nobody phoned."""
+    """The one Great Expectations context of the process: nothing on disk, no progress bars, nobody phoned.
+
+    Only under `_ONE_AT_A_TIME`: two threads that import it at once would make two.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     # Its log lines quote queries and errors, values included.
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)

@@ -98,11 +98,11 @@ def begin(
         as_of=as_of,
         batch_ids=batch_ids,
         fence=lease.fence,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         known_as_of=known_as_of,
     )
     context.instance.add_run_tags(
-        context.run_id,
+        context.run.run_id,
         {BUILD_TAG: build.build_id, ATTEMPT_TAG: str(build.attempt), AS_OF_TAG: as_of.isoformat()},
     )
     return Session(settings, store, build, lease)

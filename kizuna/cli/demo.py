@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import shutil
+import threading
 import time
+from collections.abc import Callable
 from datetime import date, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from kizuna.errors import InputError
+from kizuna.errors import InputError, KizunaError
 from kizuna.settings import CONFIG_NAME, load_company, load_settings
 
 LAST_DAY = date(2026, 6, 30)
+
+_spawning = multiprocessing.get_context("spawn")
 
 
 def run_demo(home: Path, *, people: int, seed: int) -> None:
@@ -26,18 +34,10 @@ def run_demo(home: Path, *, people: int, seed: int) -> None:
         # The demo is a company of its own: it must not meet the data, the key or the store of another.
         os.environ.pop(name, None)
 
-    from ingestion.demo import deliver_day2, generate, write_company
-    from orchestration.dbt_child import start_fork_server
+    from ingestion.demo import deliver_day2, write_company
 
-    start_fork_server()
     with console.status("writing the demo company …") as status:
-        generate(
-            home,
-            people=people,
-            seed=seed,
-            end=LAST_DAY,
-            progress=lambda what, share: status.update(f"writing the demo company: {what} {share:.0%}"),
-        )
+        _generate_beside(home, people, seed, lambda what: status.update(f"writing the demo company: {what}"))
     write_company(home, seed=seed, end=LAST_DAY)
     files = sum(path.is_file() for path in (home / "landing").rglob("*"))
     spent = time.monotonic() - started
@@ -55,6 +55,54 @@ def run_demo(home: Path, *, people: int, seed: int) -> None:
     console.print()
     summarise(settings)
     console.print(f"\nBoth days took {time.monotonic() - started:.0f} s. `make dev` shows the runs in the Dagster UI.")
+
+
+def _generate_beside(home: Path, people: int, seed: int, tell: Callable[[str], None]) -> None:
+    """Generate in a process of its own; meanwhile this one imports what the run needs, about as long a work.
+
+    Raises InputError when the generator refuses.
+    """
+    receiver, sender = _spawning.Pipe(duplex=False)
+    child = _spawning.Process(target=_generate, args=(sender, home, people, seed), daemon=True)
+    child.start()
+    sender.close()
+    loading = threading.Thread(target=_preload, name="preload", daemon=True)
+    loading.start()
+    refused: str | None = None
+    with contextlib.suppress(EOFError):
+        while True:
+            kind, text = receiver.recv()
+            refused = text if kind == "refused" else refused
+            if kind == "progress":
+                tell(text)
+    child.join()
+    if refused is not None:
+        raise InputError(refused)
+    if child.exitcode:
+        raise KizunaError(f"The demo company could not be written: its generator ended with {child.exitcode}.")
+    loading.join()
+
+
+def _preload() -> None:
+    from orchestration.launch import preload
+
+    preload()
+
+
+def _generate(sender: Connection[Any, Any], home: Path, people: int, seed: int) -> None:
+    """Body of the generating process."""
+    from ingestion.demo import generate
+
+    try:
+        generate(
+            home,
+            people=people,
+            seed=seed,
+            end=LAST_DAY,
+            progress=lambda what, share: sender.send(("progress", f"{what} {share:.0%}")),
+        )
+    except InputError as error:
+        sender.send(("refused", str(error)))
 
 
 def _clear(home: Path) -> None:

@@ -1,13 +1,14 @@
 """landing -> raw: load new files, start the build over everything known, open its raw relations."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from ingestion.load import IngestReport, ingest
+from expectations.runner import load_in_background
+from ingestion.load import IngestReport, Progress, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
 from kizuna.builds import STATE_TABLES, begin_stage, build_id_of, default_as_of, prepare_state
@@ -66,7 +67,7 @@ def ingest_landing(
     announce("ingest")
     settings = company.settings()
     store = open_store(settings)
-    lease = hold_lease(store, context.run_id)
+    lease = hold_lease(store, context.run.run_id)
     for line in reconcile(store, settings):
         context.log.info(line)
     try:
@@ -75,17 +76,18 @@ def ingest_landing(
     except (KizunaError, duckdb.Error) as error:
         context.log.error(f"the messages of the shown version could not be raised: {without_values(str(error))}")
     as_of = _allowed_day(settings, _day("as_of", config.as_of), force=config.force)
-    report = ingest(settings, store)
+    # New files will be judged: the gates' library loads while the files are read by other processes and the engine.
+    report = ingest(settings, store, progress=_once(load_in_background))
     known_as_of = _moment(config.known_as_of)
     inputs = list_inputs(store, known_as_of)
     batch_ids = [batch.batch_id for batch in inputs]
     shown = current(settings)
     build_id = build_id_of(settings, as_of, batch_ids)
     if shown is not None and shown.manifest["build_id"] == build_id and not config.force:
-        context.instance.add_run_tags(context.run_id, {NOTHING_NEW_TAG: "true"})
+        context.instance.add_run_tags(context.run.run_id, {NOTHING_NEW_TAG: "true"})
         context.log.info(f"nothing new: v-{shown.version} is build {build_id} already")
         send_pending(store, settings, patience=5)
-        release_lease(context.run_id)
+        release_lease(context.run.run_id)
         return
     session = begin(context, settings, store, lease, as_of=as_of, batch_ids=batch_ids, known_as_of=known_as_of)
     failpoint("build.started")
@@ -100,6 +102,19 @@ def ingest_landing(
         yield dg.MaterializeResult(
             asset_key=spec.key, metadata=_metadata(f"{schema}.{'__'.join(name)}", rows, fates, report)
         )
+
+
+def _once(action: Callable[[], None]) -> Callable[[Progress], None]:
+    """Do `action` when the first file has been read."""
+    done = False
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal done
+        if progress.file is not None and not done:
+            done = True
+            action()
+
+    return on_progress
 
 
 def _rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
