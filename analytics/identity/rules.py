@@ -72,7 +72,9 @@ class Rule:
 class RuleTable:
     """All rules, and what holds across types.
 
-    fallback: the rule for a type that the table does not name (a company's own kind of card or number).
+    vendor_id: the rule for a type `<vendor>_<kind>_id` that the table does not name: the vendor's number of a person,
+        as every vendor of the canonical layer has one.
+    fallback: the rule for any other type that the table does not name (a company's own kind of card or number).
     sharer_limit: separately identified customers a value may lie between before its other records stop trusting it.
     endpoint_kinds: last part of the source name (`ga4.device`) of records that stand for a device or a line. Where
         nothing of theirs is usable no person is left, so they stay unmapped; a buyer or a contact without usable
@@ -82,6 +84,7 @@ class RuleTable:
 
     rules: tuple[Rule, ...]
     fallback: Rule
+    vendor_id: Rule | None = None
     sharer_limit: int = 5
     endpoint_kinds: frozenset[str] = frozenset({"device", "caller"})
     device_login_confidence: float = 0.85
@@ -97,9 +100,12 @@ class RuleTable:
         object.__setattr__(self, "by_type", table)
 
     def rule(self, identifier_type: str) -> Rule:
-        """The row for a type, or the fallback under that type's name."""
+        """The row for a type; else the rule for vendors' ids or the fallback, under that type's name."""
         found = self.by_type.get(identifier_type)
-        return found if found is not None else replace(self.fallback, identifier_type=identifier_type)
+        if found is not None:
+            return found
+        general = self.vendor_id if self.vendor_id and identifier_type.endswith("_id") else self.fallback
+        return replace(general, identifier_type=identifier_type)
 
     def with_blocked(self, blocked: Mapping[str, Iterable[str]]) -> RuleTable:
         """The same table with more blocked values (normalised form), e.g. the company's own lines and store ids."""
@@ -205,4 +211,9 @@ def default_rules(limit_default: int = 5) -> RuleTable:
         confidence=0.97,
         note="A number that some system gave out (loyalty card, payment customer): trusted above e-mail, watched.",
     )
-    return RuleTable(rules=rules, fallback=fallback)
+    vendor_id = replace(
+        issued,
+        merge_trail=True,
+        note="Issued by one vendor for one person; merged ids that the vendor names are its own merge trail.",
+    )
+    return RuleTable(rules=rules, fallback=fallback, vendor_id=vendor_id)

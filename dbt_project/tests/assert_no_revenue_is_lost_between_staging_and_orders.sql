@@ -4,7 +4,7 @@
 with staged as (
     select upper(currency) as currency, total_amount as amount from {{ ref('stg_shopify__orders') }}
     union all
-    select upper(currency), gross_amount from {{ ref('stg_mapped__order') }}
+    select upper(currency), gross_amount from {{ ref('canonical__order') }}
 ),
 
 staged_totals as (

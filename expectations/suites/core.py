@@ -16,7 +16,7 @@ CRM = Writer(owner="crm")
 ATTRIBUTIONS = ("login", "device", "slice_before", "slice_next", "anonymous")
 
 _SHOPIFY = "staging.stg_shopify__orders"
-_MAPPED = "staging.stg_mapped__order"
+_CANONICAL = "staging.canonical__order"
 
 _ONE_CUSTOMER = "every fact belongs to a customer that exists"
 
@@ -71,7 +71,7 @@ def fct_orders(ctx: GateContext, relation: str) -> list[Rule]:
         FINANCE.equal(
             "no_order_is_lost_after_staging",
             "select count(*) from {batch}",
-            f"select (select count(*) from {_SHOPIFY}) + (select count(*) from {_MAPPED})",
+            f"select (select count(*) from {_SHOPIFY}) + (select count(*) from {_CANONICAL})",
             "every staged order is a fact, counted or excluded with its reason",
         ),
         FINANCE.no_rows(
@@ -79,7 +79,7 @@ def fct_orders(ctx: GateContext, relation: str) -> list[Rule]:
             "select currency from"
             " (select currency, sum(gross_amount) as total from {batch} group by currency) as core_sums"
             " full join (select currency, sum(amount) as staged from (select currency, total_amount as amount"
-            f" from {_SHOPIFY} union all select currency, gross_amount from {_MAPPED}) as orders group by currency)"
+            f" from {_SHOPIFY} union all select currency, gross_amount from {_CANONICAL}) as orders group by currency)"
             " as staged_sums using (currency) where total is distinct from staged",
             "gross per currency is the same before and after, exact",
         ),
@@ -166,7 +166,7 @@ def fct_sessions(ctx: GateContext, relation: str) -> list[Rule]:
             "select coalesce(sum(events), 0) from {batch}",
             "select (select count(*) from staging.stg_ga4__events"
             " where device_id is not null and occurred_at is not null)"
-            " + (select count(*) from staging.stg_mapped__web_event"
+            " + (select count(*) from staging.canonical__web_event"
             " where device_id is not null and occurred_at is not null)",
             "every staged event of a device is in exactly one visit",
         ),
@@ -186,7 +186,8 @@ def fct_interactions(ctx: GateContext, relation: str) -> list[Rule]:
             " + (select count(*) from staging.stg_salesforce__case"
             " where not coalesce(is_deleted, false) and master_case_id is null)"
             " + (select count(*) from staging.stg_amazon_connect__contact_records)"
-            " + (select count(*) from staging.stg_mapped__interaction)",
+            " + (select count(*) from staging.canonical__interaction)"
+            " + (select count(*) from staging.canonical__call)",
             "every staged ticket, case and contact is a fact; merged cases live on in their master",
         ),
         SUPPORT.never(
@@ -220,7 +221,7 @@ def fct_survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
             "no_answer_is_lost_after_staging",
             "select count(*) from {batch}",
             "select (select count(*) from staging.stg_delighted__responses)"
-            " + (select count(*) from staging.stg_mapped__survey_response)",
+            " + (select count(*) from staging.canonical__survey_response)",
             "every staged answer is a fact, valid or not",
         ),
         INSIGHTS.never(

@@ -82,7 +82,10 @@ def customer_identifiers(ctx: GateContext, _relation: str) -> list[Rule]:
             "no_customer_is_above_an_identifier_limit",
             "select customer_id, identifier_type from {batch} group by customer_id, identifier_type"
             " having count(distinct identifier_hash) >"
-            f" (case identifier_type when '' then null{known} else {limits.identifiers_per_customer_default} end)",
+            f" (case identifier_type when '' then null{known} else"
+            # Ids of vendors: those that the vendor itself merged do not count.
+            f" case when not ends_with(identifier_type, '_id') then {limits.identifiers_per_customer_default} end"
+            " end)",
             "over the limit the weakest evidence is dropped and logged; nothing collapses into a mega-person",
         ),
         CRM.no_rows(

@@ -92,6 +92,22 @@ RELATIONS: tuple[RawRelation, ...] = (
         "mapped__survey_response", ["response_key", "kind", "score", "submitted_at"], ["submitted_at"], ["score"]
     ),
     RawRelation("mapped__web_event", ["device_id", "event_name", "occurred_at"], ["occurred_at"]),
+    RawRelation(
+        "mapped__subscription",
+        ["subscription_key", "currency", "amount", "started_at"],
+        ["started_at", "cancelled_at"],
+        ["amount", "quantity", "interval_count"],
+    ),
+    RawRelation(
+        "mapped__call",
+        ["call_key", "started_at"],
+        ["started_at", "ended_at"],
+        ["queue_seconds", "talk_seconds", "hold_seconds", "acw_seconds"],
+    ),
+    RawRelation("mapped__message", ["message_key", "direction", "sent_at"], ["sent_at"]),
+    RawRelation("mapped__campaign_touch", ["touch_kind", "touched_at"], ["touched_at"]),
+    RawRelation("mapped__experiment_exposure", ["experiment", "variant", "exposed_at"], ["exposed_at"]),
+    RawRelation("mapped__consent", ["purpose", "granted", "stated_at"], ["stated_at"]),
 )
 
 

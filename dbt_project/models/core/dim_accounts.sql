@@ -12,15 +12,45 @@ opportunities as (
 
 ),
 
-mapped_contacts as (
+canonical_accounts as (
 
-    select * from {{ ref('stg_mapped__contact') }}
+    select * from {{ ref('canonical__account') }}
 
 ),
 
-mapped_orders as (
+canonical_opportunities as (
 
-    select * from {{ ref('stg_mapped__order') }}
+    select * from {{ ref('canonical__opportunity') }}
+
+),
+
+canonical_contacts as (
+
+    select * from {{ ref('canonical__contact') }}
+
+),
+
+canonical_orders as (
+
+    select * from {{ ref('canonical__order') }}
+
+),
+
+canonical_subscriptions as (
+
+    select * from {{ ref('canonical__subscription') }}
+
+),
+
+canonical_interactions as (
+
+    select * from {{ ref('canonical__interaction') }}
+
+),
+
+canonical_calls as (
+
+    select * from {{ ref('canonical__call') }}
 
 ),
 
@@ -45,23 +75,64 @@ prefecture_names as (
 -- Every account that a fact may name, so that no fact points at an account that is not here.
 mentioned as (
 
-    select account_id, 1 as is_salesforce from salesforce_accounts
+    select account_id, 'salesforce' as source, 1 as source_rank from salesforce_accounts
     union all
-    select account_id, 1 from salesforce_contacts where account_id is not null
+    select account_id, 'salesforce', 1 from salesforce_contacts where account_id is not null
     union all
-    select account_id, 1 from {{ ref('stg_salesforce__case') }} where account_id is not null
+    select account_id, 'salesforce', 1 from {{ ref('stg_salesforce__case') }} where account_id is not null
     union all
-    select trim(account_key), 0 from mapped_contacts where trim(account_key) <> ''
+    select account_id, source_name, 2 from canonical_accounts
+    {% for part in ['contacts', 'orders', 'subscriptions', 'interactions', 'calls', 'opportunities'] -%}
     union all
-    select trim(account_key), 0 from mapped_orders where trim(account_key) <> ''
-
+    select
+        trim(account_key),
+        -- Vendors write their accounts as VENDOR:NUMBER, mapped files as the company numbers them.
+        case when account_key like source_name || ':%' then source_name else 'mapped' end,
+        3
+    from {{ 'canonical_' ~ part }}
+    where trim(account_key) <> ''
+    {% endfor %}
 ),
 
 accounts as (
 
-    select account_id, max(is_salesforce) as is_salesforce
-    from mentioned
-    group by account_id
+    select account_id, source
+    from (
+        select
+            account_id,
+            source,
+            row_number() over (partition by account_id order by source_rank, source) as place
+        from mentioned
+    ) as ranked
+    where place = 1
+
+),
+
+described as (
+
+    select
+        account_id,
+        account_name,
+        account_type,
+        industry,
+        region,
+        country,
+        is_deleted,
+        master_account_id,
+        created_at
+    from salesforce_accounts
+    union all
+    select
+        account_id,
+        account_name,
+        account_type,
+        industry,
+        region,
+        country,
+        is_deleted,
+        master_account_id,
+        created_at
+    from canonical_accounts
 
 ),
 
@@ -80,8 +151,14 @@ pipelines as (
         account_id,
         sum(case when not is_closed then 1 else 0 end) as open_opportunities,
         sum(case when is_won then 1 else 0 end) as won_opportunities
-    from opportunities
-    where account_id is not null and not coalesce(is_deleted, false)
+    from (
+        select account_id, is_closed, is_won
+        from opportunities
+        where not coalesce(is_deleted, false)
+        union all
+        select account_key, is_closed, is_won from canonical_opportunities
+    ) as listed
+    where account_id is not null
     group by account_id
 
 ),
@@ -90,26 +167,26 @@ final as (
 
     select
         accounts.account_id,
-        case accounts.is_salesforce when 1 then 'salesforce' else 'mapped' end as source,
-        sf.account_name as name,
-        sf.account_type,
-        sf.industry,
+        accounts.source,
+        described.account_name as name,
+        described.account_type,
+        described.industry,
         case
             when pref.region is not null then pref.region
-            when sf.country is not null and lower(trim(sf.country)) not in ('jp', 'jpn', 'japan', '日本')
-            then sf.country
+            when described.country is not null and lower(trim(described.country)) not in ('jp', 'jpn', 'japan', '日本')
+            then described.country
             else 'unknown'
         end as region,
-        sf.country,
-        coalesce(sf.is_deleted, false) as is_deleted,
-        sf.master_account_id,
+        described.country,
+        coalesce(described.is_deleted, false) as is_deleted,
+        described.master_account_id,
         coalesce(members.customers, 0) as customers,
         cast(coalesce(pipelines.open_opportunities, 0) as bigint) as open_opportunities,
         cast(coalesce(pipelines.won_opportunities, 0) as bigint) as won_opportunities,
-        sf.created_at
+        described.created_at
     from accounts
-    left join salesforce_accounts as sf on accounts.account_id = sf.account_id
-    left join prefecture_names as pref on lower(trim(sf.region)) = pref.spelling
+    left join described on accounts.account_id = described.account_id
+    left join prefecture_names as pref on lower(trim(described.region)) = pref.spelling
     left join members on accounts.account_id = members.account_id
     left join pipelines on accounts.account_id = pipelines.account_id
 

@@ -43,8 +43,17 @@ records as (
         map.is_known,
         rec.source,
         rec.record_key,
-        -- A mapped source (mapped.<namespace>) is a list of the company's own: second only to the CRM.
-        coalesce(prio.priority, case when rec.source like 'mapped.%' then 2 else 8 end) as priority,
+        -- A mapped source (mapped.<namespace>) is a list of the company's own: second only to the CRM. Of vendors that
+        -- are not listed, the lists of people come before traces.
+        coalesce(
+            prio.priority,
+            case
+                when rec.source like 'mapped.%' then 2
+                when rec.source like '%.contact' then 2
+                when rec.source like '%.customer' then 3
+                else 8
+            end
+        ) as priority,
         rec.birth_on,
         nullif(trim(rec.region), '') as region,
         nullif(trim(rec.country), '') as country,
@@ -136,13 +145,34 @@ survivors as (
 
 ),
 
+statements as (
+
+    select
+        map.customer_id,
+        not listed.is_granted as opted_out,
+        row_number() over (
+            partition by map.customer_id, listed.source_name
+            order by listed.stated_at desc, listed.is_granted, listed.consent_id
+        ) as statement_rank
+    from {{ ref('canonical__consent') }} as listed
+    inner join customer_map as map
+        on listed.person_source = map.source and listed.person_record_key = map.record_key
+    where listed.purpose = 'email'
+
+),
+
 consents as (
 
     select
         customer_id,
         -- One opt-out anywhere is an opt-out: a consent in another system does not undo it.
         max(case when opted_out then 1 when not opted_out then 0 end) as opted_out
-    from records
+    from (
+        select customer_id, opted_out from records
+        union all
+        -- Within one list of statements the latest counts.
+        select customer_id, opted_out from statements where statement_rank = 1
+    ) as stated
     group by customer_id
 
 ),

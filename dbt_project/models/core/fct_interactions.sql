@@ -22,9 +22,15 @@ connect_contacts as (
 
 ),
 
-mapped_interactions as (
+canonical_interactions as (
 
-    select * from {{ ref('stg_mapped__interaction') }}
+    select * from {{ ref('canonical__interaction') }}
+
+),
+
+canonical_calls as (
+
+    select * from {{ ref('canonical__call') }}
 
 ),
 
@@ -160,13 +166,13 @@ unified as (
     left join connect_legs on contacts.contact_id = connect_legs.contact_id
     union all
     select
-        'mapped.' || source_name || ':' || interaction_key,
+        interaction_id,
         source_name,
-        cast(null as varchar),
-        'inbound',
+        continues_interaction_id,
+        direction,
         person_source,
         person_record_key,
-        cast(null as varchar),
+        account_key,
         channel,
         queue,
         agent,
@@ -174,25 +180,72 @@ unified as (
         topic,
         status,
         opened_at,
-        first_response_at,
-        cast(null as decimal(18, 2)),
-        cast(null as decimal(18, 2)),
+        coalesce(
+            first_response_at,
+            case
+                when first_response_minutes is not null
+                then {{ dbt.dateadd('minute', 'cast(first_response_minutes as integer)', 'opened_at') }}
+            end
+        ),
+        first_response_minutes,
+        first_response_business_minutes,
         resolved_at,
-        cast(null as decimal(18, 2)),
-        cast(null as decimal(18, 2)),
+        resolution_minutes,
+        first_resolution_minutes,
         coalesce(reopens, 0),
-        cast(null as bigint),
+        handoffs,
         talk_seconds,
         hold_seconds,
         acw_seconds,
-        cast(null as bigint),
+        queue_seconds,
         csat_score,
-        resolved_at is not null
+        coalesce(
+            is_resolved,
+            resolved_at is not null
             or lower(trim(coalesce(status, ''))) in (
                 'solved', 'closed', 'resolved', 'done', 'completed', '完了', '解決', '解決済み', 'クローズ'
-            ),
+            )
+        ),
         coalesce(is_abandoned, false)
-    from mapped_interactions
+    from canonical_interactions
+    union all
+    -- A call that no agent answered is abandoned unless the source says otherwise or the company dialled it.
+    select
+        call_id,
+        source_name,
+        continues_call_id,
+        direction,
+        person_source,
+        person_record_key,
+        account_key,
+        'phone',
+        queue,
+        agent,
+        cast(null as varchar),
+        topic,
+        case
+            when ended_at is null then 'open'
+            when answered_at is not null then 'completed'
+            when coalesce(is_abandoned, direction <> 'outbound') then 'abandoned'
+            else 'ended in menu'
+        end,
+        started_at,
+        answered_at,
+        cast(null as decimal(18, 2)),
+        cast(null as decimal(18, 2)),
+        case when answered_at is not null then ended_at end,
+        cast(null as decimal(18, 2)),
+        cast(null as decimal(18, 2)),
+        0,
+        0,
+        talk_seconds,
+        hold_seconds,
+        acw_seconds,
+        queue_seconds,
+        cast(null as bigint),
+        answered_at is not null and ended_at is not null,
+        answered_at is null and ended_at is not null and coalesce(is_abandoned, direction <> 'outbound')
+    from canonical_calls
 
 ),
 

@@ -6,9 +6,9 @@ orders as (
 
 ),
 
-mapped_refunds as (
+canonical_refunds as (
 
-    select * from {{ ref('stg_mapped__refund') }}
+    select * from {{ ref('canonical__refund') }}
 
 ),
 
@@ -22,11 +22,10 @@ exchange_rates as (
 matches as (
 
     select
-        refunds.source_name,
-        refunds.refund_key,
+        refunds.refund_id,
         orders.order_id,
         row_number() over (
-            partition by refunds.source_name, refunds.refund_key
+            partition by refunds.refund_id
             order by
                 case
                     when orders.source = refunds.source_name then 1
@@ -35,7 +34,7 @@ matches as (
                 end,
                 orders.order_id
         ) as match_rank
-    from mapped_refunds as refunds
+    from canonical_refunds as refunds
     inner join orders
         on refunds.order_key = orders.order_key
         and (orders.identity_namespace = refunds.identity_namespace or orders.source = 'shopify')
@@ -45,7 +44,7 @@ matches as (
 dated_refunds as (
 
     select
-        'mapped.' || refunds.source_name || ':' || refunds.refund_key as refund_id,
+        refunds.refund_id,
         matches.order_id,
         refunds.source_name as source,
         refunds.refunded_at,
@@ -53,10 +52,9 @@ dated_refunds as (
         upper(refunds.currency) as currency,
         cast(refunds.amount as decimal(18, 2)) as amount,
         true as refund_date_known
-    from mapped_refunds as refunds
+    from canonical_refunds as refunds
     left join matches
-        on refunds.source_name = matches.source_name
-        and refunds.refund_key = matches.refund_key
+        on refunds.refund_id = matches.refund_id
         and matches.match_rank = 1
 
 ),

@@ -6,9 +6,9 @@ ga4_events as (
 
 ),
 
-mapped_events as (
+canonical_events as (
 
-    select * from {{ ref('stg_mapped__web_event') }}
+    select * from {{ ref('canonical__web_event') }}
 
 ),
 
@@ -41,20 +41,20 @@ events as (
     union all
     select
         source_name,
-        'mapped.' || identity_namespace || '.device',
+        device_source,
         device_id,
-        'mapped.' || identity_namespace || '.user',
+        user_source,
         user_id,
         session_key,
         event_key,
         event_name,
         occurred_at,
-        cast(null as varchar),
-        cast(null as boolean),
+        transaction_id,
+        is_session_engaged,
         device_category,
         traffic_source,
         traffic_medium
-    from mapped_events
+    from canonical_events
     where device_id is not null and occurred_at is not null
 
 ),

@@ -6,9 +6,9 @@ delighted_responses as (
 
 ),
 
-mapped_responses as (
+canonical_responses as (
 
-    select * from {{ ref('stg_mapped__survey_response') }}
+    select * from {{ ref('canonical__survey_response') }}
 
 ),
 
@@ -42,7 +42,7 @@ unified as (
     from delighted_responses
     union all
     select
-        'mapped.' || source_name || ':' || response_key,
+        response_id,
         source_name,
         person_source,
         person_record_key,
@@ -54,7 +54,7 @@ unified as (
         responded_at,
         responded_on,
         comment
-    from mapped_responses
+    from canonical_responses
 
 ),
 

@@ -6,9 +6,9 @@ shopify_orders as (
 
 ),
 
-mapped_orders as (
+canonical_orders as (
 
-    select * from {{ ref('stg_mapped__order') }}
+    select * from {{ ref('canonical__order') }}
 
 ),
 
@@ -53,7 +53,7 @@ unified as (
     from shopify_orders
     union all
     select
-        'mapped.' || source_name || ':' || order_key,
+        order_id,
         source_name,
         order_key,
         identity_namespace,
@@ -65,12 +65,12 @@ unified as (
         upper(currency),
         gross_amount,
         coalesce(discount_amount, 0),
-        cast(0 as decimal(18, 2)),
+        refunded_amount,
         channel,
         is_cancelled,
-        lower(coalesce(status, '')) = 'voided',
+        is_voided,
         is_test
-    from mapped_orders
+    from canonical_orders
 
 ),
 

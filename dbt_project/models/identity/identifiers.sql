@@ -26,12 +26,16 @@ delighted_responses as (
     select * from {{ ref('stg_delighted__responses') }}
 ),
 
-mapped_contacts as (
-    select * from {{ ref('stg_mapped__contact') }}
+canonical_contacts as (
+    select * from {{ ref('canonical__contact') }}
 ),
 
-mapped_mentions as (
-    select * from {{ ref('int_mapped_mentions') }}
+canonical_mentions as (
+    select * from {{ ref('int_canonical_mentions') }}
+),
+
+canonical_identifiers as (
+    select * from {{ ref('canonical__identifier') }}
 ),
 
 web_events as (
@@ -144,28 +148,47 @@ web as (
     {% endif %}
 ),
 
-mapped as (
-    {% for identifier_type, expression in [
-        ('email', 'email'),
-        ('phone', 'phone'),
-        ('customer_key', "case when customer_key is not null then concat(identity_namespace, ':', customer_key) end"),
-    ] -%}
-    {{ 'union all' if not loop.first }}
+-- What vendors and mapped files say that are not read by name above.
+canonical as (
     select
-        {{ evidence('person_source', 'person_record_key', identifier_type, expression, 'mentioned_at') }}
-    from mapped_mentions
+        person_source as source,
+        person_record_key as record_key,
+        customer_key_type as identifier_type,
+        customer_key_value as raw_value,
+        mentioned_at as seen_at,
+        mentioned_at as last_seen_at
+    from canonical_mentions
+    {% for identifier_type in ['email', 'phone'] -%}
+    union all
+    select
+        {{ evidence('person_source', 'person_record_key', identifier_type, identifier_type, 'mentioned_at') }}
+    from canonical_mentions
     {% endfor %}
-    {% for identifier_type, column in [('user_id', 'user_id'), ('shopify_customer_id', 'store_customer_id')] -%}
+    {% for identifier_type, column in [
+        ('user_id', 'user_id'),
+        ('shopify_customer_id', 'store_customer_id'),
+        ('salesforce_contact_id', 'crm_contact_id'),
+        ('phone', 'other_phone'),
+    ] -%}
     union all
     select
         {{ evidence('person_source', 'person_record_key', identifier_type, column, 'created_at', 'updated_at') }}
-    from mapped_contacts
+    from canonical_contacts
     {% endfor %}
+    union all
+    select
+        person_source as source,
+        person_record_key as record_key,
+        identifier_type,
+        raw_value,
+        seen_at,
+        seen_at as last_seen_at
+    from canonical_identifiers
 ),
 
 unioned as (
     select * from own_ids
-    {% for part in ['salesforce', 'shopify', 'zendesk', 'delighted', 'web', 'mapped'] -%}
+    {% for part in ['salesforce', 'shopify', 'zendesk', 'delighted', 'web', 'canonical'] -%}
     union all
     select * from {{ part }}
     {% endfor %}

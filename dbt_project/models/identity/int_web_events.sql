@@ -2,8 +2,13 @@ with ga4_events as (
     select * from {{ ref('stg_ga4__events') }}
 ),
 
-mapped_events as (
-    select * from {{ ref('stg_mapped__web_event') }}
+canonical_events as (
+    select * from {{ ref('canonical__web_event') }}
+),
+
+-- Whoever is shown a variant on a device is seen there, as by an event.
+exposures as (
+    select * from {{ ref('canonical__experiment_exposure') }}
 ),
 
 unioned as (
@@ -17,13 +22,22 @@ unioned as (
     from ga4_events
     union all
     select
-        concat('mapped.', identity_namespace, '.device') as device_source,
-        concat('mapped.', identity_namespace, '.user') as user_source,
+        device_source,
+        user_source,
         device_id,
         user_id,
         session_key,
         occurred_at
-    from mapped_events
+    from canonical_events
+    union all
+    select
+        device_source,
+        user_source,
+        device_id,
+        user_id,
+        null as session_key,
+        exposed_at as occurred_at
+    from exposures
 ),
 
 final as (

@@ -6,6 +6,10 @@ zendesk_users as (
     select * from {{ ref('stg_zendesk__users') }}
 ),
 
+canonical_contacts as (
+    select * from {{ ref('canonical__contact') }}
+),
+
 final as (
     select
         'salesforce.contact' as source,
@@ -22,6 +26,13 @@ final as (
         'staff' as reason
     from zendesk_users
     where role <> 'end-user'
+    union all
+    select distinct
+        person_source as source,
+        person_record_key as record_key,
+        not_customer_reason as reason
+    from canonical_contacts
+    where not_customer_reason is not null
 )
 
 select * from final

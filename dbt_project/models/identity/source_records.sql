@@ -38,12 +38,12 @@ not_customers as (
     select * from {{ ref('not_customers') }}
 ),
 
-mapped_contacts as (
-    select * from {{ ref('stg_mapped__contact') }}
+canonical_contacts as (
+    select * from {{ ref('canonical__contact') }}
 ),
 
-mapped_mentions as (
-    select * from {{ ref('int_mapped_mentions') }}
+canonical_mentions as (
+    select * from {{ ref('int_canonical_mentions') }}
 ),
 
 from_salesforce_contacts as (
@@ -195,17 +195,17 @@ from_web_users as (
 ),
 
 -- Sources that share a name space may both hold the contact: the one changed last describes it.
-mapped_contacts_ranked as (
+canonical_contacts_ranked as (
     select
         *,
         row_number() over (
             partition by person_source, person_record_key
             order by coalesce(updated_at, created_at) desc nulls last, source_name
         ) as contact_rank
-    from mapped_contacts
+    from canonical_contacts
 ),
 
-mapped_mentions_ranked as (
+canonical_mentions_ranked as (
     select
         *,
         min(mentioned_at) over (partition by person_source, person_record_key) as first_mentioned_at,
@@ -218,15 +218,20 @@ mapped_mentions_ranked as (
                 mentioned_in,
                 mention_key
         ) as mention_rank
-    from mapped_mentions
+    from canonical_mentions
 ),
 
--- Customers of the company's own files, from a contact where there is one, else from the latest mention.
-from_mapped as (
+-- Everybody else whom a vendor or the company's own files name: from a contact where there is one, else from the
+-- latest mention.
+from_canonical as (
     select
         {{ source_record(
             'mentions.person_source', 'mentions.person_record_key',
-            "case when mentions.customer_key is not null then 'customer' else mentions.mentioned_in end",
+            "case "
+            "when mentions.person_source like '%.device' then 'device' "
+            "when mentions.person_source like '%.user' and mentions.mentioned_in = 'experiment_exposure' then 'login' "
+            "when mentions.person_source like '%.caller' then 'caller' "
+            "when mentions.customer_key is not null then 'customer' else mentions.mentioned_in end",
             'mentions.first_mentioned_at',
             email='coalesce(contacts.email, mentions.email)', phone='coalesce(contacts.phone, mentions.phone)',
             first_name='contacts.first_name', last_name='contacts.last_name', birth_on='contacts.birth_on',
@@ -235,8 +240,8 @@ from_mapped as (
             updated_at='coalesce(contacts.updated_at, mentions.last_mentioned_at)',
             opted_out='contacts.has_opted_out', account_key='coalesce(contacts.account_key, mentions.account_key)'
         ) }}
-    from mapped_mentions_ranked as mentions
-    left join mapped_contacts_ranked as contacts
+    from canonical_mentions_ranked as mentions
+    left join canonical_contacts_ranked as contacts
         on
             mentions.person_source = contacts.person_source
             and mentions.person_record_key = contacts.person_record_key
@@ -244,30 +249,28 @@ from_mapped as (
     where mentions.mention_rank = 1
 ),
 
+read_by_name as (
+    {% for part in [
+        'from_salesforce_contacts', 'from_salesforce_mentions', 'from_salesforce_cases', 'from_shopify_customers',
+        'from_shopify_orders', 'from_zendesk_users', 'from_zendesk_requesters', 'from_connect_callers',
+        'from_delighted_people', 'from_web_devices', 'from_web_users',
+    ] -%}
+    {{ 'union all' if not loop.first }}
+    select * from {{ part }}
+    {% endfor %}
+),
+
+-- A comment or a campaign may name a contact that its vendor's own export describes better.
 unioned as (
-    select * from from_salesforce_contacts
+    select * from read_by_name
     union all
-    select * from from_salesforce_mentions
-    union all
-    select * from from_salesforce_cases
-    union all
-    select * from from_shopify_customers
-    union all
-    select * from from_shopify_orders
-    union all
-    select * from from_zendesk_users
-    union all
-    select * from from_zendesk_requesters
-    union all
-    select * from from_connect_callers
-    union all
-    select * from from_delighted_people
-    union all
-    select * from from_web_devices
-    union all
-    select * from from_web_users
-    union all
-    select * from from_mapped
+    select from_canonical.*
+    from from_canonical
+    left join read_by_name
+        on
+            from_canonical.source = read_by_name.source
+            and from_canonical.record_key = read_by_name.record_key
+    where read_by_name.source is null
 ),
 
 final as (

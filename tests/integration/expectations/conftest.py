@@ -83,7 +83,7 @@ create table core.dim_customers as
 create table core.dim_accounts as select 'A' || i as account_id from range($n // 10) r(i);
 create table staging.stg_shopify__orders as
   select '#' || i as order_name, 'JPY' as currency, (1000 + i)::decimal(18,2) as total_amount from range($n) r(i);
-create table staging.stg_mapped__order as
+create table staging.canonical__order as
   select 'm' as order_key, 'USD' as currency, 1::decimal(18,2) as gross_amount limit 0;
 create table core.fct_orders as
   select 'shopify:#' || i as order_id, 'K' || i as customer_id, 'shopify' as source,
@@ -100,7 +100,7 @@ create table core.fct_refunds as
   from core.fct_orders where refunded_amount > 0;
 create table staging.stg_ga4__events as
   select 'd' || (i % 10) as device_id, timestamp '2026-03-01' + to_minutes(i) as occurred_at from range(3 * $n) r(i);
-create table staging.stg_mapped__web_event as select * from staging.stg_ga4__events limit 0;
+create table staging.canonical__web_event as select * from staging.stg_ga4__events limit 0;
 create table core.fct_sessions as
   select 's' || i as session_id, 'K' || i as customer_id, timestamp '2026-03-01' as started_at,
     timestamp '2026-03-01 00:10:00' as ended_at, date '2026-03-01' as started_on, 3 as events, 'login' as attribution
@@ -109,7 +109,8 @@ create table staging.stg_zendesk__tickets as select 't' || i as ticket_id from r
 create table staging.stg_salesforce__case as
   select 'x' as case_id, true as is_deleted, null::varchar as master_case_id limit least($n, 1);
 create table staging.stg_amazon_connect__contact_records as select 'x' as contact_id limit 0;
-create table staging.stg_mapped__interaction as select 'x' as interaction_key limit 0;
+create table staging.canonical__call as select 'x' as call_key limit 0;
+create table staging.canonical__interaction as select 'x' as interaction_key limit 0;
 create table core.fct_interactions as
   select 'zendesk:t' || i as interaction_id, 'K' || i as customer_id, 'zendesk' as source, 'email' as channel,
     'inbound' as direction, null::varchar as continues_interaction_id,
@@ -119,7 +120,7 @@ create table core.fct_interactions as
     false as has_time_conflict
   from range($n) r(i);
 create table staging.stg_delighted__responses as select 'r' || i as response_id from range($n) r(i);
-create table staging.stg_mapped__survey_response as select 'x' as response_key limit 0;
+create table staging.canonical__survey_response as select 'x' as response_key limit 0;
 create table core.fct_survey_responses as
   select 'delighted:r' || i as response_id, 'K' || i as customer_id, 'delighted' as source, 'nps' as kind,
     i % 11 as score, timestamp '2026-05-01' as submitted_at, date '2026-05-01' as submitted_on, true as is_valid

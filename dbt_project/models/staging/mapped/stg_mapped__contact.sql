@@ -24,6 +24,7 @@ renamed as (
         user_id,
         store_customer_id,
         account_key,
+        {{ nothing_for(['crm_contact_id', 'not_customer_reason']) }},
 
         -- person
         concat('mapped.', _namespace) as person_source,
@@ -32,6 +33,7 @@ renamed as (
         last_name,
         email,
         phone,
+        {{ nothing_for(['other_phone']) }},
         birth_on,
         region,
         postal_code,

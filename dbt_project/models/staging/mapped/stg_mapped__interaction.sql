@@ -22,6 +22,8 @@ renamed as (
         _source as source_name,
         _namespace as identity_namespace,
         interaction_key,
+        'inbound' as direction,
+        {{ nothing_for(['continues_key', 'account_key']) }},
 
         -- who it is about
         case
@@ -53,6 +55,10 @@ renamed as (
         talk_seconds,
         hold_seconds,
         acw_seconds,
+        {{ nothing_for([
+            'handoffs', 'queue_seconds', 'first_response_minutes', 'first_response_business_minutes',
+            'first_resolution_minutes', 'resolution_minutes', 'is_resolved'
+        ]) }},
 
         -- flags
         abandoned as is_abandoned,

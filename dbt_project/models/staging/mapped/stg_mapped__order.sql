@@ -46,10 +46,12 @@ renamed as (
         upper(currency) as currency,
         cast(gross_amount as decimal(18, 2)) as gross_amount,
         cast(coalesce(discount_amount, 0) as decimal(18, 2)) as discount_amount,
+        cast(0 as decimal(18, 2)) as refunded_amount,
 
         -- flags
         coalesce(is_test, false) as is_test,
         coalesce(cancelled_at < {{ as_of_end() }}, false) as is_cancelled,
+        lower(coalesce(status, '')) = 'voided' as is_voided,
 
         -- times
         ordered_at,

@@ -26,7 +26,9 @@ renamed as (
         _source as source_name,
         _namespace as identity_namespace,
         own_event_key as event_key,
+        concat('mapped.', _namespace, '.device') as device_source,
         device_id,
+        concat('mapped.', _namespace, '.user') as user_source,
         user_id,
         case
             when session_key is not null
@@ -40,6 +42,7 @@ renamed as (
         region,
         source as traffic_source,
         medium as traffic_medium,
+        {{ nothing_for(['transaction_id', 'is_session_engaged']) }},
 
         -- times
         occurred_at,
