@@ -245,6 +245,7 @@ class Contract(_Model):
     identical_rows: Literal["duplicate", "keep"] = "duplicate"
     drift: Drift = Drift()
     hold: Hold = Hold()
+    arrival: Literal["unchanged", "done"] = "unchanged"
     columns: tuple[Column, ...]
     template: bool = False
     origin: str = "built-in"

@@ -70,6 +70,7 @@ class VendorFile(_Model):
     identical_rows: Literal["duplicate", "keep"] = "duplicate"
     drift: Drift = Drift()
     hold: Hold = Hold()
+    arrival: Literal["unchanged", "done"] = "unchanged"
     columns: dict[Name, Column]
     #: Read only through a contract of the company that extends it.
     template: bool = False
@@ -130,6 +131,7 @@ class MappingFile(_Model):
     identical_rows: Literal["duplicate", "keep"] | None = None
     drift: Drift = Drift()
     hold: Hold = Hold()
+    arrival: Literal["unchanged", "done"] = "unchanged"
     fields: dict[str, MappedField]
 
 
@@ -184,7 +186,7 @@ def load_mapping(path: Path) -> Contract:
     columns = tuple(_mapped_column(path, file, entity, name) for name in entity.columns)
     shared = ("source", "description", "format", "dialect", "times", "numbers", "null_markers", "json_shape", "known")
     event_time = entity.event_time if entity.event_time in file.fields else None
-    fields = {name: getattr(file, name) for name in (*shared, "drift", "hold")} | {
+    fields = {name: getattr(file, name) for name in (*shared, "drift", "hold", "arrival")} | {
         "name": file.name or f"{file.source}__{file.maps_to}",
         "entity": file.maps_to,
         "mapped": True,

@@ -8,17 +8,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestion.archives import without_archives
 from ingestion.contract import Contract, Format
 from ingestion.globs import matches
 
 #: Names of files that are still being written or are no data at all.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "~")
-_NO_DATA = frozenset({"thumbs.db", "desktop.ini"})
+
+#: By these a sender says which files are whole (`ingestion/whole.py`).
+DONE, MANIFEST = ".done", "_manifest.json"
+_NO_DATA = frozenset({"thumbs.db", "desktop.ini", MANIFEST})
 
 
 @dataclass(frozen=True)
 class Landed:
-    """One file. `path` is relative to landing, POSIX style; `source` its first folder ('-' when it lies in none)."""
+    """One file. `path` is relative to landing, POSIX style; `source` its first folder ('-' when it lies in none).
+
+    For a member of an archive `path` is `<archive>!/<member>`, and `full` where it was unpacked to be read.
+    """
 
     path: str
     source: str
@@ -43,7 +50,7 @@ def _walk(landing: Path, only: str | None) -> Iterator[Landed]:
     for folder, folders, names in os.walk(landing, followlinks=False):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if name.startswith(".") or name.casefold().endswith(_UNFINISHED) or name.casefold() in _NO_DATA:
+            if name.startswith(".") or name.casefold().endswith((*_UNFINISHED, DONE)) or name.casefold() in _NO_DATA:
                 continue
             full = Path(folder) / name
             relative = full.relative_to(landing)
@@ -61,7 +68,7 @@ def match(file: Landed, contracts: Iterable[Contract]) -> Matched | None:
     """The contract whose pattern fits. Contracts whose patterns overlap were refused when they were loaded."""
     if file.source == "-":
         return None
-    inside = file.path.removeprefix(f"{file.source}/")
+    inside = without_archives(file.path).removeprefix(f"{file.source}/")
     for contract in contracts:
         if contract.source != file.source:
             continue

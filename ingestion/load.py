@@ -6,29 +6,27 @@ transaction. Killed anywhere, a plain re-run does the rest. One ingest at a time
 
 from __future__ import annotations
 
-import fcntl
-import gc
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingestion import drift, landing
+from ingestion import archive_load, drift, landing
+from ingestion.archives import is_archive
 from ingestion.batch_files import EventSpan, ParquetFile, accepted_rows, rejected_rows, remove_leftovers
 from ingestion.contract import Contract
 from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed, Matched
+from ingestion.lock import ingest_lock, rarer_collections
 from ingestion.parse import encoding_of, engine, parse_file
 from ingestion.readers.base import FileRefused, Notes, Reject
 from ingestion.readers.count import Count, count_records
+from ingestion.scan import unfinished_files
 from kizuna.control import ledger
 from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.control.store import utcnow
-from kizuna.errors import InputError
 from kizuna.failpoints import failpoint
 from kizuna.files import make_private, sha256_of
 
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
     from kizuna.control.store import Store
     from kizuna.settings import Settings
-
-LOCK_NAME = ".ingest.lock"
 
 
 class _StillChanging(Exception):
@@ -122,58 +118,54 @@ def ingest(
     started = time.monotonic()
     make_private(*settings.private_folders)
     contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
-    with ingest_lock(settings), _rarer_collections():
+    with ingest_lock(settings), rarer_collections():
         leftovers = remove_leftovers(settings.raw) + remove_leftovers(settings.quarantine)
+        archive_load.clear(settings)
         run = Run(settings, store, contracts, now or utcnow())
         found = landing.scan(settings.landing, only)
+        waiting = unfinished_files(store, found, contracts)
         handled: list[FileRecord] = []
-        changing: list[str] = []
+        changing: list[str] = list(waiting)
         unmatched: list[str] = []
+        known = 0
         for done, file in enumerate(found):
             if progress is not None:
                 progress(Progress(done, len(found), file.path, None))
+            if file.path in waiting:
+                continue
             try:
-                record = _handle(run, file)
+                records = list(_handle_all(run, file))
             except _StillChanging:
                 changing.append(file.path)
                 continue
-            if record is not None and record.status == "unmatched":
-                unmatched.append(file.path)
-            if record is not None and record.loaded_at == run.now:
-                handled.append(record)
-                if progress is not None:
+            unmatched += [record.path for record in records if record.status == "unmatched"]
+            news = [record for record in records if record.loaded_at == run.now]
+            known += not news
+            handled += news
+            if progress is not None:
+                for record in news:
                     progress(Progress(done + 1, len(found), file.path, record))
         run.con.close()
-    known = len(found) - len(handled) - len(changing)
     return IngestReport(tuple(handled), tuple(unmatched), known, tuple(changing), time.monotonic() - started, leftovers)
 
 
-@contextmanager
-def _rarer_collections() -> Iterator[None]:
-    """Reading JSON makes many containers and no cycles; the usual rhythm of the collector costs a sixth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+def _handle_all(run: Run, file: Landed) -> Iterator[FileRecord]:
+    """Records of a landing file: one, or for an archive those of its members and its own."""
+    if is_archive(file.path) and not file.is_link and any(file.source == c.source for c in run.contracts):
 
+        def settled(known: FileRecord) -> bool:
+            member = Landed(known.path, known.source, file.full, is_link=False)
+            return _is_settled(run, known, landing.match(member, run.contracts))
 
-@contextmanager
-def ingest_lock(settings: Settings) -> Iterator[None]:
-    """Hold the home's ingest lock; the system frees it when the process ends, however it ends."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    handle = os.open(settings.home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+        loader = archive_load.Loader(run.settings, run.store, run.now, lambda member: _handle(run, member), settled)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another ingest is at work in {settings.home}. Wait for it to end, then try again."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
+            yield from archive_load.load_archive(loader, file)
+        except OSError as error:
+            yield _unreadable(run, file, error)
+        return
+    record = _handle(run, file)
+    if record is not None:
+        yield record
 
 
 def _handle(run: Run, file: Landed) -> FileRecord | None:
@@ -235,6 +227,8 @@ def _is_settled(run: Run, known: FileRecord, matched: Matched | None) -> bool:
         case "unmatched":
             return matched is None
         case "held" | "refused":
+            if str(known.code).startswith("archive.") and known.contract_version is None:
+                return True
             return matched is not None and known.contract_version == matched.contract.version
         case "accepted":
             return known.accepted == 0 or _raw_file(run, known).exists()

@@ -8,15 +8,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestion import landing
+from ingestion.archive_load import FOLDER
+from ingestion.archives import is_archive, split, unpacked
 from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed
-from ingestion.load import Run, ingest_lock, load_file
+from ingestion.load import Run, load_file
+from ingestion.lock import ingest_lock
+from ingestion.readers.base import FileRefused
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import utcnow
@@ -109,24 +114,33 @@ def replay(
     `force` accepts a batch above its threshold. Raises `InputError` when the landing file is gone or was changed.
     """
     known = _find(store, reference)
-    file = Landed(known.path, known.source, settings.landing / known.path, is_link=False)
-    if not file.full.is_file() or sha256_of(file.full) != known.sha256:
-        raise InputError(
-            f"{file.full} is gone or holds something else now, so it cannot be read again. Put the file back, or let "
-            f"its rows go with `kizuna quarantine discard {known.file_id[:8]}`."
-        )
-    contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
-    matched = landing.match(file, contracts)
-    if matched is None:
-        raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
-    with ingest_lock(settings):
+    archive, member = split(known.path)
+    with ExitStack() as stack:
+        stack.enter_context(ingest_lock(settings))
+        full, sha256 = settings.landing / archive, None
+        if member is not None and full.is_file():
+            try:
+                full, sha256 = stack.enter_context(unpacked(full, member, settings.home / FOLDER))
+            except FileRefused as refusal:
+                raise InputError(f"{known.path}: {refusal.reason}.") from None
+        if not full.is_file() or (sha256 or sha256_of(full)) != known.sha256:
+            raise InputError(
+                f"{settings.landing / archive} is gone or holds something else now, so it cannot be read again. Put "
+                f"the file back, or let its rows go with `kizuna quarantine discard {known.file_id[:8]}`."
+            )
+        if is_archive(known.path):
+            raise InputError(f"{known.path} is an archive; replay one of its members, or put a whole one into landing.")
+        file = Landed(known.path, known.source, full, is_link=False)
+        contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
+        matched = landing.match(file, contracts)
+        if matched is None:
+            raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
         run = Run(settings, store, contracts, now or utcnow())
+        stack.callback(run.con.close)
         blank = FileRecord(
             known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at
         )
-        record = load_file(run, file, matched, blank, force=force)
-        run.con.close()
-    return record
+        return load_file(run, file, matched, blank, force=force)
 
 
 def discard(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import select
 
-from ingestion import landing
+from ingestion import landing, whole
+from ingestion.contract import Contract
+from ingestion.landing import Landed
 from kizuna.control.schema import files
 from kizuna.control.store import Store
 from kizuna.settings import Settings
@@ -31,6 +34,31 @@ def look(folder: Path) -> dict[str, Seen]:
             continue
         found[file.path] = Seen(status.st_size, status.st_mtime_ns)
     return found
+
+
+def unfinished_files(store: Store, found: Sequence[Landed], contracts: Sequence[Contract]) -> dict[str, str]:
+    """`{path: why}` of files that an ingest leaves alone for now."""
+    with store.read() as connection:
+        rows = connection.execute(select(files.c.path, files.c.bytes, files.c.loaded_at))
+        loaded: dict[tuple[str, int], datetime] = {(path, size): at for path, size, at in rows if at is not None}
+    settled = {file.path for file in found if _is_older(file, loaded)}
+    strict = {contract.source for contract in contracts if contract.arrival == "done"}
+    need_done = set()
+    for file in found:
+        matched = landing.match(file, contracts) if file.source in strict else None
+        if matched is not None and matched.contract.arrival == "done":
+            need_done.add(file.path)
+    return whole.unfinished(found, settled=settled, need_done=need_done)
+
+
+def _is_older(file: Landed, loaded: Mapping[tuple[str, int], datetime]) -> bool:
+    """True when the file was loaded in this size after it was last touched."""
+    try:
+        status = file.full.lstat()
+    except OSError:
+        return False
+    at = loaded.get((file.path, status.st_size))
+    return at is not None and max(status.st_mtime, status.st_ctime) < at.replace(tzinfo=UTC).timestamp()
 
 
 def new_whole_files(settings: Settings, store: Store, before: Mapping[str, Seen]) -> tuple[set[str], dict[str, Seen]]:

@@ -30,6 +30,12 @@ def no_company_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a test are whole and a moment old; looking at them twice would only cost time."""
+    monkeypatch.setattr("ingestion.whole.PAUSE_SECONDS", 0)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Where everything is required (CI), a skip is a failure that says what is missing."""

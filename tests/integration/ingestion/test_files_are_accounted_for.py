@@ -11,6 +11,7 @@ import pytest
 
 from ingestion import load
 from ingestion.load import Progress
+from ingestion.lock import ingest_lock
 from ingestion.readers.count import Count
 from kizuna.control import ledger
 from kizuna.errors import InputError
@@ -224,7 +225,7 @@ def test_only_one_source_and_progress(shop: Any) -> None:
 
 
 def test_two_ingests_at_once_are_refused(shop: Any) -> None:
-    with load.ingest_lock(shop.settings), pytest.raises(InputError, match="Another ingest"):
+    with ingest_lock(shop.settings), pytest.raises(InputError, match="Another ingest"):
         shop.ingest()
 
 
