@@ -39,8 +39,8 @@ def look(folder: Path) -> dict[str, Seen]:
 def unfinished_files(store: Store, found: Sequence[Landed], contracts: Sequence[Contract]) -> dict[str, str]:
     """`{path: why}` of files that an ingest leaves alone for now."""
     with store.read() as connection:
-        rows = connection.execute(select(files.c.path, files.c.bytes, files.c.loaded_at))
-        loaded: dict[tuple[str, int], datetime] = {(path, size): at for path, size, at in rows if at is not None}
+        rows = connection.execute(select(files.c.path, files.c.bytes, files.c.loaded_at)).all()
+    loaded: dict[tuple[str, int], datetime] = {(row.path, row.bytes): row.loaded_at for row in rows if row.loaded_at}
     settled = {file.path for file in found if _is_older(file, loaded)}
     strict = {contract.source for contract in contracts if contract.arrival == "done"}
     need_done = set()
