@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes that run the tests; each needs up to 1 GB.
+WORKERS ?= 2
 export DO_NOT_TRACK := 1
 -include .env
 export
@@ -31,7 +33,7 @@ dev: $(STAMP) ## the Dagster UI on http://127.0.0.1:3000 (KIZUNA_HOME, else ./va
 	@$(BIN)/kizuna dev
 
 test: $(STAMP) ## the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 	$(BIN)/ruff check .

@@ -36,6 +36,14 @@ def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.whole.PAUSE_SECONDS", 0)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one worker runs: the folders whose tests share a company that takes a minute to build, else a file."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        group = folder if folder in {"e2e", "orchestration"} else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Where everything is required (CI), a skip is a failure that says what is missing."""
