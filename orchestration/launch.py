@@ -49,7 +49,8 @@ def preload() -> None:
     from orchestration.dbt_child import start_fork_server
 
     start_fork_server()
-    import orchestration.definitions  # noqa: F401
+    import orchestration.definitions
+    import orchestration.sqlite_storage  # noqa: F401
     from expectations.runner import load_in_background
 
     load_in_background()

@@ -155,3 +155,5 @@ def quiet_environment() -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    # What a run plans to do (an event per asset and check) is stored in one transaction, not in three hundred.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
