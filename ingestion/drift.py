@@ -187,6 +187,9 @@ def explain_missing(refusal: FileRefused, contract: Contract, kind: Format, path
     sample = sample_delimited(path, find_encoding(path, contract.dialect.encodings), contract.dialect)
     known = {name.casefold() for column in contract.columns for name in column.sources}
     present = {name.casefold() for name in sample.header}
+    if not known & present:
+        # No header at all, but a row: its cells must not be quoted as names.
+        return refusal
     missing = [
         column
         for column in contract.columns

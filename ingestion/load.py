@@ -250,7 +250,7 @@ def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, fo
         contract=contract.name,
         contract_version=contract.version,
         loaded_at=run.now,
-        detail={"relation": contract.relation},
+        detail={**blank.detail, "relation": contract.relation},
     )
     folder = Path(contract.source) / contract.entity / f"{batch_id}.parquet"
     with ParquetFile(run.settings.raw / folder) as raw, ParquetFile(run.settings.quarantine / folder) as quarantine:

@@ -5,7 +5,9 @@ Quarantined rows hold raw text, so personal data: they are shown to the person w
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -59,11 +61,23 @@ class QuarantinedFile:
     code: str | None
     reason: str | None
     loaded_at: datetime | None
+    relation: str | None
     problems: tuple[Problem, ...]
 
     @property
     def id(self) -> str:
         return self.file_id[:8]
+
+    @property
+    def next_step(self) -> str:
+        """What a person does about it, as a command where there is one."""
+        match self.status:
+            case "held":
+                return f"mend contract or file, or take it as it is: kizuna quarantine replay {self.id} --force"
+            case "refused":
+                return f"get a right file, then: kizuna quarantine discard {self.id} --reason …"
+            case _:
+                return f"kizuna quarantine show {self.id}, then replay or discard"
 
 
 @dataclass(frozen=True)
@@ -80,11 +94,48 @@ class QuarantinedRow:
     problems: tuple[dict[str, str], ...]
 
 
-def list_quarantined(settings: Settings, store: Store, *, source: str | None = None) -> list[QuarantinedFile]:
-    """Files held, refused or with rejected rows, without what was discarded."""
+def list_quarantined(
+    settings: Settings, store: Store, *, source: str | None = None, code: str | None = None
+) -> list[QuarantinedFile]:
+    """Files held, refused or with rejected rows, without what was discarded; with `code` only those that show it."""
     with store.read() as connection:
         files = ledger.list_files(connection, source=source, problems=True)
-    return [_summary(settings, file) for file in files if file.status != "discarded" and _DISCARDED not in file.detail]
+    open_files = [file for file in files if not _is_decided(file)]
+    found = [_summary(settings, file) for file in open_files]
+    return [file for file in found if code is None or code in (file.code, *(problem.code for problem in file.problems))]
+
+
+@dataclass(frozen=True)
+class WorkList:
+    """How much waits for a person, and how much was decided. Rows of held files count as waiting, good ones too."""
+
+    held: int
+    refused: int
+    files: int
+    rows: int
+    decided_files: int
+    decided_rows: int
+
+
+def count_work(store: Store) -> WorkList:
+    """The work list in numbers, from the ledger alone."""
+    with store.read() as connection:
+        files = ledger.list_files(connection, problems=True)
+        files += ledger.list_files(connection, statuses=("discarded",))
+    decided = {file.file_id: file for file in files if _is_decided(file)}
+    waiting = [file for file in files if file.file_id not in decided]
+    return WorkList(
+        held=sum(file.status == "held" for file in waiting),
+        refused=sum(file.status == "refused" for file in waiting),
+        files=len(waiting),
+        rows=sum(file.rows_in if file.status == "held" else file.quarantined for file in waiting),
+        decided_files=len(decided),
+        decided_rows=sum(file.detail.get("decisions", [{}])[-1].get("rows", 0) for file in decided.values()),
+    )
+
+
+def _is_decided(file: FileRecord) -> bool:
+    return file.status == "discarded" or _DISCARDED in file.detail
 
 
 def show(settings: Settings, store: Store, reference: str, *, limit: int | None = 50) -> list[QuarantinedRow]:
@@ -138,8 +189,9 @@ def replay(
         run = Run(settings, store, contracts, now or utcnow())
         stack.callback(run.con.close)
         blank = FileRecord(
-            known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at
-        )
+            known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at,
+            detail={"decisions": [*known.detail.get("decisions", ()), _decision("replay", now, forced=force)]},
+        )  # fmt: skip
         return load_file(run, file, matched, blank, force=force)
 
 
@@ -156,13 +208,31 @@ def discard(
         raise InputError(
             f"{known.path} has nothing in quarantine. Add --whole-file to leave out its accepted rows too."
         )
-    detail = {**known.detail, _DISCARDED: (now or utcnow()).isoformat(), "discarded_because": reason}
+    if not reason.strip():
+        raise InputError("A reason is needed: who reads the ledger later will want to know why the rows were let go.")
     status: ledger.FileStatus = "accepted" if known.status == "accepted" and not whole_file else "discarded"
+    rows = known.quarantined if status == "accepted" else known.rows_in
+    decision = _decision("discard", now, reason=reason, rows=rows)
+    detail = {
+        **known.detail,
+        _DISCARDED: decision["at"],
+        "discarded_because": reason,
+        "decisions": [*known.detail.get("decisions", ()), decision],
+    }
     with store.begin() as connection:
         ledger.set_detail(connection, known.file_id, detail)
         if status == "discarded":
             ledger.set_status(connection, known.file_id, "discarded", reason)
     return replace(known, detail=detail, status=status)
+
+
+def _decision(what: str, now: datetime | None, **more: Any) -> dict[str, Any]:
+    """Who decided what and when (UTC), for the ledger."""
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):
+        who = str(os.getuid())
+    return {"what": what, "who": who, "at": (now or utcnow()).isoformat(), **more}
 
 
 def _find(store: Store, reference: str) -> FileRecord:
@@ -190,7 +260,8 @@ def _summary(settings: Settings, file: FileRecord) -> QuarantinedFile:
         code=file.code,
         reason=file.reason,
         loaded_at=file.loaded_at,
-        problems=tuple(_problems(_rows(settings, file))),
+        relation=file.relation,
+        problems=tuple(_problems(_rows(settings, file, columns=["line", "column", "code", "reason"]))),
     )
 
 
@@ -205,11 +276,11 @@ def _problems(rows: Sequence[dict[str, Any]]) -> list[Problem]:
     ]
 
 
-def _rows(settings: Settings, file: FileRecord) -> list[dict[str, Any]]:
+def _rows(settings: Settings, file: FileRecord, columns: list[str] | None = None) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     if file.quarantine_path is None:
         return []
     path: Path = settings.home / file.quarantine_path
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.is_file() else []
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist() if path.is_file() else []
     return rows

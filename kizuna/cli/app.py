@@ -116,12 +116,16 @@ def path(
     print_path(home, table)
 
 
-@quarantine_app.command("list", epilog="Example: kizuna quarantine list")
-def quarantine_list(home: Home = None) -> None:
-    """Files with rejected rows, by contract and code."""
+@quarantine_app.command("list", epilog="Examples: kizuna quarantine list · kizuna quarantine list --code type.decimal")
+def quarantine_list(
+    home: Home = None,
+    source: Annotated[str | None, typer.Option(help="Only this folder of landing.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only files with this problem.")] = None,
+) -> None:
+    """The work list: files held, refused or with rejected rows, by code, each with its next step."""
     from kizuna.cli.ingesting import list_quarantine
 
-    list_quarantine(home)
+    list_quarantine(home, source, code)
 
 
 @quarantine_app.command("show", epilog="Example: kizuna quarantine show 3f2a --limit 20")
@@ -138,12 +142,16 @@ def quarantine_show(
 
 @quarantine_app.command("replay", epilog="Example: kizuna quarantine replay 3f2a   (after mending the contract)")
 def quarantine_replay(
-    batch: Annotated[str, typer.Argument(help="File id or its first characters.")], home: Home = None
+    batch: Annotated[str, typer.Argument(help="File id or its first characters.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Use its good rows although the contract's thresholds or drift hold it.")
+    ] = False,
+    home: Home = None,
 ) -> None:
-    """Read the landing file again under the contract as it is now."""
+    """Read the landing file again under the contract as it is now. Exit code 8 if it still cannot be used."""
     from kizuna.cli.ingesting import replay_quarantine
 
-    replay_quarantine(home, batch)
+    replay_quarantine(home, batch, force=force)
 
 
 @quarantine_app.command("discard", epilog="Example: kizuna quarantine discard 3f2a --reason 'test rows'")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from kizuna.cli.text import shown
 from kizuna.control.store import open_store
 from kizuna.errors import InputError
 from kizuna.settings import load_settings
@@ -26,7 +26,7 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
         task = bar.add_task("landing", total=None)
 
         def progress(at: load.Progress) -> None:
-            bar.update(task, total=at.total, completed=at.done, description=escape(at.path[-60:]))
+            bar.update(task, total=at.total, completed=at.done, description=shown(at.path[-60:]))
 
         report = load.ingest(settings, store, progress=progress, only=source)
     console.print(
@@ -38,43 +38,45 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
     for file in report.files:
         if file.status in ("held", "refused"):
             console.print(
-                f"  [bold]{file.status}[/] landing/{escape(file.path)}: {escape(file.reason or '')}", soft_wrap=True
+                f"  [bold]{file.status}[/] landing/{shown(file.path)}: {shown(file.reason or '')}", soft_wrap=True
             )
         elif file.quarantined:
             console.print(
-                f"  {file.quarantined:,} of {file.rows_in:,} rows quarantined in landing/{escape(file.path)}: "
+                f"  {file.quarantined:,} of {file.rows_in:,} rows quarantined in landing/{shown(file.path)}: "
                 f"kizuna quarantine show {file.file_id[:8]}",
                 soft_wrap=True,
             )
     for finding, paths in grouped([file for file in report.files if file.status == "accepted"]):
         more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
         console.print(
-            f"  landing/{escape(paths[0])}{more}: {escape(finding.what)}. {escape(finding.to_do)}", soft_wrap=True
+            f"  landing/{shown(paths[0])}{more}: {shown(finding.what)}. {shown(finding.to_do)}", soft_wrap=True
         )
     reasons = {file.path: file.reason or "" for file in report.with_status("unmatched")}
     for path in report.unmatched:
         why = reasons.get(path, "there is no contract for it; see docs/bring-your-own-files.md")
-        console.print(f"  [bold]not loaded[/] landing/{escape(path)}: {escape(why)}", soft_wrap=True)
+        console.print(f"  [bold]not loaded[/] landing/{shown(path)}: {shown(why)}", soft_wrap=True)
     for path in report.changing:
-        console.print(f"  still being written, left for the next time: landing/{escape(path)}", soft_wrap=True)
+        console.print(f"  still being written, left for the next time: landing/{shown(path)}", soft_wrap=True)
     stopped = report.with_status("held", "refused")
     if stopped:
         raise InputError(f"{len(stopped)} files were not loaded; the others were. See above what to do.")
 
 
-def list_quarantine(home: Path | None) -> None:
+def list_quarantine(home: Path | None, source: str | None, code: str | None) -> None:
     """One line per file and problem."""
-    from ingestion.quarantine import list_quarantined
+    from ingestion.quarantine import count_work, list_quarantined
 
     settings = load_settings(home)
-    found = list_quarantined(settings, open_store(settings))
+    store = open_store(settings)
+    found = list_quarantined(settings, store, source=source, code=code)
     console = Console(highlight=False)
+    work = count_work(store)
     if not found:
-        console.print("Nothing is in quarantine.")
+        console.print("Nothing is in quarantine." + (_decided(work.decided_rows, work.decided_files)))
         return
     for file in found:
         console.print(
-            f"[bold]{file.file_id[:8]}[/]  landing/{escape(file.path)}  {file.status}, "
+            f"[bold]{file.file_id[:8]}[/]  landing/{shown(file.path)}  {file.status}, "
             f"{file.quarantined:,} of {file.rows_in:,} rows quarantined",
             soft_wrap=True,
         )
@@ -82,8 +84,17 @@ def list_quarantine(home: Path | None) -> None:
             where = f"line {problem.line}" + (f", column {problem.column}" if problem.column else "")
             more = f" (and {problem.rows - 1:,} more)" if problem.rows > 1 else ""
             console.print(
-                f"    [yellow]{problem.code}[/]  {escape(where)}{more}: {escape(problem.reason)}", soft_wrap=True
+                f"    [yellow]{problem.code}[/]  {shown(where)}{more}: {shown(problem.reason)}", soft_wrap=True
             )
+        console.print(f"    → {shown(file.next_step)}", soft_wrap=True)
+    console.print(
+        f"{work.files:,} files ({work.held:,} held, {work.refused:,} refused) with {work.rows:,} rows wait."
+        + _decided(work.decided_rows, work.decided_files)
+    )
+
+
+def _decided(rows: int, files: int) -> str:
+    return f" {rows:,} rows of {files:,} files were discarded by decision." if files else ""
 
 
 def show_quarantine(home: Path | None, reference: str, limit: int) -> None:
@@ -94,23 +105,26 @@ def show_quarantine(home: Path | None, reference: str, limit: int) -> None:
     console = Console(highlight=False)
     for row in show(settings, open_store(settings), reference, limit=limit):
         where = f"line {row.line}" + (f", column {row.column}" if row.column else "")
-        console.print(f"[bold]{escape(row.file)}[/] {escape(where)}  [yellow]{row.code}[/]", soft_wrap=True)
-        console.print(f"  {escape(row.reason)}", soft_wrap=True)
+        console.print(f"[bold]{shown(row.file)}[/] {shown(where)}  [yellow]{row.code}[/]", soft_wrap=True)
+        console.print(f"  {shown(row.reason)}", soft_wrap=True)
         if row.raw:
-            console.print(f"  {escape(row.raw)}", style="dim", soft_wrap=True)
+            console.print(f"  {shown(row.raw)}", style="dim", soft_wrap=True)
 
 
-def replay_quarantine(home: Path | None, reference: str) -> None:
+def replay_quarantine(home: Path | None, reference: str, *, force: bool) -> None:
     """Read the file again and say what became of it."""
     from ingestion.quarantine import replay
 
     settings = load_settings(home)
-    file = replay(settings, open_store(settings), reference)
+    file = replay(settings, open_store(settings), reference, force=force)
+    what = "The next build uses it." if file.status == "accepted" else f"Nothing of it is used: {shown(file.reason)}"
     Console(highlight=False).print(
-        f"landing/{escape(file.path)}: {file.status}; {file.accepted:,} accepted, {file.quarantined:,} quarantined, "
-        f"{file.duplicates:,} duplicates of {file.rows_in:,} rows. The next build uses it.",
+        f"landing/{shown(file.path)}: {file.status}; {file.accepted:,} accepted, {file.quarantined:,} quarantined, "
+        f"{file.duplicates:,} duplicates of {file.rows_in:,} rows. {what}",
         soft_wrap=True,
     )
+    if file.status != "accepted":
+        raise InputError("The file is still not loaded. See above what to do.")
 
 
 def discard_quarantine(home: Path | None, reference: str, reason: str, *, whole_file: bool) -> None:
@@ -121,5 +135,5 @@ def discard_quarantine(home: Path | None, reference: str, reason: str, *, whole_
     file = discard(open_store(settings), reference, reason=reason, whole_file=whole_file)
     use = "its accepted rows stay in use" if file.status == "accepted" else "the next build goes without the file"
     Console(highlight=False).print(
-        f"landing/{escape(file.path)}: decided and kept in the ledger; {use}.", soft_wrap=True
+        f"landing/{shown(file.path)}: decided and kept in the ledger; {use}.", soft_wrap=True
     )

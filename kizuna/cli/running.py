@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from kizuna.cli.text import shown as plain
 from kizuna.errors import BuildError, GateFailed, InputError, KizunaError, LeaseHeld, PublishError
 from kizuna.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from kizuna.control.store import Store
     from orchestration.launch import RunOutcome
 
 #: Steps of a run in the words of the flow, for the progress display.
@@ -156,11 +158,33 @@ def show_status(home: Path | None) -> None:
     for row in states:
         table.add_row(row.source, row.status, f"{row.files:,}", f"{row.rows_in or 0:,}", f"{row.quarantined or 0:,}")
     console.print(table)
+    _work(console, store)
     recent = Table("build", "attempt", "as of", "state", "error", title="Last builds", title_justify="left")
     for row in last:
         recent.add_row(row.build_id, str(row.attempt), str(row.as_of), row.status, row.error or "")
     console.print(recent)
     console.print("messages   " + (", ".join(f"{count} {state}" for state, count in messages) or "none"))
+
+
+def _work(console: Console, store: Store) -> None:
+    """Held files, columns that changed, and how much quarantine waits or was decided."""
+    from ingestion.drift import grouped
+    from ingestion.quarantine import count_work
+    from kizuna.control import ledger
+
+    work = count_work(store)
+    decided = f"; {work.decided_rows:,} rows of {work.decided_files:,} files discarded" if work.decided_files else ""
+    if work.files or decided:
+        console.print(f"quarantine {work.rows:,} rows of {work.files:,} files wait{decided}: kizuna quarantine list")
+    with store.read() as connection:
+        files = ledger.list_files(connection, statuses=("accepted", "held", "refused"))
+    for file in files:
+        if file.status == "held" and not file.detail.get("discarded_at"):
+            console.print(f"  [bold]held[/] landing/{plain(file.path)}: {plain(file.reason)}", soft_wrap=True)
+    for finding, paths in grouped([file for file in files if file.status == "accepted"])[:20]:
+        more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
+        line = f"columns    landing/{paths[0]}{more}: {finding.what}. {finding.to_do}"
+        console.print(plain(line), soft_wrap=True)
 
 
 def print_path(home: Path | None, table: str | None) -> None:

@@ -20,6 +20,7 @@ from kizuna.redact import engine_errors_without_values, without_values
 from kizuna.settings import Settings
 from kizuna.versions import current, reconcile
 from orchestration.dbt_stage import complete_stage
+from orchestration.raw_metadata import plain, problems_by_relation
 from orchestration.session import NOTHING_NEW_TAG, Company, announce, begin, hold_lease, release_lease
 
 
@@ -97,11 +98,12 @@ def ingest_landing(
         prepare_state(settings, db, as_of)
         rows, fates = _rows(db), _fates(db)
     complete_stage(session, "raw", files=len(inputs))
+    problems = problems_by_relation(settings, store)
     for spec in _specs():
-        schema, *name = spec.key.path
-        yield dg.MaterializeResult(
-            asset_key=spec.key, metadata=_metadata(f"{schema}.{'__'.join(name)}", rows, fates, report)
-        )
+        schema, *rest = spec.key.path
+        name = f"{schema}.{'__'.join(rest)}"
+        metadata = _metadata(name, rows, fates, report) | problems.get(name, {})
+        yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
 
 
 def _once(action: Callable[[], None]) -> Callable[[Progress], None]:
@@ -143,11 +145,11 @@ def _metadata(
     if name == "raw.batches":
         found |= {"new_files": len(report.files), "held_rows": report.held}
         if report.unmatched:
-            found["files_unmatched"] = dg.MetadataValue.md("\n".join(f"- `{path}`" for path in report.unmatched))
+            found["files_unmatched"] = dg.MetadataValue.md("\n".join(f"- `{plain(path)}`" for path in report.unmatched))
         for status in ("held", "refused"):
             files = report.with_status(status)
             if files:
-                lines = [f"- `{file.path}`: {file.reason}" for file in files]
+                lines = [f"- `{plain(file.path)}`: {file.code}" for file in files]
                 found[f"files_{status}"] = dg.MetadataValue.md("\n".join(lines))
     return found
 

@@ -119,3 +119,45 @@ def test_what_cannot_be_done_says_why(till: Any) -> None:
     till.land("till/june.csv", "something else")
     with pytest.raises(InputError, match="holds something else"):
         quarantine.replay(till.settings, till.store, record.file_id)
+
+
+def test_a_decision_tells_who_when_and_why_and_is_counted(till: Any) -> None:
+    record = till.load("till/june.csv", SALES)
+    held = till.load("till/july.csv", "Receipt,Card,When,Total\n" + "".join(f'{n},k,x,"1,5"\n' for n in range(9)))
+    work = quarantine.count_work(till.store)
+    assert (work.held, work.files, work.rows, work.decided_rows) == (1, 2, 11, 0)
+    with pytest.raises(InputError, match="reason"):
+        quarantine.discard(till.store, record.file_id, reason=" ")
+    gone = quarantine.discard(till.store, record.file_id, reason="test sales")
+    (decision,) = gone.detail["decisions"]
+    assert (decision["what"], decision["reason"], decision["rows"]) == ("discard", "test sales", 2)
+    assert decision["who"]
+    assert decision["at"]
+    quarantine.discard(till.store, held.file_id, reason="not ours")
+    work = quarantine.count_work(till.store)
+    assert (work.files, work.decided_files, work.decided_rows) == (0, 2, 11)
+    again = quarantine.replay(till.settings, till.store, record.file_id, force=True)
+    assert [entry["what"] for entry in again.detail["decisions"]] == ["discard", "replay"], "undone, not forgotten"
+    assert quarantine.count_work(till.store).files == 1
+
+
+def test_the_list_can_be_narrowed_and_names_the_next_step(till: Any) -> None:
+    till.load("till/june.csv", SALES)
+    till.load("till/july.csv", "Receipt,Card,When,Total\n" + "".join(f'{n},k,x,"1,5"\n' for n in range(9)))
+    assert len(quarantine.list_quarantined(till.settings, till.store)) == 2
+    (held,) = quarantine.list_quarantined(till.settings, till.store, code="drift.retyped")
+    assert held.next_step.endswith(f"kizuna quarantine replay {held.id} --force")
+    assert quarantine.list_quarantined(till.settings, till.store, source="other") == []
+
+
+def test_the_ui_gets_codes_and_counts_and_no_cell(till: Any) -> None:
+    from orchestration.raw_metadata import problems_by_relation
+
+    till.load("till/june `<!channel>.csv", "Receipt,Card,When,Total,Taro@example.jp\n1,secret,yesterday,10,x\n")
+    found = problems_by_relation(till.settings, till.store)["raw.mapped__order"]
+    (line,) = [record.data for record in found["quarantine"].records]
+    assert (line["code"], line["column"], line["rows"]) == ("type.timestamp", "ordered_at", 1)
+    assert (found["open_files"], found["open_rows"]) == (1, 1)
+    assert "columns added" in found["drift"].value
+    for text in (str(line), found["drift"].value):
+        assert not any(bad in text for bad in ("secret", "yesterday", "<!channel>", "june `"))
