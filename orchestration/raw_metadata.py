@@ -3,6 +3,7 @@
 File names, column names, codes and counts only: no cell and no reason that quotes one ever gets here.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +18,19 @@ from kizuna.settings import Settings
 #: A table in the UI is to be read; the whole list is `kizuna quarantine list`.
 MAX_LINES = 100
 
+_HARMLESS = str.maketrans("`|<>[]", "'¦‹›()")
+
 
 def problems_by_relation(settings: Settings, store: Store) -> dict[str, dict[str, Any]]:
     """Relation -> metadata entries: the table `quarantine`, the counts `open_files` and `open_rows`, and `drift`."""
     lines: dict[str, list[dg.TableRecord]] = {}
+    rows: Counter[str] = Counter()
     files: dict[str, set[str]] = {}
     for file in list_quarantined(settings, store):
         relation = file.relation or "raw.batches"
         files.setdefault(relation, set()).add(file.file_id)
         for problem in file.problems:
+            rows[relation] += problem.rows
             lines.setdefault(relation, []).append(
                 dg.TableRecord(
                     {
@@ -43,7 +48,7 @@ def problems_by_relation(settings: Settings, store: Store) -> dict[str, dict[str
         found[relation] = {
             "quarantine": dg.MetadataValue.table(records[:MAX_LINES]),
             "open_files": len(files[relation]),
-            "open_rows": sum(int(record.data["rows"]) for record in records),
+            "open_rows": rows[relation],
         }
     with store.read() as connection:
         accepted = ledger.list_files(connection, statuses=("accepted", "held", "refused"))
@@ -57,7 +62,7 @@ def problems_by_relation(settings: Settings, store: Store) -> dict[str, dict[str
 def plain(text: str) -> str:
     """A name from a file without what Markdown or a terminal would act on."""
     shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown.translate(str.maketrans({"`": "'", "|": "¦", "<": "‹", ">": "›", "[": "(", "]": ")"}))
+    return shown.translate(_HARMLESS)
 
 
 def _drift(files: Sequence[ledger.FileRecord]) -> str:
