@@ -21,7 +21,10 @@ from kizuna.errors import InputError
 
 
 class OwnColumn(_Model):
-    """Where a column of the vendor contract comes from in this company's export: `from` (header) or a `value`."""
+    """Where a column of the vendor contract comes from in this company's export: `from` (header) or a `value`.
+
+    A column named here must be there, or the file is refused; `required: false` is for one that some files lack.
+    """
 
     source: str | None = Field(default=None, alias="from")
     aliases: tuple[str, ...] | None = None
@@ -36,6 +39,7 @@ class OwnColumn(_Model):
     allowed: tuple[str, ...] | None = None
     pattern: str | None = None
     round: bool | None = None
+    required: bool = True
 
     @model_validator(mode="after")
     def _one_origin(self) -> OwnColumn:
@@ -100,12 +104,13 @@ def load_extension(path: Path, built_in: Iterable[Contract]) -> Contract:
 def _column(path: Path, column: Column, own: OwnColumn | None) -> Column:
     if own is None:
         return column
-    changed = {name: getattr(own, name) for name in own.model_fields_set}
+    changed = {name: getattr(own, name) for name in own.model_fields_set if name != "required"}
     if "source" in changed:
         # Another header means that the vendor's other spellings of it do not apply either.
         changed = {"aliases": (), "value": None} | changed
         # A question that the export does not hold is a mistake to hear of, not a column of nothing.
-        changed["required"] = "value" if column.required == "value" else "header"
+        if column.required == "no" and own.required:
+            changed["required"] = "header"
     elif "value" in changed:
         changed |= {"source": None, "aliases": ()}
     try:

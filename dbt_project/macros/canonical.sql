@@ -10,20 +10,25 @@
 {#- Which staging models feed an entity. -#}
 {% macro canonical_sources(entity) -%}
     {{ return({
-        'contact': ['stg_mapped__contact'],
+        'contact': ['stg_mapped__contact', 'stg_stripe__customers'],
         'identifier': [],
         'account': [],
         'opportunity': [],
-        'order': ['stg_mapped__order'],
-        'refund': ['stg_mapped__refund'],
+        'order': ['stg_mapped__order', 'stg_stripe__payments'],
+        'refund': ['stg_mapped__refund', 'stg_stripe__refunds'],
         'subscription': ['stg_mapped__subscription'],
-        'interaction': ['stg_mapped__interaction'],
+        'interaction': ['stg_mapped__interaction', 'stg_intercom__conversations', 'stg_freshdesk__tickets'],
         'call': ['stg_mapped__call'],
-        'message': ['stg_mapped__message'],
+        'message': ['stg_mapped__message', 'stg_zendesk__comments', 'stg_intercom__messages'],
         'campaign_touch': ['stg_mapped__campaign_touch'],
         'experiment_exposure': ['stg_mapped__experiment_exposure'],
         'consent': ['stg_mapped__consent'],
-        'survey_response': ['stg_mapped__survey_response'],
+        'survey_response': [
+            'stg_mapped__survey_response',
+            'stg_qualtrics__answers',
+            'stg_typeform__answers',
+            'stg_medallia__answers'
+        ],
         'web_event': ['stg_mapped__web_event']
     }[entity]) }}
 {%- endmacro %}

@@ -75,3 +75,73 @@
         , coalesce(cast({{ column }} as {{ dbt.type_string() }}), chr(30))
         {%- endfor -%}))
 {%- endmacro %}
+
+
+{#- Text at a path such as `$.contacts[0].id` of a JSON column; NULL where there is nothing. -#}
+{% macro json_text(column, path) -%}
+    {{ return(adapter.dispatch('json_text', 'kizuna')(column, path)) }}
+{%- endmacro %}
+
+{% macro default__json_text(column, path) -%}
+    json_extract_string({{ column }}, '{{ path }}')
+{%- endmacro %}
+
+{% macro spark__json_text(column, path) -%}
+    get_json_object({{ column }}, '{{ path }}')
+{%- endmacro %}
+
+
+{#- One row per element of the JSON array at a path, as JSON; stands in a select list. -#}
+{% macro json_each(column, path) -%}
+    {{ return(adapter.dispatch('json_each', 'kizuna')(column, path)) }}
+{%- endmacro %}
+
+{% macro default__json_each(column, path) -%}
+    unnest(json_extract({{ column }}, '{{ path }}[*]'))
+{%- endmacro %}
+
+{% macro spark__json_each(column, path) -%}
+    explode(from_json(get_json_object({{ column }}, '{{ path }}'), 'array<string>'))
+{%- endmacro %}
+
+
+{#- One row per key of a JSON object; stands in a select list. -#}
+{% macro json_each_key(column) -%}
+    {{ return(adapter.dispatch('json_each_key', 'kizuna')(column)) }}
+{%- endmacro %}
+
+{% macro default__json_each_key(column) -%}
+    unnest(json_keys({{ column }}))
+{%- endmacro %}
+
+{% macro spark__json_each_key(column) -%}
+    explode(json_object_keys({{ column }}))
+{%- endmacro %}
+
+
+{#- Text that a JSON object holds under the key in another column. -#}
+{% macro json_value(column, key) -%}
+    {{ return(adapter.dispatch('json_value', 'kizuna')(column, key)) }}
+{%- endmacro %}
+
+{% macro default__json_value(column, key) -%}
+    json_extract_string({{ column }}, concat('$."', replace({{ key }}, '"', '""'), '"'))
+{%- endmacro %}
+
+{% macro spark__json_value(column, key) -%}
+    element_at(from_json({{ column }}, 'map<string,string>'), {{ key }})
+{%- endmacro %}
+
+
+{#- UTC timestamp of seconds since the epoch. -#}
+{% macro from_epoch(seconds) -%}
+    {{ return(adapter.dispatch('from_epoch', 'kizuna')(seconds)) }}
+{%- endmacro %}
+
+{% macro default__from_epoch(seconds) -%}
+    make_timestamp(cast({{ seconds }} as bigint) * 1000000)
+{%- endmacro %}
+
+{% macro spark__from_epoch(seconds) -%}
+    timestamp_seconds(cast({{ seconds }} as bigint))
+{%- endmacro %}

@@ -48,3 +48,78 @@
         when {{ newest }} >= {{ as_of_end() }} then 'state_after_as_of'
     end
 {%- endmacro %}
+
+{#- Minutes of a duration written HH:MM:SS, DECIMAL(18,2); a negative one says nothing. -#}
+{% macro clock_minutes(column) -%}
+    cast(
+        case when {{ column }} not like '-%' then
+            round(
+                cast({{ dbt.split_part(column, "':'", 1) }} as bigint) * 60
+                + cast({{ dbt.split_part(column, "':'", 2) }} as bigint)
+                + cast({{ dbt.split_part(column, "':'", 3) }} as bigint) / 60.0, 2
+            )
+        end as decimal(18, 2)
+    )
+{%- endmacro %}
+
+{#-
+    The answers of a survey tool as canonical survey responses: one row per score of a response that counts.
+    `responses` is a staging model with response_key, person columns, survey, exclusion_reason and the scores by kind.
+-#}
+{% macro survey_answers(responses) -%}
+with responses as (
+    select * from {{ ref(responses) }}
+    where exclusion_reason is null
+),
+
+{% set kinds = ['nps', 'csat', 'ces'] -%}
+answers as (
+    {% for kind in kinds -%}
+    {{ 'union all' if not loop.first }}
+    select
+        -- keys
+        source_name,
+        identity_namespace,
+        concat(response_key, ':{{ kind }}') as response_key,
+
+        -- who answered
+        person_source,
+        person_record_key,
+        customer_key,
+        email,
+        phone,
+
+        -- answer
+        '{{ kind }}' as survey_type,
+        survey,
+        {{ kind }}_score as score,
+        -- What was written stands with one of the scores, so that it is not read twice.
+        {% if loop.first -%}
+        comment,
+        {%- else -%}
+        case when coalesce({{ kinds[:loop.index0] | join('_score, ') }}_score) is null then comment end as comment,
+        {%- endif %}
+        touchpoint,
+
+        -- times
+        sent_at,
+        responded_at,
+        responded_on,
+        as_of_note,
+
+        -- lineage
+        _source,
+        _file,
+        _line,
+        _batch
+    from responses
+    where {{ kind }}_score is not null
+    {% endfor %}
+),
+
+final as (
+    select * from answers
+)
+
+select * from final
+{%- endmacro %}

@@ -20,6 +20,17 @@ versions as (
     where {{ happened_by_as_of('created_at') }}
 ),
 
+-- A rating has a time of its own, which the ticket's copy of it lacks; the last one by as_of counts.
+ratings as (
+    select
+        ticket_id,
+        score,
+        comment,
+        row_number() over (partition by ticket_id order by updated_at desc, rating_id desc) as rating_rank
+    from {{ ref('stg_zendesk__satisfaction_ratings') }}
+    where score like 'good%' or score like 'bad%'
+),
+
 -- What a version younger than as_of tells of the time after it is taken back.
 cut as (
     select
@@ -56,8 +67,14 @@ renamed as (
         end as status,
         via_channel as channel,
         tags,
-        case when not is_state_after_as_of then satisfaction_score end as satisfaction_score,
-        case when not is_state_after_as_of then satisfaction_comment end as satisfaction_comment,
+        case
+            when ratings.score is not null then case when ratings.score like 'good%' then 'good' else 'bad' end
+            when not is_state_after_as_of then satisfaction_score
+        end as satisfaction_score,
+        case
+            when ratings.score is not null then ratings.comment
+            when not is_state_after_as_of then satisfaction_comment
+        end as satisfaction_comment,
 
         -- measures
         case
@@ -100,6 +117,10 @@ renamed as (
         _line,
         _batch
     from cut
+    left join ratings
+        on
+            cut.id = ratings.ticket_id
+            and ratings.rating_rank = 1
 ),
 
 final as (

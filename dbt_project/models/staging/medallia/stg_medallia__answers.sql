@@ -1,0 +1,1 @@
+{{ survey_answers('stg_medallia__feedback') }}

@@ -1,0 +1,1 @@
+{{ survey_answers('stg_qualtrics__responses') }}

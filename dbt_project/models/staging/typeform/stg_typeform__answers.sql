@@ -1,0 +1,1 @@
+{{ survey_answers('stg_typeform__responses') }}
