@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 ColumnType = Literal["string", "integer", "decimal", "boolean", "date", "timestamp", "json"]
-Format = Literal["csv", "ndjson", "json_pages", "parquet"]
+Format = Literal["csv", "ndjson", "json_pages", "parquet", "xlsx"]
 DataClass = Literal["none", "pseudonymous", "personal", "sensitive"]
 Policy = Literal["evolve", "quarantine", "stop"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -167,6 +167,16 @@ class JsonShape(_Model):
     joins: tuple[Join, ...] = ()
 
 
+class XlsxShape(_Model):
+    """Which sheet of a workbook (the first one when not named), and which cells: `B3:F200`, `B3` (from there), `B:F`.
+
+    `dialect.header_rows` and `dialect.columns` hold for it as for text.
+    """
+
+    sheet: str | None = None
+    range: Annotated[str, Field(pattern=r"^[A-Za-z]{0,3}\d{0,7}(:[A-Za-z]{0,3}\d{0,7})?$")] | None = None
+
+
 def _requirement(value: Any) -> Any:
     return {True: "value", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
@@ -239,6 +249,7 @@ class Contract(_Model):
     numbers: Numbers = Numbers()
     null_markers: tuple[str, ...] = ("",)
     json_shape: JsonShape = Field(default=JsonShape(), alias="json")
+    xlsx: XlsxShape = XlsxShape()
     known: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     event_time: str | None = None

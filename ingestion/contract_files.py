@@ -29,6 +29,7 @@ from ingestion.contract import (
     Name,
     Numbers,
     Times,
+    XlsxShape,
     _Model,
 )
 from ingestion.extensions import ExtensionFile, OwnColumn, is_extension, load_extension, replaced
@@ -64,6 +65,7 @@ class VendorFile(_Model):
     numbers: Numbers = Numbers()
     null_markers: tuple[str, ...] = ("",)
     json_shape: JsonShape = Field(default=JsonShape(), alias="json")
+    xlsx: XlsxShape = XlsxShape()
     known: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     event_time: str | None = None
@@ -127,6 +129,7 @@ class MappingFile(_Model):
     numbers: Numbers = Numbers()
     null_markers: tuple[str, ...] = ("",)
     json_shape: JsonShape = Field(default=JsonShape(), alias="json")
+    xlsx: XlsxShape = XlsxShape()
     known: tuple[str, ...] = ()
     identical_rows: Literal["duplicate", "keep"] | None = None
     drift: Drift = Drift()
@@ -184,7 +187,8 @@ def load_mapping(path: Path) -> Contract:
             f"{path}: fields.{unknown[0]}: unknown field of {entity.entity}; allowed: {', '.join(entity.columns)}"
         )
     columns = tuple(_mapped_column(path, file, entity, name) for name in entity.columns)
-    shared = ("source", "description", "format", "dialect", "times", "numbers", "null_markers", "json_shape", "known")
+    written = ("format", "dialect", "times", "numbers", "null_markers", "json_shape", "xlsx")
+    shared = ("source", "description", *written, "known")
     event_time = entity.event_time if entity.event_time in file.fields else None
     fields = {name: getattr(file, name) for name in (*shared, "drift", "hold", "arrival")} | {
         "name": file.name or f"{file.source}__{file.maps_to}",
@@ -264,10 +268,20 @@ def patterns_of(files: tuple[str | FilePattern, ...], default: Format) -> tuple[
 
 
 def as_contract(path: Path, fields: dict[str, Any]) -> Contract:
+    if any(pattern.format == "xlsx" for pattern in fields["files"]):
+        # A date cell is read as ISO text, whatever notation the contract expects of dates that are text.
+        times: Times = fields["times"]
+        formats = {name: _with_iso(getattr(times, name)) for name in ("formats", "date_formats")}
+        columns = (column.model_copy(update={"formats": _with_iso(column.formats)}) for column in fields["columns"])
+        fields = fields | {"times": times.model_copy(update=formats), "columns": tuple(columns)}
     try:
         return Contract(**fields)
     except ValidationError as error:
         raise InputError(explain(path, error, Contract)) from None
+
+
+def _with_iso(formats: tuple[str, ...]) -> tuple[str, ...]:
+    return (*formats, "iso") if formats and "iso" not in formats else formats
 
 
 def _resolve(contract: Contract, timezone: str) -> Contract:
@@ -344,6 +358,7 @@ def _keys_at(shape: type[BaseModel], location: tuple[int | str, ...]) -> list[st
         "drift": Drift,
         "hold": Hold,
         "json": JsonShape,
+        "xlsx": XlsxShape,
     }
     entries: dict[type[BaseModel], type[BaseModel]] = {
         VendorFile: Column,

@@ -23,6 +23,7 @@ from ingestion.lock import ingest_lock, rarer_collections
 from ingestion.parse import encoding_of, engine, parse_file
 from ingestion.readers.base import FileRefused, Notes, Reject
 from ingestion.readers.count import Count, count_records
+from ingestion.readers.signature import refuse_foreign
 from ingestion.scan import unfinished_files
 from kizuna.control import ledger
 from kizuna.control.ledger import BatchRecord, FileRecord
@@ -293,6 +294,7 @@ def _read(
     contract = matched.contract
     if blank.bytes == 0:
         raise FileRefused("file.empty", "the file is empty (0 bytes)", line=1)
+    refuse_foreign(file.full, matched.format)
     notes = Notes(encoding=encoding_of(file.full, contract, matched.format))
     count = count_records(file.full, contract, matched.format, notes.encoding)
     span, watch = EventSpan(contract), drift.Watch(contract)
@@ -346,7 +348,7 @@ def _judge(record: FileRecord, contract: Contract, *, force: bool) -> FileRecord
 def _refused(file: Landed, matched: Matched, blank: FileRecord, refusal: FileRefused) -> FileRecord:
     """A file that is not used at all: every row that can be counted is quarantined with it."""
     rows = 0
-    if blank.bytes:
+    if blank.bytes and refusal.code != "format.foreign":
         try:
             encoding = encoding_of(file.full, matched.contract, matched.format)
             rows = count_records(file.full, matched.contract, matched.format, encoding).rows

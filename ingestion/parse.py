@@ -72,6 +72,10 @@ def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Itera
             yield from json.read_page(path, contract, notes)
         case "parquet":
             yield from json.read_parquet(path, contract, notes)
+        case "xlsx":
+            from ingestion.readers.xlsx import read_xlsx
+
+            yield from read_xlsx(path, contract, notes)
 
 
 def _check(con: duckdb.DuckDBPyConnection, query: str, contract: Contract, chunk: Chunk) -> Parsed:

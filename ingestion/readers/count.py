@@ -41,6 +41,10 @@ def count_records(path: Path, contract: Contract, kind: Format, encoding: str | 
             return _page(path, contract.json_shape.records or "")
         case "parquet":
             return _parquet(path)
+        case "xlsx":
+            from ingestion.readers.xlsx import count_xlsx
+
+            return Count(count_xlsx(path, contract))
 
 
 def quoted_cells(dialect: Dialect) -> re.Pattern[str] | None:
