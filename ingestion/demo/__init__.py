@@ -5,7 +5,7 @@ delivery failure hits one region; `deliver_day2` lets those arrive. Everything i
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -55,9 +55,12 @@ def generate(
     seed: int = 7,
     days: int = 730,
     end: date = date(2026, 6, 30),
+    vendors: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> DemoPlan:
     """Write both deliveries and the truth below `out`; the same arguments give the same bytes.
+
+    `vendors` names those of `ingestion.demo.more` that are written too.
 
     `progress` is told the step and the share done (0 to 1). Raises InputError when the demo would be too small to hold
     what is planted, or when `out` already has files in landing.
@@ -67,6 +70,7 @@ def generate(
     for folder in (out / LANDING, out / STAGED):
         if any(path.is_file() for path in folder.rglob("*")):
             raise InputError(f"{folder} already holds files: choose another folder or remove it")
+    from ingestion.demo.more import write_more
     from ingestion.demo.truth import write_truth
     from ingestion.demo.vendors import amazon_connect, delighted, ga4, reference, salesforce, shopify, zendesk
     from ingestion.demo.world import make_world
@@ -88,6 +92,9 @@ def generate(
         write(world, book)
     tell("GA4", 0.45)
     seen = ga4.write(world, book)
+    if vendors:
+        tell("more vendors", 0.8)
+        write_more(vendors, world, book, out)
     tell("truth", 0.85)
     write_truth(world, seen, book, out / "truth")
     tell("done", 1.0)

@@ -45,11 +45,12 @@ def demo(
     home: Annotated[Path, typer.Option("--home", help="Where the demo company lives.")] = Path("var/demo"),
     people: Annotated[int, typer.Option(min=50, help="Size of the demo company.")] = 2000,
     seed: Annotated[int, typer.Option(help="Same seed, same files.")] = 7,
+    vendors: Annotated[str, typer.Option(help="Further vendors: all, or names parted by commas.")] = "",
 ) -> None:
     """Write the demo company and run it: day 1 is calm, day 2 brings the planted spike."""
     from kizuna.cli.demo import run_demo
 
-    run_demo(home, people=people, seed=seed)
+    run_demo(home, people=people, seed=seed, vendors=vendors)
 
 
 @app.command(epilog="Example: kizuna ingest --source shopify")

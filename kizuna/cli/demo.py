@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,11 +24,17 @@ LAST_DAY = date(2026, 6, 30)
 _spawning = multiprocessing.get_context("spawn")
 
 
-def run_demo(home: Path, *, people: int, seed: int) -> None:
-    """Write and run both days. Refuses to touch a folder that holds anything but an earlier demo company."""
+def run_demo(home: Path, *, people: int, seed: int, vendors: str = "") -> None:
+    """Write and run both days, with the exports of further `vendors` (names parted by commas, or all).
+
+    Refuses to touch a folder that holds anything but an earlier demo company.
+    """
     console = Console(highlight=False)
     started = time.monotonic()
     home = home.expanduser().resolve()
+    from ingestion.demo.more import chosen
+
+    more = chosen(vendors)
     _clear(home)
     for name in ("KIZUNA_HOME", "KIZUNA_PSEUDONYM_KEY", "KIZUNA_CONTROL_URL"):
         # The demo is a company of its own: it must not meet the data, the key or the store of another.
@@ -37,7 +43,7 @@ def run_demo(home: Path, *, people: int, seed: int) -> None:
     from ingestion.demo import deliver_day2, write_company
 
     with console.status("writing the demo company …") as status:
-        _generate_beside(home, people, seed, lambda what: status.update(f"writing the demo company: {what}"))
+        _generate_beside(home, people, seed, more, lambda what: status.update(f"writing the demo company: {what}"))
     write_company(home, seed=seed, end=LAST_DAY)
     files = sum(path.is_file() for path in (home / "landing").rglob("*"))
     spent = time.monotonic() - started
@@ -57,13 +63,13 @@ def run_demo(home: Path, *, people: int, seed: int) -> None:
     console.print(f"\nBoth days took {time.monotonic() - started:.0f} s. `make dev` shows the runs in the Dagster UI.")
 
 
-def _generate_beside(home: Path, people: int, seed: int, tell: Callable[[str], None]) -> None:
+def _generate_beside(home: Path, people: int, seed: int, vendors: Sequence[str], tell: Callable[[str], None]) -> None:
     """Generate in a process of its own; meanwhile this one imports what the run needs, about as long a work.
 
     Raises InputError when the generator refuses.
     """
     receiver, sender = _spawning.Pipe(duplex=False)
-    child = _spawning.Process(target=_generate, args=(sender, home, people, seed), daemon=True)
+    child = _spawning.Process(target=_generate, args=(sender, home, people, seed, vendors), daemon=True)
     child.start()
     sender.close()
     loading = threading.Thread(target=_preload, name="preload", daemon=True)
@@ -89,7 +95,7 @@ def _preload() -> None:
     preload()
 
 
-def _generate(sender: Connection[Any, Any], home: Path, people: int, seed: int) -> None:
+def _generate(sender: Connection[Any, Any], home: Path, people: int, seed: int, vendors: Sequence[str]) -> None:
     """Body of the generating process."""
     from ingestion.demo import generate
 
@@ -99,6 +105,7 @@ def _generate(sender: Connection[Any, Any], home: Path, people: int, seed: int) 
             people=people,
             seed=seed,
             end=LAST_DAY,
+            vendors=vendors,
             progress=lambda what, share: sender.send(("progress", f"{what} {share:.0%}")),
         )
     except InputError as error:
