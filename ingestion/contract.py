@@ -24,7 +24,7 @@ COMPANY_TIMEZONE = "company"
 GENERATED = "generated"
 
 #: Encodings a contract may declare, as Python codec names. UTF-8 is read with or without a byte order mark.
-ENCODINGS = ("utf-8", "cp932", "euc_jp", "utf-16", "latin-1", "cp1252")
+ENCODINGS = ("utf-8", "cp932", "euc_jp", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252")
 
 #: Timestamp notations known by name; anything else is a strptime pattern.
 NAMED_TIMES = ("iso", "epoch_s", "epoch_ms", "epoch_us")

@@ -18,7 +18,7 @@ from typing import Any
 from ingestion.contract import Column, Contract, Format
 from ingestion.parse import Parsed, engine
 from ingestion.readers.base import FileRefused, Notes, text_table
-from ingestion.readers.text import find_encoding
+from ingestion.readers.text import diagnose, find_encoding
 from ingestion.sample import Sample, sample_delimited
 from ingestion.typing_sql import typing_query
 from kizuna.control.ledger import FileRecord
@@ -68,6 +68,12 @@ class Watch:
             for name, code, _ in reject.problems:
                 if code.startswith("type."):
                     self._failed[name] += 1
+
+    def refuse_misread(self, kind: Format, path: Path, encoding: str | None) -> None:
+        """Raise `FileRefused` when rows were rejected for their bytes because all of the text is written otherwise."""
+        misread = diagnose(path, encoding or "utf-8") if kind == "csv" and self.codes["encoding.invalid"] else None
+        if misread is not None:
+            raise misread
 
     def filled(self) -> list[str]:
         """Columns of the contract, by their usual names, that held a value at all."""
@@ -180,9 +186,13 @@ def _fits(contract: Contract, column: Column, values: Sequence[str]) -> bool:
     return problems.count("") >= int(_FITS * len(filled) + 0.999)
 
 
-def explain_missing(refusal: FileRefused, contract: Contract, kind: Format, path: Path) -> FileRefused:
-    """A refusal for a missing column, with the new header that may be its new name."""
-    if refusal.code != "header.missing_column" or kind != "csv" or not contract.dialect.header_rows:
+def explain(refusal: FileRefused, contract: Contract, kind: Format, path: Path) -> FileRefused:
+    """A refusal with its likely cause: another encoding, or a required column under a new name."""
+    if kind != "csv" or not contract.dialect.header_rows:
+        return refusal
+    if refusal.code == "header.unreadable":
+        return diagnose(path, contract.dialect.encodings[0]) or refusal
+    if refusal.code != "header.missing_column":
         return refusal
     sample = sample_delimited(path, find_encoding(path, contract.dialect.encodings), contract.dialect)
     known = {name.casefold() for column in contract.columns for name in column.sources}

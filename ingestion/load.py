@@ -260,7 +260,7 @@ def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, fo
             record, span = _read(run, file, matched, blank, batch_id, raw, quarantine)
             record = _judge(record, contract, force=force)
         except FileRefused as refusal:
-            problem = drift.explain_missing(refusal, contract, matched.format, file.full)
+            problem = drift.explain(refusal, contract, matched.format, file.full)
             record, span = _refused(file, matched, blank, problem), EventSpan(contract)
         if record.code is not None:
             item = Reject(problem.line or 0, record.code, record.reason or "", problem.raw, problem.column)
@@ -303,6 +303,7 @@ def _read(
         quarantine.write(rejected_rows(parsed.rejects, contract, file=file.path, batch_id=batch_id, at=run.now))
         span.add(parsed.good)
         watch.add(parsed)
+    watch.refuse_misread(matched.format, file.full, notes.encoding)
     differs = drift.note_drift(contract, matched.format, file.full, notes, watch, _header_before(run, contract))
     record = replace(
         blank,
@@ -349,9 +350,12 @@ def _refused(file: Landed, matched: Matched, blank: FileRecord, refusal: FileRef
     """A file that is not used at all: every row that can be counted is quarantined with it."""
     rows = 0
     if blank.bytes and refusal.code != "format.foreign":
+        kind = matched.format
         try:
-            encoding = encoding_of(file.full, matched.contract, matched.format)
-            rows = count_records(file.full, matched.contract, matched.format, encoding).rows
+            # Line ends and quotes are the same bytes in any of the encodings but UTF-16.
+            known = kind != "csv" or refusal.code == "encoding.wrong"
+            encoding = "latin-1" if known else encoding_of(file.full, matched.contract, kind)
+            rows = count_records(file.full, matched.contract, kind, encoding).rows
         except FileRefused:
             rows = 0
     return replace(

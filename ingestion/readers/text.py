@@ -7,6 +7,7 @@ A byte that does not fit becomes a lone surrogate, so that only its row is rejec
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import io
 import re
@@ -17,8 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from ingestion.readers.base import FileRefused
+from ingestion.readers.encodings import EUC_JP, decoded, likelier, utf16_without_mark
 
 _BLOCK = 1 << 20
+_SAMPLE = 1 << 20
+_LONG_LINE = 1 << 16
+
+#: Encodings in which nearly any bytes are some text, so that validity alone says little.
+LEGACY = ("cp932", "latin-1", "cp1252")
 
 #: What Python's codec makes of the bytes A0, FD, FE and FF, which CP932 does not define.
 _UNDEFINED_IN_CP932 = re.compile("[\uf8f0-\uf8f3]")
@@ -40,22 +47,98 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 
 def find_encoding(path: Path, declared: tuple[str, ...]) -> str:
-    """The first declared encoding in which the whole file is valid; the first declared if it is valid in none.
+    """The encoding of a text: by its byte order mark, else UTF-8 where declared and valid throughout, else the first
+    declared one in which the whole file is valid, else the first declared.
 
-    Raises `FileRefused` when a byte order mark says an encoding that the contract does not declare.
+    Raises `FileRefused` when a mark says an encoding that the contract does not declare (`encoding.undeclared`), or
+    when the text is plainly written in another one although it can be decoded (`encoding.wrong`).
     """
     with open_bytes(path) as stream:
-        head = stream.read(4)
+        head = stream.read(4096)
     if head.startswith(_UTF16_MARKS):
         return _declared("utf-16", declared, "UTF-16")
     if head.startswith(codecs.BOM_UTF8):
         return _declared("utf-8", declared, "UTF-8") + "-sig"
-    without_mark = [encoding for encoding in declared if encoding != "utf-16"]
+    without_mark = [EUC_JP if encoding == "euc_jp" else encoding for encoding in declared if encoding != "utf-16"]
+    bare = utf16_without_mark(head)
+    if bare is not None and bare not in without_mark:
+        raise _wrong(path, "/".join(declared), bare)
     if not without_mark:
         raise FileRefused("encoding.undeclared", "declared as UTF-16, but the file starts without a byte order mark")
-    if len(without_mark) == 1:
-        return without_mark[0]
-    return next((encoding for encoding in without_mark if _is_valid(path, encoding)), without_mark[0])
+    if without_mark == ["utf-8"] or bare is not None:
+        return bare or "utf-8"
+    ranked = sorted(without_mark, key=lambda encoding: encoding != "utf-8")
+    found = next((encoding for encoding in ranked if _is_valid(path, encoding)), without_mark[0])
+    other = likelier(_foreign_lines(path)[1], found) if found in (*LEGACY, EUC_JP) else None
+    if other is not None and other in without_mark and _is_valid(path, other):
+        return other
+    if other is not None:
+        raise _wrong(path, found, other)
+    return found
+
+
+def diagnose(path: Path, used: str) -> FileRefused | None:
+    """Why rows hold bytes that `used` does not know, where most such lines are plainly written in another encoding."""
+    line, data = _foreign_lines(path)
+    plain = used.removesuffix("-sig")
+    lines = data.splitlines()
+    broken = sum(decoded(text, plain) is None for text in lines)
+    other = likelier(data, plain) if broken * 2 > len(lines) else None
+    return None if other is None else _wrong(path, plain, other, line)
+
+
+def _wrong(path: Path, used: str, other: str, line: int | None = None) -> FileRefused:
+    first, data = _foreign_lines(path)
+    name = "euc_jp" if other == EUC_JP else other
+    raw = data.split(b"\n", 1)[0].rstrip(b"\r").decode(other, "replace")[:10_000]
+    return FileRefused(
+        "encoding.wrong",
+        f"read as {used}, but the text is written in {name}: declare it in dialect.encodings, or ask the sender to "
+        f"export as declared. First seen in line {line or first}",
+        line=line or first,
+        column=_foreign_column(path, raw, other),
+        raw=raw,
+    )
+
+
+def _foreign_column(path: Path, line: str, encoding: str) -> str | None:
+    """Header of the first cell of `line` that is not ASCII, or the cell's number."""
+    with open_bytes(path) as stream:
+        header = stream.read(_LONG_LINE).split(b"\n", 1)[0].decode(encoding, "replace").strip("\r\n\ufeff")
+    delimiter = max(",\t;|", key=header.count)
+    try:
+        (cells,), (names,) = (list(csv.reader([text], delimiter=delimiter))[:1] for text in (line, header))
+    except (csv.Error, ValueError):
+        return None
+    position = next((n for n, cell in enumerate(cells) if not cell.isascii()), None)
+    if position is None:
+        return None
+    return names[position] if position < len(names) and names[position] else f"cell {position + 1}"
+
+
+def _foreign_lines(path: Path) -> tuple[int, bytes]:
+    """(number of the first line that is not ASCII, up to 1 MB of such lines)."""
+    number, first, size = 0, 1, 0
+    kept: list[bytes] = []
+    carry = b""
+    with open_bytes(path) as stream:
+        while size < _SAMPLE and (block := stream.read(_BLOCK)):
+            if block.isascii() and carry.isascii():
+                number += block.count(b"\n")
+                carry = (carry + block).rpartition(b"\n")[2][-_LONG_LINE:]
+                continue
+            *lines, carry = (carry + block).split(b"\n")
+            carry = carry[-_LONG_LINE:]
+            for line in lines:
+                number += 1
+                if not line.isascii():
+                    first = first if kept else number
+                    kept.append(line)
+                    size += len(line)
+    if not carry.isascii():
+        first = first if kept else number + 1
+        kept.append(carry)
+    return first, b"\n".join(kept)
 
 
 @contextmanager
