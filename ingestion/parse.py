@@ -6,18 +6,19 @@ This is the interface between formats and the loader: whatever reads the file, w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.contract import Contract, Format
 from ingestion.readers.base import Chunk, Notes, Reject
-from ingestion.readers.text import find_encoding, open_text
-from ingestion.typing_sql import describe_problem, typing_query
+from ingestion.readers.text import find_encoding, open_bytes, open_text
+from ingestion.typing_sql import describe_problem, typing_query, with_ready_times
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,11 +33,14 @@ class Parsed:
 
 
 def engine() -> duckdb.DuckDBPyConnection:
-    """In-memory DuckDB for the type checks; it opens no file and no network."""
+    """In-memory DuckDB for the type checks; it opens no file and no network.
+
+    One thread, so that rows keep their order; blocks of a file are typed side by side on cursors of their own.
+    """
     import duckdb
 
-    con = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    con.execute("SET TimeZone = 'UTC'")
+    con = duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": "1"})
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
     con.execute("SET enable_external_access = false")
     return con
 
@@ -48,9 +52,51 @@ def parse_file(
 
     Raises `FileRefused` when the file as a whole cannot be used.
     """
-    query = typing_query(contract, "chunk", file_hash=file_hash)
+    if kind == "csv":
+        yield from _parse_delimited(con, path, contract, file_hash, notes)
+        return
     for chunk in _chunks(path, contract, kind, notes):
-        yield _check(con, query, contract, chunk)
+        yield _check(con, contract, chunk, file_hash)
+
+
+def parse_exactly(
+    con: duckdb.DuckDBPyConnection, path: Path, contract: Contract, file_hash: str, notes: Notes
+) -> Iterator[Parsed]:
+    """A delimited file record by record: slow, and what `parse_file` is measured by."""
+    from ingestion.readers.csv import read_delimited
+
+    notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
+    with open_text(path, notes.encoding) as stream:
+        for chunk in read_delimited(stream, contract, notes):
+            yield _check(con, contract, chunk, file_hash)
+
+
+def _parse_delimited(
+    con: duckdb.DuckDBPyConnection, path: Path, contract: Contract, file_hash: str, notes: Notes
+) -> Iterator[Parsed]:
+    from ingestion.readers.delimited import TextBlock, read_file
+
+    def type_block(block: TextBlock) -> tuple[TextBlock, pa.Table]:
+        with con.cursor() as cursor:
+            return block, _typed(cursor, contract, block.table, block.cells, file_hash, block.select)
+
+    notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
+    with open_bytes(path) as stream:
+        for found in read_file(stream, contract, notes, con, path.stat().st_size, type_block):
+            if isinstance(found, Chunk):
+                yield _check(con, contract, found, file_hash)
+                continue
+            (block, typed), again = found
+            keep = None if again is None else ~again[block.records]
+            rejects = [reject for n, reject in block.rejects.items() if again is None or not again[n]]
+
+            def value(position: int, name: str, block: TextBlock = block) -> str | None:
+                return block.table[block.cells[name]][position].as_py() if name in block.cells else None
+
+            def raw(position: int, block: TextBlock = block) -> str:
+                return str(block.texts[int(block.records[position])].as_py())
+
+            yield _split(contract, typed, rejects, keep, value, raw)
 
 
 def encoding_of(path: Path, contract: Contract, kind: Format) -> str | None:
@@ -59,13 +105,9 @@ def encoding_of(path: Path, contract: Contract, kind: Format) -> str | None:
 
 
 def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Iterator[Chunk]:
-    from ingestion.readers import csv, json
+    from ingestion.readers import json
 
     match kind:
-        case "csv":
-            notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
-            with open_text(path, notes.encoding) as stream:
-                yield from csv.read_delimited(stream, contract, notes)
         case "ndjson":
             yield from json.read_ndjson(path, contract, notes)
         case "json_pages":
@@ -78,30 +120,74 @@ def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Itera
             yield from read_xlsx(path, contract, notes)
 
 
-def _check(con: duckdb.DuckDBPyConnection, query: str, contract: Contract, chunk: Chunk) -> Parsed:
-    con.register("chunk", chunk.table)
-    typed = con.execute(query).to_arrow_table()
+def _check(con: duckdb.DuckDBPyConnection, contract: Contract, chunk: Chunk, file_hash: str) -> Parsed:
+    def value(position: int, name: str) -> str | None:
+        text: str | None = chunk.table[name][position].as_py()
+        return text
+
+    names = {column.name: column.name for column in contract.columns if column.sources}
+    typed = _typed(con, contract, chunk.table, names, file_hash, None)
+    return _split(contract, typed, chunk.rejects, None, value, chunk.raw)
+
+
+def _typed(
+    con: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    chunk: pa.Table,
+    cells: dict[str, str],
+    file_hash: str,
+    select: str | None,
+) -> pa.Table:
+    """The type checks over a chunk. `cells`: column of the contract -> column of the chunk that holds its text;
+    `select`: what makes of the chunk's columns those the checks need, where they are not there already."""
+    ready = with_ready_times(contract, {name: chunk[cell] for name, cell in cells.items()})
+    for name, times in ready.items():
+        chunk = chunk.append_column(name, times)
+    relation = "chunk" if select is None else f"(SELECT {', '.join([select, *ready])} FROM chunk)"
+    con.register("chunk", chunk)
+    typed = con.execute(typing_query(contract, relation, file_hash=file_hash, ready=list(ready))).to_arrow_table()
     con.unregister("chunk")
+    return typed
+
+
+def _split(
+    contract: Contract,
+    typed: pa.Table,
+    rejects: Sequence[Reject],
+    keep: np.ndarray[Any, Any] | None,
+    value: Callable[[int, str], str | None],
+    raw: Callable[[int], str],
+) -> Parsed:
+    """Good and rejected rows of what the type checks gave; `keep` (by position) leaves out repetitions."""
+    if keep is not None:
+        typed = typed.filter(pa.array(keep))
     is_good = pc.equal(typed["_problems"], "")
-    good = typed.filter(is_good).drop_columns(["_pos", "_problems"])
-    if good.num_rows == typed.num_rows:
-        return Parsed(good, chunk.rejects)
-    bad = typed.filter(pc.invert(is_good)).select(["_pos", "_line", "_problems"]).to_pylist()
-    rejects = (_reject(contract, chunk, row["_pos"], row["_line"], row["_problems"]) for row in bad)
-    return Parsed(good, tuple(sorted((*chunk.rejects, *rejects), key=lambda reject: reject.line)))
+    good = typed.drop_columns(["_pos", "_problems"])
+    if not pc.all(is_good).as_py():
+        good = good.filter(is_good)
+        bad = typed.filter(pc.invert(is_good)).select(["_pos", "_line", "_problems"]).to_pylist()
+        found = (_reject(contract, row["_pos"], row["_line"], row["_problems"], value, raw) for row in bad)
+        rejects = sorted((*rejects, *found), key=lambda reject: reject.line)
+    return Parsed(good, tuple(rejects))
 
 
-def _reject(contract: Contract, chunk: Chunk, position: int, line: int, problems: str) -> Reject:
+def _reject(
+    contract: Contract,
+    position: int,
+    line: int,
+    problems: str,
+    value: Callable[[int, str], str | None],
+    raw: Callable[[int], str],
+) -> Reject:
     found: list[tuple[str, str, str]] = []
     for entry in problems.split(";"):
         number, _, code = entry.partition(":")
         column = contract.columns[int(number)]
         if any(name == column.name for name, *_ in found):
             continue
-        value = chunk.table[column.name][position].as_py()
-        found.append((column.name, code, describe_problem(contract, int(number), code, value)))
+        found.append((column.name, code, describe_problem(contract, int(number), code, value(position, column.name))))
     name, code, reason = found[0]
-    return Reject(line, code, reason, chunk.raw(position).rstrip("\r\n"), name, tuple(found))
+    return Reject(line, code, reason, raw(position).rstrip("\r\n"), name, tuple(found))
 
 
 def problems_json(reject: Reject) -> str | None:

@@ -11,9 +11,12 @@ Problems of a row come back in `_problems` as entries `<column number>:<code>`, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
 
 from ingestion.contract import NAMED_TIMES, STRPTIME_PATTERNS, Column, Contract
+from ingestion.times import usual_times
 
 #: What a code means for a person; `{value}`, `{rule}` are filled in where the row is reported.
 REASONS = {
@@ -48,20 +51,36 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def typing_query(contract: Contract, relation: str, *, file_hash: str) -> str:
-    """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`."""
+def with_ready_times(contract: Contract, texts: dict[str, pa.ChunkedArray]) -> dict[str, pa.Array]:
+    """Timestamps told without the query: `_t<column number>` for each column of `texts` (by name) where that works."""
+    ready = {}
+    for number, column in enumerate(contract.columns):
+        as_is = column.type == "timestamp" and not column.values and column.strip_prefix is None
+        if as_is and column.name in texts and _time_formats(contract, column)[0] == "iso":
+            ready[f"_t{number}"] = usual_times(texts[column.name], column.timezone or contract.times.timezone)
+    return ready
+
+
+def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Collection[str] = ()) -> str:
+    """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`.
+
+    `ready` are the columns of `relation` that `with_ready_times` gave.
+    """
     clean, values, problems = [], [], []
     for number, column in enumerate(contract.columns):
         clean.append(f"{_clean(contract, column, file_hash)} AS c{number}")
-        values.append(f"{_typed(contract, column, f'c{number}')} AS v{number}")
+        value = _typed(contract, column, f"c{number}")
+        if f"_t{number}" in ready:
+            value = f"CASE WHEN c{number} IS NOT NULL THEN coalesce(_t{number}, {value}) END"
+        values.append(f"{value} AS v{number}")
         problems.extend(_problems(column, number))
-    kept = "_pos, _line, _extra, _found"
+    kept = ", ".join(["_pos, _line, _extra, _found", *ready])
     found = ", ".join(["nullif(_found, '')", *problems])
     outputs = ", ".join(f"v{n} AS {identifier(column.name)}" for n, column in enumerate(contract.columns))
     return (
         f"WITH clean AS (SELECT {kept}, {', '.join(clean)} FROM {relation}), "
         f"typed AS (SELECT *, {', '.join(values)} FROM clean) "
-        f"SELECT {outputs}, _extra, _line, _pos, concat_ws(';', {found}) AS _problems FROM typed ORDER BY _pos"
+        f"SELECT {outputs}, _extra, _line, _pos, concat_ws(';', {found}) AS _problems FROM typed"
     )
 
 
@@ -91,7 +110,9 @@ def _clean(contract: Contract, column: Column, file_hash: str) -> str:
         return "NULL::VARCHAR"
     text = identifier(column.name)
     if column.type not in ("string", "json"):
-        text = f"trim({text})"
+        # Only spaces are ASCII to be trimmed; the engine's trim looks at every character.
+        as_is = f"strlen({text}) = length({text}) AND NOT starts_with({text}, ' ') AND NOT ends_with({text}, ' ')"
+        text = f"CASE WHEN {as_is} THEN {text} ELSE trim({text}) END"
     if column.strip_prefix:
         prefix, start = literal(column.strip_prefix), len(column.strip_prefix) + 1
         text = f"CASE WHEN starts_with({text}, {prefix}) THEN substr({text}, {start}) ELSE {text} END"
@@ -115,7 +136,8 @@ def _typed(contract: Contract, column: Column, text: str) -> str:
         case "integer":
             plain = _plain_number(contract, text)
             whole = f"regexp_full_match({plain}, '[+-]?\\d{{1,19}}(\\.0*)?')"
-            return f"CASE WHEN {whole} THEN TRY_CAST(regexp_replace({plain}, '\\.0*$', '') AS BIGINT) END"
+            exact = f"CASE WHEN {whole} THEN TRY_CAST(regexp_replace({plain}, '\\.0*$', '') AS BIGINT) END"
+            return _usual(f"TRY_CAST({text} AS BIGINT)", text, exact)
         case "decimal":
             return _decimal(contract, column, text)
         case "boolean":
@@ -172,7 +194,14 @@ def _decimal(contract: Contract, column: Column, text: str) -> str:
     decimals = r"\d*" if column.round else f"\\d{{0,{scale}}}0*"
     pattern = f"[+-]?(\\d{{1,{whole}}}(\\.{decimals})?|\\.\\d{decimals})"
     wide = f"TRY_CAST({plain} AS DECIMAL(38,18))" if column.round else plain
-    return f"CASE WHEN regexp_full_match({plain}, {literal(pattern)}) THEN TRY_CAST({wide} AS {column.sql_type}) END"
+    exact = f"CASE WHEN regexp_full_match({plain}, {literal(pattern)}) THEN TRY_CAST({wide} AS {column.sql_type}) END"
+    usual_point = contract.numbers.decimal_separator == "." and contract.numbers.thousands_separator != "."
+    return _usual(f"TRY_CAST({text} AS {column.sql_type})", text, exact) if usual_point else exact
+
+
+def _usual(cast: str, text: str, exact: str) -> str:
+    """The cast where the value is written as the engine itself would write it, which needs no pattern."""
+    return f"CASE WHEN {cast}::VARCHAR = {text} THEN {cast} ELSE {exact} END"
 
 
 def _decimal_rule(contract: Contract, column: Column) -> str:
@@ -195,7 +224,8 @@ def _first(expressions: Iterable[str]) -> str:
 
 def _date(text: str, entry: str) -> str:
     if entry == "iso":
-        return f"CASE WHEN regexp_full_match({text}, '{_ISO_DAY}') THEN TRY_CAST({text} AS DATE) END"
+        exact = f"CASE WHEN regexp_full_match({text}, '{_ISO_DAY}') THEN TRY_CAST({text} AS DATE) END"
+        return f"CASE WHEN strlen({text}) = 10 THEN {_usual(f'TRY_CAST({text} AS DATE)', text, exact)} ELSE {exact} END"
     if entry in NAMED_TIMES:
         return f"CAST({_timestamp(text, entry, 'UTC')} AS DATE)"
     pattern = literal(_strptime_pattern(entry))

@@ -72,16 +72,13 @@ class Notes:
         return {kind: value for kind, value in found.items() if value}
 
 
-class SeenRows:
-    """Tells whether an identical row was met before in this file; 16 bytes a row are kept."""
+class SeenTexts:
+    """Tells whether an identical text was met before; 16 bytes each are kept, in a set."""
 
-    def __init__(self, contract: Contract) -> None:
-        self._keep = contract.identical_rows == "keep"
+    def __init__(self) -> None:
         self._digests: set[bytes] = set()
 
     def is_repeat(self, content: bytes) -> bool:
-        if self._keep:
-            return False
         digest = hashlib.blake2b(content, digest_size=16).digest()
         if digest in self._digests:
             return True

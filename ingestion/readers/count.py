@@ -1,18 +1,25 @@
 """How many records a file holds, counted without the parser that reads it.
 
-Delimited text: properly closed quoted cells are blanked by one regular expression, then the lines that are not empty
-are counted. A quote that is never closed, or is followed by more text, protects nothing: its line counts as one record.
+Delimited text: line ends with an even number of quotes before them end a record, where all quotes stand at the edges of
+cells. Elsewhere properly closed quoted cells are blanked by one regular expression, then the lines that are not empty
+are counted; a quote that is never closed, or is followed by more text, protects nothing: its line counts as one record.
 JSON pages: the engine's JSON parser, while Python's reads the records. Parquet: the footer.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ingestion.contract import WHITESPACE, Contract, Dialect, Format
+from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
 from ingestion.readers.text import open_bytes, open_text
 
@@ -74,26 +81,100 @@ def closed_spans(cells: re.Pattern[str], text: str) -> tuple[list[tuple[int, int
 
 
 def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
-    """Blocks are counted up to the last line end before a cell that the block's end cuts off."""
+    """Blocks are counted up to the last line end before a cell that the block's end cuts off.
+
+    A block whose quotes all stand at the edges of cells is counted from its bytes; any other one by the expression.
+    """
     cells = quoted_cells(dialect)
     by_blanks = dialect.delimiter == WHITESPACE
     rows = lines = 0
-    carry = before = ""
-    with open_text(path, encoding) as stream:
-        while True:
-            block = stream.read(_BLOCK)
-            lines += block.count("\n") + block.count("\r") - (before + block).count("\r\n")
-            text = carry + block
-            if not block:
-                break
-            before = block[-1]
-            end = _safe_end(text, cells, dialect.quote or "")
-            if end == 0 and len(text) > _LONGEST_RECORD:
-                end = text.rfind("\n") + 1
-            rows += _filled_lines(text[:end], cells, by_blanks=by_blanks)
-            carry = text[end:]
-    rows += _filled_lines(text, cells, by_blanks=by_blanks)
-    return Count(max(rows - dialect.header_rows, 0), lines + (before not in ("", "\n", "\r")))
+    carry = before = b""
+    for block in _utf8(path, encoding, dialect):
+        lines += block.count(b"\n") + block.count(b"\r") - (before + block).count(b"\r\n")
+        before = block[-1:] or before
+        carry += block
+        found, end = _count_block(carry, dialect, cells, by_blanks=by_blanks, last=False)
+        rows += found
+        carry = carry[end:]
+        limits().check_line(carry)
+    rows += _count_block(carry, dialect, cells, by_blanks=by_blanks, last=True)[0]
+    return Count(max(rows - dialect.header_rows, 0), lines + (before not in (b"", b"\n", b"\r")))
+
+
+def _utf8(path: Path, encoding: str, dialect: Dialect) -> Iterator[bytes]:
+    """The file's bytes in an encoding where line ends, quotes and delimiters are bytes of their own, without a mark."""
+    signs = f"{dialect.delimiter if dialect.delimiter != WHITESPACE else ''}{dialect.quote or ''}{dialect.escape or ''}"
+    # From 0x40 on a byte may be the second half of a CP932 character.
+    plain = {"utf-8", "utf-8-sig", "latin-1", "cp1252", "euc_jp"} | ({"cp932"} if max(signs or ",") < "@" else set())
+    if encoding in plain and signs.isascii():
+        with open_bytes(path) as stream:
+            first = stream.read(_BLOCK)
+            yield first.removeprefix(codecs.BOM_UTF8) if encoding == "utf-8-sig" else first
+            while block := stream.read(_BLOCK):
+                yield block
+        return
+    with open_text(path, encoding) as text:
+        while piece := text.read(_BLOCK):
+            yield piece.encode("utf-8", "surrogatepass")
+
+
+def _count_block(
+    data: bytes, dialect: Dialect, cells: re.Pattern[str] | None, *, by_blanks: bool, last: bool
+) -> tuple[int, int]:
+    """(records that end in `data`, where the last of them ends)."""
+    found = None if by_blanks else _count_in_order(data, dialect, last=last)
+    if found is not None:
+        return found
+    text = data.decode("utf-8", "surrogateescape")
+    end = len(text) if last else _safe_end(text, cells, dialect.quote or "")
+    if end == 0 and len(text) > _LONGEST_RECORD:
+        end = text.rfind("\n") + 1
+    size = len(text[:end].encode("utf-8", "surrogateescape"))
+    return _filled_lines(text[:end], cells, by_blanks=by_blanks), size
+
+
+def _count_in_order(data: bytes, dialect: Dialect, *, last: bool) -> tuple[int, int] | None:
+    """The same from the bytes alone; None where a quote, an escape or a carriage return stands out of order."""
+    if data.count(b"\r") != data.count(b"\r\n") + (not last and data.endswith(b"\r")):
+        return None
+    if dialect.escape is not None and dialect.escape.encode() in data:
+        return None
+    array = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(array == 10)
+    quote = None if dialect.quote is None else dialect.quote.encode()
+    if quote is not None and quote in data:
+        if len(quote) > 1 or not dialect.delimiter.isascii():
+            return None
+        quotes = np.flatnonzero(array == quote[0])
+        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
+        stop = len(data) if last else (int(ends[-1]) + 1 if len(ends) else 0)
+        if not stop or not _in_order(array[:stop], quotes[quotes < stop], ord(dialect.delimiter)):
+            return None
+    stop = len(data) if last else (int(ends[-1]) + 1 if len(ends) else 0)
+    if not stop:
+        return None
+    starts = np.concatenate([[0], ends + 1])
+    stops = np.append(ends, stop if last else starts[-1])
+    size = stops - starts
+    only_return = (size == 1) & (array[np.minimum(starts, len(array) - 1)] == 13) if len(array) else size == 1
+    return int(np.count_nonzero((size > 0) & ~only_return)), stop
+
+
+def _in_order(array: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delimiter: int) -> bool:
+    """True when every run of quotes opens a cell, closes one, or is doubled inside of one."""
+    if not len(quotes):
+        return True
+    first = np.flatnonzero(np.diff(quotes, prepend=-2) > 1)
+    begins = quotes[first]
+    lengths = np.diff(np.append(first, len(quotes)))
+    odd = lengths % 2 == 1
+    inside = (np.cumsum(odd) - odd) % 2 == 1
+    stops = begins + lengths
+    edges = (delimiter, 10)
+    opens = (begins == 0) | np.isin(array[begins - 1], edges)
+    closes = (stops == len(array)) | np.isin(array[np.minimum(stops, len(array) - 1)], (*edges, 13))
+    fine = np.where(inside, ~odd | closes, opens & (odd | closes))
+    return bool(fine.all()) and int(odd.sum()) % 2 == 0
 
 
 def _safe_end(text: str, cells: re.Pattern[str] | None, quote: str) -> int:
@@ -130,9 +211,15 @@ def _lines(path: Path) -> Count:
     carry = b""
     with open_bytes(path) as stream:
         while block := stream.read(_BLOCK):
-            *whole, carry = (carry + block).split(b"\n")
-            lines += len(whole)
-            rows += sum(1 for line in whole if not line.isspace() and line)
+            end = block.rfind(b"\n") + 1
+            if not end:
+                carry += block
+                limits().check_line(carry)
+                continue
+            whole, carry = carry + block[:end], block[end:]
+            lines += whole.count(b"\n")
+            ends = np.flatnonzero(np.frombuffer(whole.translate(None, b" \t\r\v\f"), np.uint8) == 10)
+            rows += int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
     rows += bool(carry.strip())
     return Count(rows, lines + bool(carry))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ingestion.contract import Contract
+from ingestion.limits import limits
 from ingestion.readers.base import FileRefused, Notes, is_known
 
 
@@ -10,6 +11,7 @@ class Layout:
     """Which cell holds which column of the contract, settled once from the header."""
 
     def __init__(self, contract: Contract, headers: list[str], notes: Notes, raw: str) -> None:
+        limits().check_columns(len(headers), raw)
         self.width = len(headers)
         self.cells: dict[str, int] = {}
         folded: dict[str, list[int]] = {}

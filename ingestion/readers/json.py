@@ -23,7 +23,7 @@ from ingestion.readers.base import (
     FileRefused,
     Notes,
     Reject,
-    SeenRows,
+    SeenTexts,
     is_known,
     text_table,
 )
@@ -43,14 +43,15 @@ _Getter = Callable[[dict[str, Any], dict[tuple[str, ...], dict[str, Any]]], Any]
 def read_ndjson(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
     """One record per line. A line that is not a JSON object is rejected alone."""
     rows = _Rows(contract, notes, bytes.decode)
-    seen = SeenRows(contract)
+    seen = SeenTexts()
+    keep = contract.identical_rows == "keep"
     number = 0
     with open_bytes(path) as stream:
         for number, line in enumerate(stream, start=1):
             content = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
             if not content:
                 continue
-            if seen.is_repeat(content):
+            if not keep and seen.is_repeat(content):
                 notes.duplicates += 1
                 continue
             record = _decode(content, number, rows)
@@ -112,10 +113,11 @@ def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk
 
 def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterator[Chunk]:
     rows = _Rows(contract, notes, _dump)
-    seen = SeenRows(contract)
+    seen = SeenTexts()
+    keep = contract.identical_rows == "keep"
     for number, record in enumerate(records, start=1):
         text = json.dumps(record, sort_keys=True, default=_to_text)
-        if seen.is_repeat(text.encode()):
+        if not keep and seen.is_repeat(text.encode()):
             notes.duplicates += 1
         elif isinstance(record, dict):
             suspect = _ESCAPED_UNSTORABLE.search(text) is not None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from ingestion.contract import Column, Contract, Numbers, Times
 from ingestion.parse import engine
 from ingestion.readers.base import text_table
+from ingestion.times import usual_times
 from ingestion.typing_sql import typing_query
 
 
@@ -173,3 +176,32 @@ def test_a_generated_key_follows_file_and_line(typed: Callable[..., Any]) -> Non
     key = typed(None, generated=True)
     assert len(key) == 32
     assert key == typed(None, generated=True)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York", "Europe/Berlin"])
+def test_times_read_as_a_column_are_those_of_the_exact_rule(zone: str) -> None:
+    dice = random.Random(zone)
+    con = engine()
+    texts = []
+    for _ in range(4000):
+        moment = datetime(2000, 1, 1) + timedelta(seconds=dice.randrange(25 * 366 * 86_400))
+        text = moment.strftime(dice.choice(["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]))
+        text += dice.choice(["", "", "Z", "+09:00", "-0330", " +0900", "+05", ".5Z", "+15:00"])
+        if dice.random() < 0.5:
+            place = dice.randrange(len(text))
+            text = text[:place] + dice.choice("0123456789 -:T+Z.,é") + text[place + dice.choice([0, 1]) :]
+        texts.append(text)
+    year = [f"{2024 + n // 366}-{n % 12 + 1:02d}-{n % 31 + 1:02d} {n % 24:02d}:30:00" for n in range(4000)]
+    for batch in (texts, year, sorted(year), ["2026-01-02 03:04:05"], []):
+        contract = Contract(
+            name="t", source="t", entity="t", files=(), format="csv", times=Times(timezone=zone),
+            columns=(Column.model_validate({"name": "a", "from": "a", "type": "timestamp"}),),
+        )  # fmt: skip
+        n = len(batch)
+        chunk = text_table(contract, {"a": list(batch)}, lines=[1] * n, extra=[None] * n, found=[None] * n)
+        con.register("chunk", chunk)
+        exact = con.execute(typing_query(contract, "chunk", file_hash="")).to_arrow_table()["a"].cast(pa.int64())
+        told_at_once = usual_times(chunk["a"], zone).cast(pa.int64())
+        for text, told, known in zip(batch, told_at_once.to_pylist(), exact.to_pylist(), strict=True):
+            assert told is None or told == known, text
+    assert usual_times(pa.chunked_array([["2026-01-02T03:04:05+09:00"]]), zone).null_count == 0

@@ -1,0 +1,78 @@
+"""How much one file may demand before reading it stops. Set once per process; the defaults suit any honest export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingestion.readers.base import FileRefused
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`seconds` and `memory_mb` are those of one file in its child process.
+
+    `unpacked_ratio` counts only from `unpacked_floor_mb` of unpacked bytes on, so that a small archive of blanks is no
+    bomb.
+    """
+
+    memory_mb: int = 1536
+    seconds: int = 3600
+    line_mb: int = 64
+    columns: int = 10_000
+    unpacked_ratio: int = 200
+    unpacked_floor_mb: int = 64
+    unpacked_mb: int = 102_400
+    workers: int = 2
+
+    @property
+    def line_bytes(self) -> int:
+        return self.line_mb << 20
+
+    def check_columns(self, count: int, raw: str = "") -> None:
+        """Raise `FileRefused` when a header has too many names."""
+        if count > self.columns:
+            raise FileRefused(
+                "limit.columns",
+                f"the header has {count:,} columns, more than {self.columns:,}; is it the right delimiter? If the file "
+                "is meant so, raise limits.columns in kizuna.yaml.",
+                line=1,
+                raw=raw[:1000],
+            )
+
+    def check_line(self, line: bytes) -> None:
+        """Raise `FileRefused` when a line has become too long."""
+        if len(line) > self.line_bytes:
+            raise FileRefused(
+                "limit.line",
+                f"a line is longer than {self.line_mb} MB; reading stopped there. Are the line ends those of a text "
+                "file? If the file is meant so, raise limits.line_mb in kizuna.yaml.",
+                raw=line[:1000].decode("utf-8", "replace"),
+            )
+
+    def check_unpacked(self, packed: int, unpacked: int) -> None:
+        """Raise `FileRefused` when so many bytes came out of so few."""
+        if unpacked > self.unpacked_mb << 20:
+            raise FileRefused(
+                "limit.unpacked",
+                f"the archive unpacks to more than {self.unpacked_mb:,} MB; reading stopped there. If the file is "
+                "meant so, raise limits.unpacked_mb in kizuna.yaml.",
+            )
+        if unpacked > self.unpacked_floor_mb << 20 and unpacked > self.unpacked_ratio * max(packed, 1):
+            raise FileRefused(
+                "limit.ratio",
+                f"the archive unpacks to more than {self.unpacked_ratio} times its size, as no honest export does; "
+                "reading stopped there. If the file is meant so, raise limits.unpacked_ratio in kizuna.yaml.",
+            )
+
+
+_current = [Limits()]
+
+
+def limits() -> Limits:
+    """The limits of this process."""
+    return _current[0]
+
+
+def use_limits(wanted: Limits) -> None:
+    """Set the limits of this process, which reads files for nobody else."""
+    _current[0] = wanted
