@@ -115,7 +115,7 @@ def test_unfinished_files_are_left_alone(shop: Any) -> None:
         ("delighted/a.csv", codecs.BOM_UTF16_LE + (HEADER + responses(1)).encode("utf-16-le"), "encoding.undeclared"),
         ("delighted/a.csv", HEADER.replace(",", ";").encode() + b"r1;nps;9;2026-06-30\n", "header.missing_column"),
         ("ga4/events_1.ndjson.gz", b"not gzip at all", "archive.corrupt"),
-        ("ga4/events_1.ndjson.gz", gzip.compress(b'{"event_name":"x"}\n' * 999)[:-9], "archive.corrupt"),
+        ("ga4/events_1.ndjson.gz", gzip.compress(b'{"event_name":"x"}\n' * 999, mtime=0)[:-9], "archive.corrupt"),
         ("ga4/events_1.parquet", b"PAR1 but not really", "parquet.invalid"),
         ("zendesk/tickets.json", b'{"tickets": [{"id": 1}, ', "json.invalid"),
         ("zendesk/tickets.json", b'{"users": []}', "json.no_records"),
