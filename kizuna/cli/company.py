@@ -48,7 +48,12 @@ schedule:
   at: "06:00"
 """
 
-SOURCES = ("salesforce", "shopify", "ga4", "zendesk", "amazon_connect", "delighted", "reference")
+
+def _sources() -> list[str]:
+    """Every vendor that a built-in contract reads."""
+    from ingestion.contract_files import load_contracts
+
+    return sorted({contract.source for contract in load_contracts()})
 
 
 def make_company(folder: Path, *, name: str, locale: str, timezone: str, currency: str, country: str) -> None:
@@ -57,7 +62,8 @@ def make_company(folder: Path, *, name: str, locale: str, timezone: str, currenc
     config = home / CONFIG_NAME
     if config.exists():
         raise InputError(f"{config} exists already; edit it, or choose another folder.")
-    for source in SOURCES:
+    sources = _sources()
+    for source in sources:
         (home / "landing" / source).mkdir(parents=True, exist_ok=True)
     (home / "contracts").mkdir(exist_ok=True)
     import yaml
@@ -78,6 +84,6 @@ def make_company(folder: Path, *, name: str, locale: str, timezone: str, currenc
         soft_wrap=True,
     )
     out.print(f"  2. export KIZUNA_HOME={home}", soft_wrap=True)
-    out.print(f"  3. put export files into {home / 'landing'}/<source>/  ({', '.join(SOURCES)})", soft_wrap=True)
+    out.print(f"  3. put export files into {home / 'landing'}/<source>/  ({', '.join(sources)})", soft_wrap=True)
     out.print(f"     other files join by a mapping contract in {home / 'contracts'}", soft_wrap=True)
     out.print("  4. kizuna run")
