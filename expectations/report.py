@@ -40,7 +40,10 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class RelationVerdict:
-    """One row of the registry, judged. `problems` says why it could not run, one entry per expectation."""
+    """One row of the registry, judged.
+
+    `problems` says why it could not run, one entry per expectation; `note` why there was nothing to judge.
+    """
 
     gate: str
     relation: str
@@ -51,10 +54,13 @@ class RelationVerdict:
     warnings: tuple[ExpectationResult, ...]
     problems: tuple[str, ...]
     seconds: float
+    note: str = ""
 
     @property
     def summary(self) -> str:
         """One line for people."""
+        if self.note:
+            return f"{self.relation}: {self.note}"
         if self.outcome == "passed":
             noted = f", {len(self.warnings)} warnings" if self.warnings else ""
             return f"{self.relation}: {self.evaluated} expectations hold{noted}"

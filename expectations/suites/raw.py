@@ -169,6 +169,14 @@ def vendor(spec: RawRelation) -> Suite:
     return suite
 
 
+def rows_to_judge(spec: RawRelation) -> str:
+    """Counts the relation's rows and the batches that name it: with neither, no file came and nothing is amiss."""
+    return (
+        f"select (select count(*) from raw.{spec.name})"
+        f" + (select count(*) from raw.batches where relation in ('raw.{spec.name}', '{spec.name}'))"
+    )
+
+
 def _conservation(relation: str) -> Rule:
     short = relation.split(".", 1)[1]
     return PLATFORM.equal(

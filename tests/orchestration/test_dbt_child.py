@@ -118,6 +118,39 @@ def test_every_dbt_test_gives_exactly_one_result(built: Any) -> None:
     assert max(results.values()) == 1
 
 
+def test_tests_of_absent_vendors_are_left_to_dbt_by_nobody_and_say_so(built: Any) -> None:
+    """The small company has no file of a mapping contract: dbt is not asked, and the check says that nothing was."""
+    found = {
+        event.check_name: event.metadata["note"].value
+        for event in built.run.result.get_asset_check_evaluations()
+        if "note" in event.metadata
+    }
+    mapped = {name for name in dbt_tests().values() if "stg_mapped__" in name}
+    assert len(mapped) > 20
+    assert mapped <= set(found)
+    assert {found[name] for name in mapped} == {"nothing to check: no batch of mapped"}
+    assert not {name for name in found if "shopify" in name or "assert_" in name}
+    # dbt names each test that it runs.
+    assert not {name for name in found if f" {name} " in built.run.log}
+
+
+def test_only_tests_without_any_batch_are_left_out() -> None:
+    from orchestration.idle_tests import exclusions, idle_tests
+
+    everything = idle_tests("staging", frozenset())
+    alone = idle_tests("staging", frozenset({"mapped__order"}))
+    woken = {test.split(".")[2] for test in set(everything) - set(alone)}
+    assert {name for name in woken if "stg_mapped__order" in name} and "unique_canonical__order_order_id" in woken
+    assert not {name for name in woken if "stg_mapped__refund" in name}
+    # A sentence over all sources looks at whatever is there.
+    assert "assert_nothing_staged_happened_after_as_of" in woken
+    chosen = exclusions("staging", alone)
+    assert "fqn:kizuna.staging.shopify,resource_type:test" in chosen
+    assert not [one for one in chosen if "mapped__order" in one or one.startswith("fqn:kizuna.staging.mapped,")]
+    # What the line itself writes is there in every build.
+    assert idle_tests("marts", frozenset()) == {}
+
+
 def test_every_table_is_reported_with_its_rows_and_columns(built: Any) -> None:
     """Counted again here, in the build's own file."""
     build = built.line.build(built.run.tags)

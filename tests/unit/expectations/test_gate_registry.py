@@ -13,6 +13,7 @@ from expectations.context import GateContext, GateLimits
 from expectations.registry import GATE_NAMES, GATES, GateRow, asset_key_of, relations_of, rows_of, specs
 from expectations.rules import NO_ROWS, Writer
 from expectations.runner import describe_error
+from expectations.suites.raw import RELATIONS
 
 WITHHELD = "(message withheld: it may quote data)"
 CONTEXT = GateContext(as_of=date(2026, 6, 30), timezone="Asia/Tokyo", currency="JPY")
@@ -54,6 +55,16 @@ def test_every_row_is_one_check_of_one_asset() -> None:
 def test_relations_lie_in_the_schema_of_their_gate() -> None:
     """The datasource of a gate reads one schema."""
     assert [row.relation for row in GATES if row.relation.split(".")[0] != row.gate] == []
+
+
+def test_raw_suites_name_columns_that_their_contracts_have() -> None:
+    """An absent vendor's suite is not run, so a misspelt column would show only in the first company that has it."""
+    from ingestion.contract_files import load_contracts
+    from ingestion.relations import relation_columns
+
+    columns = {name: {column for column, _ in found} for name, found in relation_columns(load_contracts()).items()}
+    named = {f"raw.{spec.name}": {*spec.key, *spec.event_times, *spec.amounts} for spec in RELATIONS}
+    assert {name: sorted(used - columns[name]) for name, used in named.items() if used - columns[name]} == {}
 
 
 @pytest.mark.parametrize("row", GATES, ids=lambda row: row.relation)
