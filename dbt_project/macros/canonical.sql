@@ -10,17 +10,32 @@
 {#- Which staging models feed an entity. -#}
 {% macro canonical_sources(entity) -%}
     {{ return({
-        'contact': ['stg_mapped__contact', 'stg_stripe__customers'],
-        'identifier': [],
-        'account': [],
-        'opportunity': [],
+        'contact': ['stg_mapped__contact', 'stg_stripe__customers', 'stg_salesforce__lead', 'stg_hubspot__contacts'],
+        'identifier': ['stg_salesforce__lead_merges', 'stg_hubspot__contact_identifiers'],
+        'account': ['stg_hubspot__companies'],
+        'opportunity': ['stg_hubspot__deals'],
         'order': ['stg_mapped__order', 'stg_stripe__payments'],
         'refund': ['stg_mapped__refund', 'stg_stripe__refunds'],
         'subscription': ['stg_mapped__subscription'],
-        'interaction': ['stg_mapped__interaction', 'stg_intercom__conversations', 'stg_freshdesk__tickets'],
+        'interaction': [
+            'stg_mapped__interaction',
+            'stg_intercom__conversations',
+            'stg_freshdesk__tickets',
+            'stg_hubspot__tickets'
+        ],
         'call': ['stg_mapped__call'],
-        'message': ['stg_mapped__message', 'stg_zendesk__comments', 'stg_intercom__messages'],
-        'campaign_touch': ['stg_mapped__campaign_touch'],
+        'message': [
+            'stg_mapped__message',
+            'stg_zendesk__comments',
+            'stg_intercom__messages',
+            'stg_salesforce__case_comment',
+            'stg_salesforce__task'
+        ],
+        'campaign_touch': [
+            'stg_mapped__campaign_touch',
+            'stg_salesforce__campaign_member',
+            'stg_hubspot__email_events'
+        ],
         'experiment_exposure': ['stg_mapped__experiment_exposure'],
         'consent': ['stg_mapped__consent'],
         'survey_response': [
@@ -29,7 +44,7 @@
             'stg_typeform__answers',
             'stg_medallia__answers'
         ],
-        'web_event': ['stg_mapped__web_event']
+        'web_event': ['stg_mapped__web_event', 'stg_snowplow__events', 'stg_matomo__events']
     }[entity]) }}
 {%- endmacro %}
 

@@ -133,15 +133,63 @@
 {%- endmacro %}
 
 
-{#- UTC timestamp of seconds since the epoch. -#}
+{#- UTC timestamp of seconds since the epoch, given as a number or text; NULL where it is no number. -#}
 {% macro from_epoch(seconds) -%}
     {{ return(adapter.dispatch('from_epoch', 'kizuna')(seconds)) }}
 {%- endmacro %}
 
 {% macro default__from_epoch(seconds) -%}
-    make_timestamp(cast({{ seconds }} as bigint) * 1000000)
+    make_timestamp(try_cast({{ seconds }} as bigint) * 1000000)
 {%- endmacro %}
 
 {% macro spark__from_epoch(seconds) -%}
-    timestamp_seconds(cast({{ seconds }} as bigint))
+
+
+{#- One row per part of a text with separators; stands alone in a select list. -#}
+{% macro split_to_rows(text, separator) -%}
+    {{ return(adapter.dispatch('split_to_rows', 'kizuna')(text, separator)) }}
+{%- endmacro %}
+
+{% macro default__split_to_rows(text, separator) -%}
+    unnest(string_split({{ text }}, '{{ separator }}'))
+{%- endmacro %}
+
+{% macro spark__split_to_rows(text, separator) -%}
+    explode(split({{ text }}, '{{ separator }}'))
+{%- endmacro %}
+
+
+{#- Rows 0, 1, … up to one less than a number; stands alone in a select list. -#}
+{% macro numbers_to(count) -%}
+    {{ return(adapter.dispatch('numbers_to', 'kizuna')(count)) }}
+{%- endmacro %}
+
+{% macro default__numbers_to(count) -%}
+    unnest(range(cast({{ count }} as bigint)))
+{%- endmacro %}
+
+{% macro spark__numbers_to(count) -%}
+    explode(sequence(0, {{ count }} - 1))
+{%- endmacro %}
+
+
+{#- Elements of a JSON list, and the text under a key of the element at a place (from 0). -#}
+{% macro json_list_length(list) -%}
+    {{ return(adapter.dispatch('json_list_length', 'kizuna')(list)) }}
+{%- endmacro %}
+
+{% macro default__json_list_length(list) -%}
+    json_array_length({{ list }})
+{%- endmacro %}
+
+{% macro json_list_text(list, place, key) -%}
+    {{ return(adapter.dispatch('json_list_text', 'kizuna')(list, place, key)) }}
+{%- endmacro %}
+
+{% macro default__json_list_text(list, place, key) -%}
+    json_extract_string({{ list }}, concat('$[', {{ place }}, '].{{ key }}'))
+{%- endmacro %}
+
+{% macro spark__json_list_text(list, place, key) -%}
+    get_json_object({{ list }}, concat('$[', {{ place }}, '].{{ key }}'))
 {%- endmacro %}

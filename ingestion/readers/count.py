@@ -229,7 +229,7 @@ def _page(path: Path, records: str) -> Count:
 
     with open_bytes(path) as stream:
         text = stream.read().decode("utf-8-sig", "replace")
-    pointer = "/" + "/".join(records.split("."))
+    pointer = "" if records == "$" else "/" + "/".join(records.split("."))
     try:
         row = duckdb.execute("SELECT json_array_length(?, ?)", [text, pointer]).fetchone()
     except duckdb.Error as error:

@@ -80,7 +80,8 @@ def read_page(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
         raise FileRefused("json.invalid", f"not valid JSON: {error}", line=1) from error
     notes.encoding = "utf-8"
     shape = contract.json_shape
-    records = _walk(document, tuple((shape.records or "").split(".")))
+    # "$" is the document itself: some APIs answer with a bare list.
+    records = document if shape.records == "$" else _walk(document, tuple((shape.records or "").split(".")))
     if not isinstance(records, list):
         found = ", ".join(document) if isinstance(document, dict) else type(document).__name__
         raise FileRefused("json.no_records", f"no list of records at {shape.records!r}; found: {found}", line=1)

@@ -82,12 +82,14 @@ mentioned as (
     select account_id, 'salesforce', 1 from {{ ref('stg_salesforce__case') }} where account_id is not null
     union all
     select account_id, source_name, 2 from canonical_accounts
-    {% for part in ['contacts', 'orders', 'subscriptions', 'interactions', 'calls', 'opportunities'] -%}
+    {% for part, id in [
+        ('contacts', 'contact_id'), ('orders', 'order_id'), ('subscriptions', 'subscription_id'),
+        ('interactions', 'interaction_id'), ('calls', 'call_id'), ('opportunities', 'opportunity_id'),
+    ] -%}
     union all
     select
         trim(account_key),
-        -- Vendors write their accounts as VENDOR:NUMBER, mapped files as the company numbers them.
-        case when account_key like source_name || ':%' then source_name else 'mapped' end,
+        case when {{ id }} like 'mapped.%' then 'mapped' else source_name end,
         3
     from {{ 'canonical_' ~ part }}
     where trim(account_key) <> ''

@@ -1,0 +1,49 @@
+with source as (
+    select * from {{ source('raw', 'plausible__pages') }}
+),
+
+-- Exports overlap and carry no time of change. A day that was exported before it ended has the smaller total.
+versions as (
+    select
+        *,
+        row_number() over (
+            partition by day, hostname, page
+            order by
+                visitors desc,
+                {{ content_hash(['visitors', 'visits', 'pageviews', 'exits', 'seconds_on_page']) }} desc,
+                _file,
+                _line,
+                _batch
+        ) as version_rank
+    from source
+    where day <= {{ core_as_of() }}
+),
+
+renamed as (
+    select
+        -- keys
+        day,
+        hostname,
+        page,
+
+        -- totals: nobody can be told apart in them
+        visitors,
+        visits,
+        pageviews,
+        exits,
+        seconds_on_page,
+
+        -- lineage
+        _source,
+        _file,
+        _line,
+        _batch
+    from versions
+    where version_rank = 1
+),
+
+final as (
+    select * from renamed
+)
+
+select * from final
