@@ -143,6 +143,8 @@
 {%- endmacro %}
 
 {% macro spark__from_epoch(seconds) -%}
+    timestamp_seconds(cast({{ seconds }} as bigint))
+{%- endmacro %}
 
 
 {#- One row per part of a text with separators; stands alone in a select list. -#}

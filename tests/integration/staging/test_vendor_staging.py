@@ -22,10 +22,29 @@ def test_every_row_of_every_sample_has_one_fate(staged: Any) -> None:
         "amazon_connect/part-1.jsonl": (3, 2, 0, 1),
         "amazon_connect/part-2.jsonl": (2, 2, 0, 0),
         "freshdesk/tickets.csv": (4, 3, 1, 0),
+        "hubspot/all-contacts_ja.csv": (1, 1, 0, 0),
+        "hubspot/contacts-internal.csv": (2, 2, 0, 0),
+        "hubspot/email-events-1.json": (7, 7, 0, 0),
+        "hubspot/hubspot-crm-exports-all-companies-2026-06-20.csv": (2, 2, 0, 0),
+        "hubspot/hubspot-crm-exports-all-contacts-2026-06-20.csv": (3, 3, 0, 0),
+        "hubspot/hubspot-crm-exports-all-deals-2026-06-20.csv": (3, 3, 0, 0),
+        "hubspot/tickets.csv": (2, 2, 0, 0),
         "intercom/conversations_1.json": (3, 3, 0, 0),
         "intercom/conversations_full.ndjson": (2, 2, 0, 0),
+        "matomo/visits_1.json": (2, 2, 0, 0),
+        "matomo/visits_2.jsonl": (1, 1, 0, 0),
         "medallia/feedback.csv": (5, 5, 0, 0),
+        "plausible/imported_pages_20260601_20260630.csv": (1, 1, 0, 0),
+        "plausible/imported_sources_20260601_20260630.csv": (2, 2, 0, 0),
+        "plausible/imported_visitors_20260601_20260630.csv": (2, 2, 0, 0),
+        "plausible/imported_visitors_20260630_20260701.csv": (2, 2, 0, 0),
         "qualtrics/relationship_june.csv": (8, 7, 1, 0),
+        "salesforce/WE_1/Lead.csv": (1, 1, 0, 0),
+        "salesforce/WE_2/CampaignMember.csv": (4, 4, 0, 0),
+        "salesforce/WE_2/CaseComment.csv": (3, 3, 0, 0),
+        "salesforce/WE_2/Lead.csv": (5, 5, 0, 0),
+        "salesforce/WE_2/Task.csv": (4, 4, 0, 0),
+        "snowplow/run=2026-06-20/part-00000.tsv": (7, 6, 1, 0),
         "stripe/customers.csv": (2, 2, 0, 0),
         "stripe/payments.csv": (7, 6, 1, 0),
         "stripe/unified_payments.csv": (2, 2, 0, 0),
@@ -209,17 +228,28 @@ def test_amazon_connect_redelivers_and_the_newest_version_counts(staged: Any) ->
 def test_the_canonical_layer_holds_what_the_vendors_tell(staged: Any) -> None:
     """What identity and core read: each vendor by entity, with as many rows as its staging models have."""
     found = {}
-    for entity in ("contact", "order", "refund", "interaction", "message", "survey_response"):
+    for entity in (
+        "contact",
+        "order",
+        "refund",
+        "interaction",
+        "message",
+        "survey_response",
+        "campaign_touch",
+        "web_event",
+    ):
         counted = staged.rows(
             f"(SELECT source_name, count(*) AS rows FROM staging.canonical__{entity} GROUP BY 1)", "source_name, rows"
         )
         found[entity] = dict(counted)
     assert found == {
-        "contact": {"stripe": 2},
+        "contact": {"stripe": 2, "salesforce": 4, "hubspot": 4},
         "order": {"stripe": 6},
         "refund": {"stripe": 1},
-        "interaction": {"intercom": 4, "freshdesk": 3},
-        "message": {"intercom": 7, "zendesk": 4},
+        "interaction": {"intercom": 4, "freshdesk": 3, "hubspot": 2},
+        "message": {"intercom": 7, "zendesk": 4, "salesforce": 6},
+        "campaign_touch": {"hubspot": 6, "salesforce": 3},
+        "web_event": {"snowplow": 4, "matomo": 4},
         "survey_response": {"qualtrics": 3, "typeform": 3, "medallia": 1},
     }
     assert staged.rows("staging.canonical__order", "order_id, customer_key", where="order_key = 'ch_1'") == [
