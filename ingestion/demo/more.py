@@ -15,7 +15,10 @@ from ingestion.demo.world import World
 from kizuna.errors import InputError
 
 #: Names that `--vendors` takes, each a module of `ingestion/demo/vendors`.
-MORE = ("freshdesk", "intercom", "medallia", "qualtrics", "stripe", "typeform", "zendesk_comments")
+MORE = (
+    "freshdesk", "hubspot", "intercom", "matomo", "medallia", "plausible", "qualtrics", "salesforce_more", "snowplow",
+    "stripe", "typeform", "zendesk_comments",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

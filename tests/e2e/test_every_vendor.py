@@ -48,7 +48,7 @@ def test_every_vendor_s_person_is_the_customer_whom_the_shop_knows(company: Any)
         "SELECT r.email, count(DISTINCT m.customer_id) FROM identity.source_records r "
         "JOIN identity.customer_map m ON r.source = m.source AND r.record_key = m.record_key "
         "WHERE r.email IS NOT NULL AND split_part(r.source, '.', 1) IN "
-        "('stripe', 'intercom', 'freshdesk', 'qualtrics', 'typeform', 'medallia') "
+        "('stripe', 'intercom', 'freshdesk', 'qualtrics', 'typeform', 'medallia', 'hubspot') "
         "GROUP BY 1 HAVING count(DISTINCT m.customer_id) > 1"
     )
     assert split == []
