@@ -19,8 +19,8 @@ def test_every_row_of_every_sample_has_one_fate(staged: Any) -> None:
     }
     assert {file.status for file in files} == {"accepted"}
     assert fates == {
-        "amazon_connect/part-1.jsonl": (3, 2, 0, 1),
-        "amazon_connect/part-2.jsonl": (2, 2, 0, 0),
+        "amazon_connect/part-1.jsonl": (9, 8, 0, 1),
+        "amazon_connect/part-2.jsonl": (10, 10, 0, 0),
         "freshdesk/tickets.csv": (4, 3, 1, 0),
         "hubspot/all-contacts_ja.csv": (1, 1, 0, 0),
         "hubspot/contacts-internal.csv": (2, 2, 0, 0),
@@ -219,10 +219,12 @@ def test_zendesk_comments_say_who_wrote_and_to_whom(staged: Any) -> None:
 
 
 def test_amazon_connect_redelivers_and_the_newest_version_counts(staged: Any) -> None:
-    """Two versions of one contact in five lines of two files, the newest delivered three times and not last."""
+    """Two versions of each of five contacts in two files, the newest delivered up to three times and never last."""
     columns = "contact_id, after_contact_work_seconds, updated_at"
-    assert staged.rows("raw.amazon_connect__contact_records", "count(*)") == [(4,)]
-    assert staged.rows("staging.stg_amazon_connect__contact_records", columns) == [("k1", 45, at("01 01:20"))]
+    assert staged.rows("raw.amazon_connect__contact_records", "count(*)") == [(18,)]
+    assert staged.rows("staging.stg_amazon_connect__contact_records", columns) == [
+        (f"k{number}", 40 + number, at("01 01:20")) for number in range(1, 6)
+    ]
 
 
 def test_the_canonical_layer_holds_what_the_vendors_tell(staged: Any) -> None:
