@@ -145,7 +145,7 @@ def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[C
     """
     paths = sorted([*own.glob("*.yml"), *own.glob("*.yaml")]) if own is not None and own.is_dir() else []
     mine = [load_own(path) for path in paths]
-    contracts = [_resolve(contract, timezone) for contract in replaced(_built_in(), mine)]
+    contracts = [resolve_timezone(contract, timezone) for contract in replaced(_built_in(), mine)]
     _refuse_conflicts(contracts)
     return tuple(sorted(contracts, key=lambda contract: contract.name))
 
@@ -284,7 +284,8 @@ def _with_iso(formats: tuple[str, ...]) -> tuple[str, ...]:
     return (*formats, "iso") if formats and "iso" not in formats else formats
 
 
-def _resolve(contract: Contract, timezone: str) -> Contract:
+def resolve_timezone(contract: Contract, timezone: str) -> Contract:
+    """The contract with `company` as time zone replaced by the company's."""
     if contract.times.timezone != COMPANY_TIMEZONE:
         return contract
     return contract.model_copy(update={"times": contract.times.model_copy(update={"timezone": timezone})})

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.contract import Column, Contract, Format
+from ingestion.fit import accepted_share
 from ingestion.parse import Parsed, engine
-from ingestion.readers.base import FileRefused, Notes, text_table
+from ingestion.readers.base import FileRefused, Notes
 from ingestion.readers.text import diagnose, find_encoding
 from ingestion.sample import Sample, sample_delimited
-from ingestion.typing_sql import typing_query
 from kizuna.control.ledger import FileRecord
 
 #: Kinds a policy may be declared for, in the order in which they are judged.
@@ -170,20 +170,11 @@ def _plain(name: str) -> str:
 
 def _fits(contract: Contract, column: Column, values: Sequence[str]) -> bool:
     """True when nearly all of the values would be accepted in that column."""
-    filled = [value for value in values if value]
-    if not filled:
-        return False
-    alone = contract.model_copy(update={"columns": (column,), "key": (), "event_time": None})
-    nothing: list[str | None] = [None] * len(filled)
-    table = text_table(alone, {column.name: list(filled)}, lines=[*range(len(filled))], extra=nothing, found=nothing)
     con = engine()
     try:
-        con.register("chunk", table)
-        typed = con.execute(typing_query(alone, "chunk", file_hash="")).to_arrow_table()
+        return accepted_share(con, contract, column, values) >= _FITS
     finally:
         con.close()
-    problems: list[str] = typed["_problems"].to_pylist()
-    return problems.count("") >= int(_FITS * len(filled) + 0.999)
 
 
 def explain(refusal: FileRefused, contract: Contract, kind: Format, path: Path) -> FileRefused:

@@ -19,7 +19,9 @@ app = typer.Typer(
 )
 quarantine_app = typer.Typer(help="Rows that were not accepted: look, mend, load again.", no_args_is_help=True)
 slack_app = typer.Typer(help="Messages: preview, send what waits, see the state.", no_args_is_help=True)
+contract_app = typer.Typer(help="Contracts of your own files: draft one, try one.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(contract_app, name="contract")
 app.add_typer(slack_app, name="slack")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Company folder; default KIZUNA_HOME or ./var.")]
@@ -168,6 +170,33 @@ def quarantine_discard(
     from kizuna.cli.ingesting import discard_quarantine
 
     discard_quarantine(home, batch, reason, whole_file=whole_file)
+
+
+@contract_app.command("draft", epilog="Example: kizuna contract draft ~/orders.xlsx --source till")
+def contract_draft(
+    file: Annotated[Path, typer.Argument(help="A CSV, NDJSON, JSON, Parquet or XLSX file.")],
+    source: Annotated[str | None, typer.Option(help="Folder under landing where such files will lie.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Canonical entity; default the one that fits best.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; default contracts/drafts/.")] = None,
+    home: Home = None,
+) -> None:
+    """Draft a mapping contract from a file, for you to correct. A draft does nothing until you move it."""
+    from kizuna.cli.contracts import draft_contract
+
+    draft_contract(home, file, source, entity, out)
+
+
+@contract_app.command("check", epilog="Example: kizuna contract check orders.xlsx var/contracts/drafts/till_order.yml")
+def contract_check(
+    file: Annotated[Path, typer.Argument(help="The file to try.")],
+    contract: Annotated[Path | None, typer.Argument(help="A mapping contract; default the one that fits.")] = None,
+    source: Annotated[str | None, typer.Option(help="Folder under landing it would lie in.")] = None,
+    home: Home = None,
+) -> None:
+    """Say what would become of a file, without loading it. Exit code 8 if it would not be loaded."""
+    from kizuna.cli.contracts import check_file
+
+    check_file(home, file, contract, source)
 
 
 @slack_app.command("preview", epilog="Example: kizuna slack preview")

@@ -28,6 +28,7 @@ def kizuna(*arguments: str, home: Path | None = None, key: str | None = KEY) -> 
     "command",
     [[], ["init"], ["demo"], ["ingest"], ["run"], ["dev"], ["rollback"], ["status"], ["path"]]
     + [["quarantine", verb] for verb in ("list", "show", "replay", "discard")]
+    + [["contract", verb] for verb in ("draft", "check")]
     + [["slack", verb] for verb in ("preview", "send-pending", "status")],
     ids=" ".join,
 )
@@ -35,7 +36,7 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
     done = kizuna(*command, "--help")
     assert done.returncode == 0
     assert "Usage: " in done.stdout
-    if len(command) == 2 or (command and command[0] not in ("quarantine", "slack")):
+    if len(command) == 2 or (command and command[0] not in ("quarantine", "contract", "slack")):
         assert "Example" in done.stdout
 
 
