@@ -225,3 +225,20 @@ def test_exchange_rates(shop: Any) -> None:
     assert shop.rows("reference__exchange_rates", "rate_on, currency, rate") == [
         (date(2026, 6, 30), "USD", Decimal("157.12345678"))
     ]
+
+
+def test_hubspot_contacts_as_a_workbook(shop: Any, tmp_path: Path) -> None:
+    """The same export as XLSX: moments are cells of a workbook, ids may be numbers."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Record ID", "First Name", "Last Name", "Email", "Create Date", "Merged object IDs"])
+    sheet.append([101, "花子", "見本", "hanako@example.jp", datetime(2026, 3, 12, 9, 14), "99;98"])
+    book.save(tmp_path / "book.xlsx")
+    record = shop.load("hubspot/all-contacts.xlsx", (tmp_path / "book.xlsx").read_bytes())
+    assert (record.status, record.accepted) == ("accepted", 1)
+    assert shop.rows("hubspot__contacts", "id, last_name, email, created_at, merged_object_ids") == [
+        ("101", "見本", "hanako@example.jp", datetime(2026, 3, 12, 0, 14), "99;98")
+    ]
