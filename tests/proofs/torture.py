@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,16 @@ def load_row(row: str) -> Row:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return cast(Row, module)
+
+
+def beside(name: str) -> ModuleType:
+    """Module `name` of this folder, for what several rows share."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec and spec.loader
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 def rows() -> list[str]:
