@@ -12,7 +12,7 @@
     {{ return({
         'contact': ['stg_mapped__contact', 'stg_stripe__customers', 'stg_salesforce__lead', 'stg_hubspot__contacts'],
         'identifier': ['stg_salesforce__lead_merges', 'stg_hubspot__contact_identifiers'],
-        'account': ['stg_hubspot__companies'],
+        'account': ['stg_hubspot__companies', 'stg_zendesk__organizations'],
         'opportunity': ['stg_hubspot__deals'],
         'order': ['stg_mapped__order', 'stg_stripe__payments'],
         'refund': ['stg_mapped__refund', 'stg_stripe__refunds'],

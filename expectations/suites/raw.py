@@ -73,6 +73,7 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["queue_duration_seconds", "agent_interaction_seconds", "after_contact_work_seconds"],
     ),
     RawRelation("zendesk__comments", ["id", "ticket_id"], ["created_at"]),
+    RawRelation("zendesk__organizations", ["id"], ["created_at"]),
     RawRelation("zendesk__satisfaction_ratings", ["id", "ticket_id", "score"], ["created_at"]),
     RawRelation("intercom__conversations", ["id"], ["created_at", "first_admin_reply_at"], ["reopens"]),
     RawRelation("freshdesk__tickets", ["ticket_id"], ["created_at", "resolved_at"]),

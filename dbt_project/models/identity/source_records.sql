@@ -114,7 +114,7 @@ from_zendesk_users as (
     select
         {{ source_record(
             "'zendesk.user'", 'zendesk_user_id', "'user'", 'created_at',
-            email='email', phone='phone', created_at='created_at', updated_at='updated_at'
+            email='email', phone='phone', created_at='created_at', updated_at='updated_at', account_key='account_key'
         ) }}
     from zendesk_users
 ),

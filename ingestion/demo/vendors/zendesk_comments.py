@@ -1,10 +1,12 @@
-"""What was written in the demo's Zendesk tickets, and their ratings as records of their own."""
+"""What was written in the demo's Zendesk tickets, their ratings as records of their own, and who works where."""
 
 from ingestion.demo.clock import stamp_z
 from ingestion.demo.delivery import Deliveries
 from ingestion.demo.more import Planted, write_page
-from ingestion.demo.vendors.zendesk import AGENT_ID
+from ingestion.demo.vendors.zendesk import AGENT_ID, care_phone, users_since
 from ingestion.demo.world import World
+
+ORGANIZATION_ID = 390_000_000
 
 
 def write(world: World, book: Deliveries) -> list[Planted]:
@@ -46,11 +48,45 @@ def write(world: World, book: Deliveries) -> list[Planted]:
     for name, found in (("comments", comments), ("satisfaction_ratings", ratings)):
         for day, records in found.items():
             write_page(book, day, f"zendesk/more/{name}_day{day}.json", {name: records}, len(records))
+    members = _organizations(world, book)
     both = [*comments[1], *comments[2]]
     asked = sum(int(str(record["author_id"])) < AGENT_ID for record in both)
     source = "source = 'zendesk'"
     return [
         Planted("core.fct_messages", f"{source} and customer_id is not null", len(both)),
         Planted("core.fct_messages", f"{source} and direction = 'inbound'", asked),
+        Planted("core.dim_accounts", source, len(set(members.values()))),
+        Planted("identity.source_records", "source = 'zendesk.user' and account_key like 'zendesk:%'", len(members)),
         Planted("staging.stg_zendesk__satisfaction_ratings", "true", len(ratings[1]) + len(ratings[2])),
     ]
+
+
+def _organizations(world: World, book: Deliveries) -> dict[int, int]:
+    """Employers as organizations, and the users who belong to one, told anew; returns who belongs to which."""
+    known = users_since(world)
+    begin = stamp_z(world.calendar.begin)
+    members = {index: world.people[index].company for index in sorted(known) if world.people[index].company >= 0}
+    members = {index: company for index, company in members.items() if known[index] < world.calendar.cut1}
+    organizations: list[dict[str, object]] = [
+        {"id": ORGANIZATION_ID + number, "name": world.companies[number].name, "created_at": begin, "updated_at": begin}
+        for number in sorted(set(members.values()))
+    ]
+    users: list[dict[str, object]] = []
+    for index, company in members.items():
+        person = world.people[index]
+        users.append(
+            {
+                "id": person.zendesk_id,
+                "name": f"{person.last}{person.first}",
+                "email": person.care_email,
+                "phone": care_phone(person) or None,
+                "role": "end-user",
+                "organization_id": ORGANIZATION_ID + company,
+                "suspended": False,
+                "created_at": stamp_z(known[index] - 30),
+                "updated_at": stamp_z(known[index] - 10),
+            }
+        )
+    for name, records in (("organizations", organizations), ("users", users)):
+        write_page(book, 1, f"zendesk/more/{name}.json", {name: records}, len(records))
+    return members

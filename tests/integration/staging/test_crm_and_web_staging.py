@@ -87,7 +87,8 @@ def test_hubspot_merges_are_followed_in_both_spellings(staged: Any) -> None:
 
 
 def test_hubspot_companies_and_deals(staged: Any) -> None:
-    assert staged.rows("staging.canonical__account", "account_id, account_name, industry, country") == [
+    columns = "account_id, account_name, industry, country"
+    assert staged.rows("staging.canonical__account", columns, where="source_name = 'hubspot'") == [
         ("hubspot:901", "Example Trading", "RETAIL", "Japan"),
         ("hubspot:902", "Example Ltd", None, None),
     ]

@@ -51,6 +51,7 @@ def test_every_row_of_every_sample_has_one_fate(staged: Any) -> None:
         "typeform/delivery.csv": (3, 3, 0, 0),
         "typeform/delivery_2019.csv": (1, 1, 0, 0),
         "zendesk/comments_7.json": (6, 5, 1, 0),
+        "zendesk/organizations.json": (2, 2, 0, 0),
         "zendesk/satisfaction_ratings.json": (3, 3, 0, 0),
         "zendesk/tickets_full_export.jsonl": (2, 2, 0, 0),
         "zendesk/tickets_time_1.json": (2, 2, 0, 0),
@@ -206,6 +207,14 @@ def test_zendesk_pages_repeat_tickets_and_ratings_have_times_of_their_own(staged
         ("8", "open", None, None, datetime(2026, 7, 1), "state_after_as_of"),
         ("9", "open", "unoffered", None, at("01 00:10"), None),
     ]
+
+
+def test_a_zendesk_user_s_organization_is_an_account_where_it_was_exported(staged: Any) -> None:
+    assert staged.rows("staging.canonical__account", "account_id, account_name", where="source_name = 'zendesk'") == [
+        ("zendesk:910", "Example 株式会社")
+    ]
+    users = staged.rows("staging.stg_zendesk__users", "zendesk_user_id, organization_id, account_key")
+    assert users == [("500", "911", None), ("71", "910", "zendesk:910")]
 
 
 def test_zendesk_comments_say_who_wrote_and_to_whom(staged: Any) -> None:

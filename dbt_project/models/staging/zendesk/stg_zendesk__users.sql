@@ -6,6 +6,10 @@ with source as (
     select * from {{ source('raw', 'zendesk__users') }}
 ),
 
+organizations as (
+    select * from {{ ref('stg_zendesk__organizations') }}
+),
+
 versions as (
     select
         *,
@@ -18,8 +22,10 @@ renamed as (
     select
         -- keys
         id as zendesk_user_id,
-        external_id,
+        versions.external_id,
         organization_id,
+        -- Only an organization that was exported is an account: others would be a number without a name.
+        case when organizations.account_key is not null then concat('zendesk:', organization_id) end as account_key,
 
         -- person
         name,
@@ -32,17 +38,19 @@ renamed as (
         coalesce(suspended, false) as is_suspended,
 
         -- times
-        created_at,
-        {{ local_date('created_at') }} as created_on,
-        updated_at,
-        {{ as_of_note('created_at', 'updated_at') }} as as_of_note,
+        versions.created_at,
+        {{ local_date('versions.created_at') }} as created_on,
+        versions.updated_at,
+        {{ as_of_note('versions.created_at', 'versions.updated_at') }} as as_of_note,
 
         -- lineage
-        _source,
-        _file,
-        _line,
-        _batch
+        versions._source,
+        versions._file,
+        versions._line,
+        versions._batch
     from versions
+    left join organizations
+        on versions.organization_id = organizations.account_key
     where version_rank = 1
 ),
 
