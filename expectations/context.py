@@ -21,6 +21,7 @@ IDENTIFIER_LIMITS: Mapping[str, int | None] = MappingProxyType(
         "salesforce_contact_id": None,
         "shopify_customer_id": None,
         "zendesk_user_id": None,
+        "delighted_person_id": 5,
         # Every order and answer is a record of its own; the guard on persons' records is another one.
         "record": None,
     }
@@ -61,7 +62,9 @@ class GateLimits:
         The same table as `analytics.identity.rules`, kept apart on purpose: a gate that takes its limits from what it
         judges proves nothing. A test holds both together.
         """
-        limit = self.identifiers_per_customer.get(identifier_type, self.identifiers_per_customer_default)
+        # `<vendor>_<kind>_id`: ids that a vendor merged do not count, and how many those are is its own affair.
+        other = None if identifier_type.endswith("_id") else self.identifiers_per_customer_default
+        limit = self.identifiers_per_customer.get(identifier_type, other)
         if limit is None or limit == 1:
             return limit
         return max(limit, self.identifiers_per_customer_default)

@@ -10,7 +10,13 @@
 {#- Which staging models feed an entity. -#}
 {% macro canonical_sources(entity) -%}
     {{ return({
-        'contact': ['stg_mapped__contact', 'stg_stripe__customers', 'stg_salesforce__lead', 'stg_hubspot__contacts'],
+        'contact': [
+            'stg_mapped__contact',
+            'stg_stripe__customers',
+            'stg_salesforce__lead',
+            'stg_hubspot__contacts',
+            'stg_hubspot__merged_contacts'
+        ],
         'identifier': ['stg_salesforce__lead_merges', 'stg_hubspot__contact_identifiers'],
         'account': ['stg_hubspot__companies', 'stg_zendesk__organizations'],
         'opportunity': ['stg_hubspot__deals'],

@@ -254,7 +254,7 @@ def test_the_canonical_layer_holds_what_the_vendors_tell(staged: Any) -> None:
         )
         found[entity] = dict(counted)
     assert found == {
-        "contact": {"stripe": 2, "salesforce": 4, "hubspot": 4},
+        "contact": {"stripe": 2, "salesforce": 4, "hubspot": 9},
         "order": {"stripe": 6},
         "refund": {"stripe": 1},
         "interaction": {"intercom": 4, "freshdesk": 3, "hubspot": 2},

@@ -78,6 +78,17 @@ def test_a_merge_trail_is_followed_to_its_end(world: World) -> None:
     assert [drop[:2] for drop in strict.drops] == [("email", "over_limit")] * 3
 
 
+def test_a_vendor_that_the_table_does_not_name_has_a_merge_trail_too(world: World) -> None:
+    """Seven records were merged into one; what the vendor decided is not cut by a limit of five ids."""
+    world.record("hubspot.contact", "10", 9, hubspot_contact_id="10", email="now@example.jp")
+    for i in range(1, 8):
+        world.record("hubspot.contact", f"1{i}", i, hubspot_contact_id=[f"1{i}", "10"])
+    world.record("hubspot.contact", "20", 1, hubspot_contact_id="20")
+    found = world.resolve()
+    assert {len(group) for group in found.partition} == {8, 1}
+    assert found.drops == []
+
+
 def test_a_device_with_one_login_joins_its_person(world: World) -> None:
     world.record("shopify.customer", "77", user_id="77", email="a@example.jp")
     world.record("ga4.device", "d1", device_id="d1").login("d1", "77")

@@ -2,8 +2,6 @@ with contacts as (
     select * from {{ ref('stg_hubspot__contacts') }}
 ),
 
--- Of contacts that were merged only the survivor is exported; it names the others. A survivor that was merged again
--- later stands in an earlier export, so chains are followed from one to the next.
 parts as (
     {% for kind, column in [
         ('hubspot_contact_id', 'merged_object_ids'),
@@ -12,12 +10,10 @@ parts as (
     ] -%}
     {{ 'union all' if not loop.first }}
     select
-        source_name,
-        person_source,
-        person_record_key,
+        contact_key,
         '{{ kind }}' as identifier_type,
         {{ split_to_rows(column, ';') }} as part,
-        created_at as seen_at
+        created_at
     from contacts
     where {{ column }} is not null
     {% endfor %}
@@ -25,19 +21,27 @@ parts as (
 
 -- Older exports write merged contacts as number:milliseconds.
 cleaned as (
-    select distinct
-        source_name,
-        person_source,
-        person_record_key,
+    select
+        contact_key,
         identifier_type,
-        trim(case when identifier_type = 'email' then part else split_part(part, ':', 1) end) as raw_value,
-        seen_at
+        trim(case when identifier_type = 'email' then part else split_part(part, ':', 1) end) as part,
+        created_at
     from parts
 ),
 
+-- Of contacts that were merged only the survivor is exported; it names the others. Each of them carries the survivor's
+-- id, as a merged Salesforce contact does, so that retired ids are told apart from those in use. A survivor that was
+-- merged again later stands in an earlier export, so chains are followed from one to the next.
 final as (
-    select * from cleaned
-    where raw_value <> '' and raw_value <> person_record_key
+    select distinct
+        'hubspot' as source_name,
+        'hubspot.contact' as person_source,
+        case when identifier_type = 'email' then contact_key else part end as person_record_key,
+        identifier_type,
+        case when identifier_type = 'email' then part else contact_key end as raw_value,
+        created_at as seen_at
+    from cleaned
+    where part <> '' and part <> contact_key
 )
 
 select * from final
