@@ -82,6 +82,9 @@ def run_gate(
 
 def load_in_background() -> None:
     """Begin the import of Great Expectations (5 seconds), to be called where this process is about to wait."""
+    # Half imported in one thread, it fails whatever statement another thread is making (seen once).
+    import sqlalchemy.orm  # noqa: F401
+
     threading.Thread(target=_load, name="load-great-expectations", daemon=True).start()
 
 
