@@ -66,6 +66,18 @@ def ingest(
     ingest_landing(home, source)
 
 
+@app.command(epilog="Examples: kizuna backfill /archive/exports · kizuna backfill old_orders --source shopify")
+def backfill(
+    folder: Annotated[Path, typer.Argument(help="Folder of history: one folder per source, as in landing.")],
+    source: Annotated[str | None, typer.Option(help="All files are of this source.")] = None,
+    home: Home = None,
+) -> None:
+    """Load a folder of history. Killed, the same command goes on where it was."""
+    from kizuna.cli.ingesting import backfill_folder
+
+    backfill_folder(home, folder, source)
+
+
 @app.command(epilog="Examples: kizuna run · kizuna run --as-of 2026-06-29 · kizuna run --force")
 def run(
     home: Home = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,11 +13,13 @@ from kizuna.control.store import open_store
 from kizuna.errors import InputError
 from kizuna.settings import load_settings
 
+if TYPE_CHECKING:
+    from ingestion.load import IngestReport
+
 
 def ingest_landing(home: Path | None, source: str | None) -> None:
     """Load new files with a progress bar; list every file that needs a look. Exit code 8 if one was held or refused."""
     from ingestion import load
-    from ingestion.drift import grouped
 
     settings = load_settings(home)
     store = open_store(settings)
@@ -35,6 +38,59 @@ def ingest_landing(home: Path | None, source: str | None) -> None:
         f"+ {report.duplicates:,} duplicates" + (f" + {report.held:,} held" if report.held else ""),
         soft_wrap=True,
     )
+    _tell(console, report)
+
+
+def backfill_folder(home: Path | None, folder: Path, source: str | None) -> None:
+    """Take a folder of history into landing and load it, with files, rows, bytes and the time left."""
+    from rich.progress import DownloadColumn, TimeRemainingColumn
+
+    from ingestion import load
+    from ingestion.backfill import take_in
+
+    settings = load_settings(home)
+    store = open_store(settings)
+    console = Console(highlight=False)
+    with console.status("taking files into landing …"):
+        taken = take_in(settings, folder, source)
+    wanted = set(taken.paths)
+    columns = (
+        TextColumn("{task.fields[files]} files, {task.fields[rows]:,} rows"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("history", total=taken.bytes, files=f"0 of {len(wanted):,}", rows=0)
+        begun: dict[str, int] = {}
+        rows = 0
+
+        def progress(at: load.Progress) -> None:
+            nonlocal rows
+            if at.path in wanted and at.path not in begun:
+                begun[at.path] = (settings.landing / at.path).stat().st_size
+            rows += at.file.rows_in if at.file is not None else 0
+            bar.update(task, completed=sum(begun.values()), files=f"{len(begun):,} of {len(wanted):,}", rows=rows)
+
+        report = load.ingest(settings, store, progress=progress)
+    console.print(
+        f"{len(wanted):,} files of {shown(folder)} lie in landing ({taken.new:,} new), {taken.bytes / 1e6:,.1f} MB; "
+        f"loaded in {report.seconds:.1f} s: {report.rows_in:,} rows in = {report.accepted:,} accepted + "
+        f"{report.quarantined:,} quarantined + {report.duplicates:,} duplicates"
+        + (f" + {report.held:,} held" if report.held else ""),
+        soft_wrap=True,
+    )
+    for path in taken.clashes:
+        console.print(f"  [bold]not taken[/] {shown(path)}: landing holds another file of this name", soft_wrap=True)
+    _tell(console, report)
+    if taken.clashes:
+        raise InputError(f"{len(taken.clashes)} files were not taken: rename them in {folder} and run this again.")
+
+
+def _tell(console: Console, report: IngestReport) -> None:
+    """What needs a look, file by file. Raises `InputError` if a file was held or refused."""
+    from ingestion.drift import grouped
+
     for file in report.files:
         if file.status in ("held", "refused"):
             console.print(
