@@ -57,7 +57,7 @@ renamed as (
         end as direction,
         case
             when is_by_customer then 'customer'
-            when cast(author_id as bigint) < 0 then 'system'
+            when author_id like '-%' then 'system'
             else 'agent'
         end as author_kind,
         via_channel as channel,
