@@ -82,9 +82,14 @@ class Dialect(_Model):
 
 
 class Times(_Model):
-    """How times and dates are written; `timezone` is that of times without an offset (`company`: of kizuna.yaml)."""
+    """How times and dates are written; `timezone` is that of times without an offset (`company`: of kizuna.yaml).
+
+    `ambiguous` says which one is meant of the two moments that an hour names when clocks are set back, or that such
+    rows are rejected. An hour that clocks skip never exists and is always rejected.
+    """
 
     timezone: str = COMPANY_TIMEZONE
+    ambiguous: Literal["first", "second", "quarantine"] = "first"
     formats: tuple[str, ...] = ("iso",)
     date_formats: tuple[str, ...] = ("iso",)
 
@@ -185,7 +190,8 @@ class Column(_Model):
     """One typed column: where it comes from, what it may hold, whose data it is.
 
     `required`: `value` (also written true) refuses an empty cell, `header` only a missing column.
-    `scale` is the number of decimals kept; a value with more is rejected unless `round` is set.
+    `scale` is the number of decimals kept; a value with more is rejected unless `round` is set. `currency` names the
+    column that holds an amount's currency: half a yen is rejected too, or rounded. `iso4217` refuses unknown codes.
     """
 
     name: Name = ""
@@ -201,6 +207,8 @@ class Column(_Model):
     timezone: str | None = None
     scale: Annotated[int, Field(ge=0, le=12)] = 2
     round: bool = False
+    currency: Name | None = None
+    iso4217: bool = False
     strip_prefix: str | None = None
     null_markers: tuple[str, ...] | None = None
     min: str | int | float | None = None
@@ -277,6 +285,9 @@ class Contract(_Model):
         for column in (*self.key, *([self.event_time] if self.event_time else [])):
             if column not in names:
                 raise ValueError(f"{column!r} (key or event_time) is not one of the columns: {', '.join(names)}")
+        for money in self.columns:
+            if money.currency is not None and money.currency not in names:
+                raise ValueError(f"{money.name}: currency: {money.currency!r} is not one of the columns")
         if any(pattern.format == "json_pages" for pattern in self.files) and self.json_shape.records is None:
             raise ValueError("format json_pages needs `json: {records: <path of the array>}`")
         return self

@@ -32,6 +32,7 @@ from ingestion.contract import (
     XlsxShape,
     _Model,
 )
+from ingestion.currencies import codes as currency_codes
 from ingestion.extensions import ExtensionFile, OwnColumn, is_extension, load_extension, replaced
 from ingestion.globs import overlap
 from kizuna.errors import InputError
@@ -230,6 +231,8 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
         raise InputError(f"{path}: fields.{name}: given although `key: {GENERATED}` is set; remove one of them")
     if (field.column is None) == (field.value is None):
         raise InputError(f"{path}: fields.{name}: exactly one of `column:` and `value:` must be given")
+    if name == "currency" and field.value is not None and field.value.upper() not in currency_codes():
+        raise InputError(f"{path}: fields.{name}.value: {field.value!r} is no currency code of ISO 4217, such as JPY")
     formats = (field.format,) if isinstance(field.format, str) else (field.format or ())
     if formats and canonical.type not in ("date", "timestamp"):
         raise InputError(
@@ -250,6 +253,8 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
                 "required": canonical.required,
                 "data_class": canonical.data_class,
                 "formats": formats,
+                "iso4217": name == "currency",
+                "currency": "currency" if canonical.type == "decimal" and "currency" in file.fields else None,
                 **passed,
             }
         )

@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from ingestion.contract import NAMED_TIMES, STRPTIME_PATTERNS, Column, Contract
+from ingestion.currencies import WITHOUT_DECIMALS, codes
 from ingestion.times import usual_times
 
 #: What a code means for a person; `{value}`, `{rule}` are filled in where the row is reported.
@@ -32,6 +36,8 @@ REASONS = {
     "value.max": "{value} is above {rule}",
     "value.allowed": "{value} is not one of {rule}",
     "value.pattern": "{value} does not look like {rule}",
+    "value.currency": "{value} is no currency code of ISO 4217",
+    "value.minor_units": "{value} has decimals, which its currency does not; `round: true` would round it",
 }
 
 _OFFSET = r"(Z|z|[ ]?UTC|[ ]?[+-]\d{2}:?\d{2}|[+-]\d{2})"
@@ -72,8 +78,10 @@ def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Co
         value = _typed(contract, column, f"c{number}")
         if f"_t{number}" in ready:
             value = f"CASE WHEN c{number} IS NOT NULL THEN coalesce(_t{number}, {value}) END"
+        if column.round and column.currency is not None:
+            value = f"CASE WHEN {_without_decimals(contract, column)} THEN round({value}, 0) ELSE {value} END"
         values.append(f"{value} AS v{number}")
-        problems.extend(_problems(column, number))
+        problems.extend(_problems(contract, column, number))
     kept = ", ".join(["_pos, _line, _extra, _found", *ready])
     found = ", ".join(["nullif(_found, '')", *problems])
     outputs = ", ".join(f"v{n} AS {identifier(column.name)}" for n, column in enumerate(contract.columns))
@@ -148,10 +156,17 @@ def _typed(contract: Contract, column: Column, text: str) -> str:
             return _first(_date(text, entry) for entry in _date_formats(contract, column))
         case "timestamp":
             zone = column.timezone or contract.times.timezone
-            return _first(_timestamp(text, entry, zone) for entry in _time_formats(contract, column))
+            fold = contract.times.ambiguous
+            return _first(_timestamp(text, entry, zone, fold) for entry in _time_formats(contract, column))
 
 
-def _problems(column: Column, number: int) -> list[str]:
+def _without_decimals(contract: Contract, column: Column) -> str:
+    """True for a row whose currency has no smaller unit."""
+    number = [other.name for other in contract.columns].index(str(column.currency))
+    return f"upper(c{number}) IN ({', '.join(literal(code) for code in sorted(WITHOUT_DECIMALS))})"
+
+
+def _problems(contract: Contract, column: Column, number: int) -> list[str]:
     text, value = f"c{number}", f"v{number}"
     checks: list[tuple[str, str]] = []
     if column.required == "value":
@@ -166,6 +181,11 @@ def _problems(column: Column, number: int) -> list[str]:
         checks.append((f"{text} NOT IN ({', '.join(literal(entry) for entry in column.allowed)})", "value.allowed"))
     if column.pattern is not None:
         checks.append((f"NOT regexp_full_match({text}, {literal(column.pattern)})", "value.pattern"))
+    if column.iso4217:
+        known = ", ".join(literal(code) for code in codes())
+        checks.append((f"upper({text}) NOT IN ({known})", "value.currency"))
+    if column.currency is not None:
+        checks.append((f"{value} <> trunc({value}) AND {_without_decimals(contract, column)}", "value.minor_units"))
     return [f"CASE WHEN {condition} THEN '{number}:{code}' END" for condition, code in checks]
 
 
@@ -234,7 +254,7 @@ def _date(text: str, entry: str) -> str:
     )
 
 
-def _timestamp(text: str, entry: str, zone: str) -> str:
+def _timestamp(text: str, entry: str, zone: str, fold: str = "first") -> str:
     """Naive UTC. A time with an offset is moved by it; one without is taken as local to `zone`.
 
     A local time that a clock change skips does not exist: converting it there and back gives another one.
@@ -254,19 +274,37 @@ def _timestamp(text: str, entry: str, zone: str) -> str:
         stamp = f"{_ISO_DAY}[T ]{_ISO_CLOCK}"
         return (
             f"CASE WHEN regexp_full_match({text}, '{stamp}{_OFFSET}') THEN {moved} "
-            f"WHEN regexp_full_match({text}, '{stamp}|{_ISO_DAY}') THEN {_from_zone(local, zone)} END"
+            f"WHEN regexp_full_match({text}, '{stamp}|{_ISO_DAY}') THEN {_from_zone(local, zone, fold)} END"
         )
     pattern = literal(_strptime_pattern(entry))
     parsed = f"try_strptime({text}, {literal(entry)})"
-    inner = f"timezone('UTC', {parsed})" if "%z" in entry else _from_zone(parsed, zone)
+    inner = f"timezone('UTC', {parsed})" if "%z" in entry else _from_zone(parsed, zone, fold)
     return f"CASE WHEN regexp_full_match({text}, {pattern}) THEN {inner} END"
 
 
-def _from_zone(local: str, zone: str) -> str:
+def _from_zone(local: str, zone: str, fold: str) -> str:
+    """The engine takes the second of two moments; the first is the one an hour (or half of one) before it."""
     if zone == "UTC":
         return local
-    there = f"timezone({literal(zone)}, {local})"
-    return f"CASE WHEN timezone({literal(zone)}, {there}) = {local} THEN timezone('UTC', {there}) END"
+    name = literal(zone)
+    there = f"timezone({name}, {local})"
+    earlier = ""
+    if fold != "second" and _sets_clocks_back(zone):
+        for shift in ("1 HOUR", "30 MINUTE"):
+            before = f"{there} - INTERVAL {shift}"
+            taken = "NULL" if fold == "quarantine" else f"timezone('UTC', {before})"
+            earlier += f"WHEN timezone({name}, {before}) = {local} THEN {taken} "
+    return f"CASE WHEN timezone({name}, {there}) <> {local} THEN NULL {earlier}ELSE timezone('UTC', {there}) END"
+
+
+@lru_cache(maxsize=64)
+def _sets_clocks_back(zone: str) -> bool:
+    """True unless the zone has had one offset since 1970, as Japan's has."""
+    place = ZoneInfo(zone)
+    offsets = {
+        datetime(year, month, 1, tzinfo=place).utcoffset() for year in range(1970, 2038) for month in range(1, 13)
+    }
+    return len(offsets) > 1
 
 
 def _strptime_pattern(entry: str) -> str:

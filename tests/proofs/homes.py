@@ -38,7 +38,7 @@ fields:
   order_key: {{column: Receipt, aliases: [Receipt No]}}
   customer_key: {{column: Card}}
   ordered_at: {{column: When}}
-  currency: {{value: JPY}}
+  currency: {{value: EUR}}
   gross_amount: {{column: Total}}
   quantity: {{column: Pieces}}
   region: {{column: Town}}

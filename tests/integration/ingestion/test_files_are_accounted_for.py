@@ -90,7 +90,7 @@ def test_a_contract_added_later_picks_the_file_up(shop: Any) -> None:
     shop.contract(
         "till.yml",
         "source: till\nmaps_to: order\nfiles: ['*.csv']\nformat: csv\nfields:\n  customer_key: {column: Card}\n"
-        "  ordered_at: {column: When}\n  currency: {value: JPY}\n  gross_amount: {column: Total}\n",
+        "  ordered_at: {column: When}\n  currency: {value: EUR}\n  gross_amount: {column: Total}\n",
     )
     report = shop.ingest()
     assert (report.accepted, report.unmatched) == (1, ())

@@ -24,7 +24,7 @@ format: csv
 fields:
   customer_key: {{column: Card}}
   ordered_at: {{column: When}}
-  currency: {{value: JPY}}
+  currency: {{value: EUR}}
   gross_amount: {{column: Total}}
 {more}
 """

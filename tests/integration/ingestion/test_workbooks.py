@@ -23,7 +23,7 @@ fields:
   order_key: {{column: Receipt}}
   customer_key: {{column: 会員番号}}
   ordered_at: {{column: When, format: "%d.%m.%Y"}}
-  currency: {{value: JPY}}
+  currency: {{value: EUR}}
   gross_amount: {{column: Total}}
   quantity: {{column: Pieces}}
   is_test: {{column: Test}}

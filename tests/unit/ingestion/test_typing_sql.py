@@ -205,3 +205,51 @@ def test_times_read_as_a_column_are_those_of_the_exact_rule(zone: str) -> None:
         for text, told, known in zip(batch, told_at_once.to_pylist(), exact.to_pylist(), strict=True):
             assert told is None or told == known, text
     assert usual_times(pa.chunked_array([["2026-01-02T03:04:05+09:00"]]), zone).null_count == 0
+
+
+def test_an_hour_that_is_named_twice_is_the_declared_one(con: duckdb.DuckDBPyConnection) -> None:
+    """Clocks are set back at 02:00 in New York on 2026-11-01 and by half an hour on Lord Howe Island on 2026-04-05."""
+    moments = {
+        ("America/New_York", "2026-11-01 01:30:00"): (datetime(2026, 11, 1, 5, 30), datetime(2026, 11, 1, 6, 30)),
+        ("Australia/Lord_Howe", "2026-04-05 01:45"): (datetime(2026, 4, 4, 14, 45), datetime(2026, 4, 4, 15, 15)),
+        ("America/New_York", "2026-11-01 03:30:00"): (datetime(2026, 11, 1, 8, 30),) * 2,
+        ("Asia/Tokyo", "2026-11-01 01:30:00"): (datetime(2026, 10, 31, 16, 30),) * 2,
+    }
+    for (zone, text), (first, second) in moments.items():
+        found = {}
+        for fold in ("first", "second", "quarantine"):
+            contract = Contract.model_validate(
+                {"name": "t", "source": "t", "entity": "t", "files": (), "format": "csv",
+                 "times": {"timezone": zone, "ambiguous": fold},
+                 "columns": ({"name": "c", "from": "c", "type": "timestamp"},)}
+            )  # fmt: skip
+            con.register("chunk", text_table(contract, {"c": [text]}, lines=[1], extra=[None], found=[None]))
+            row = con.execute(typing_query(contract, "chunk", file_hash="")).fetchall()[0]
+            found[fold] = row[-1].partition(":")[2] or row[0]
+        rejected = "type.timestamp" if first != second else first
+        assert found == {"first": first, "second": second, "quarantine": rejected}, (zone, text)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "rounds", "expected"),
+    [
+        ("JPY", "100", False, Decimal("100.00")), ("JPY", "100.00", False, Decimal("100.00")),
+        ("JPY", "100.50", False, "value.minor_units"), ("JPY", "100.50", True, Decimal("101.00")),
+        ("jpy", "100.50", False, "value.minor_units"), ("EUR", "100.50", False, Decimal("100.50")),
+        ("YEN", "100", False, "value.currency"), ("円", "100", False, "value.currency"),
+        ("DEM", "1.95", False, Decimal("1.95")), ("EUR", "1.955", False, "type.decimal"),
+    ],
+)  # fmt: skip
+def test_amounts_fit_their_currency(
+    con: duckdb.DuckDBPyConnection, currency: str, amount: str, rounds: bool, expected: Any
+) -> None:
+    contract = Contract.model_validate(
+        {"name": "t", "source": "t", "entity": "t", "files": (), "format": "csv", "columns": (
+            {"name": "amount", "from": "amount", "type": "decimal", "currency": "code", "round": rounds},
+            {"name": "code", "from": "code", "iso4217": True},
+        )}
+    )  # fmt: skip
+    cells: dict[str, list[str | None]] = {"amount": [amount], "code": [currency]}
+    con.register("chunk", text_table(contract, cells, lines=[1], extra=[None], found=[None]))
+    row = con.execute(typing_query(contract, "chunk", file_hash="")).fetchall()[0]
+    assert (row[-1].partition(":")[2] or row[0]) == expected
