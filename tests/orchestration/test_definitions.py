@@ -190,8 +190,9 @@ def test_the_schedule_runs_at_the_companys_own_hour(defs: Any, monkeypatch: pyte
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("45 5 * * *", "Asia/Tokyo")
 
 
-def test_the_instance_is_quiet_and_runs_one_build_at_a_time(tmp_path: Path) -> None:
+def test_the_instance_is_quiet_and_runs_one_build_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dagster itself must accept the shipped file, and read in it what is meant."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((PROJECT_ROOT / "orchestration" / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.telemetry_enabled is False
