@@ -6,6 +6,7 @@ which the next run removes; a kill after leaves a whole file that the next run o
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -49,30 +50,50 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows = 0
-        self._temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+        # The process is in the name, so that a child that outlives its run for a moment disturbs nobody.
+        self.temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
         self._writer: pq.ParquetWriter | None = None
+        self._is_made = False
+
+    @classmethod
+    def to_be_adopted(cls, temporary: Path) -> ParquetFile:
+        """A file that one process writes at `temporary` and another one puts in place."""
+        file = cls(temporary)
+        file.temporary = temporary
+        return file
 
     def write(self, table: pa.Table) -> None:
         if table.num_rows == 0:
             return
+        if self._is_made:
+            self._open_again()
         if self._writer is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self._temporary, table.schema, compression="zstd", version="2.6", use_dictionary=_repetitive(table)
-            )
+            self._open(table)
+        assert self._writer is not None
         self._writer.write_table(table)
         self.rows += table.num_rows
 
+    def adopt(self, rows: int) -> None:
+        """Take over what another process wrote under the temporary name."""
+        self.rows, self._is_made = rows, rows > 0
+
+    def finish(self) -> None:
+        """Close the file and leave it under its temporary name."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._is_made = True
+
     def place(self) -> bool:
         """Put the file in place; False when there was nothing to write. An older file of the name then goes away."""
-        if self._writer is None:
+        self.finish()
+        if not self._is_made:
             self.path.unlink(missing_ok=True)
             return False
-        self._writer.close()
-        self._writer = None
-        fsync_file(self._temporary)
+        fsync_file(self.temporary)
         failpoint("ingest.parquet_written")
-        self._temporary.replace(self.path)
+        self.temporary.replace(self.path)
+        self._is_made = False
         fsync_folder(self.path.parent)
         failpoint("ingest.parquet_renamed")
         return True
@@ -83,10 +104,36 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        self._temporary.unlink(missing_ok=True)
+        self.finish()
+        self.temporary.unlink(missing_ok=True)
+
+    def _open(self, table: pa.Table) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(
+            self.temporary, table.schema, compression="zstd", version="2.6", use_dictionary=_repetitive(table)
+        )
+
+    def _open_again(self) -> None:
+        """Go on with a file that was finished: its rows are copied, since Parquet cannot be added to."""
+        before = self.temporary.with_name(f"{self.temporary.name}.before{_TEMPORARY}")
+        self.temporary.replace(before)
+        self._is_made = False
+        with pq.ParquetFile(before) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                if self._writer is None:
+                    self._open(table)
+                assert self._writer is not None
+                self._writer.write_table(table)
+        before.unlink()
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove temporary files of a run that was killed; returns how many. Only while holding the ingest lock."""
+    leftovers = list(folder.rglob(f".*.parquet*{_TEMPORARY}")) if folder.is_dir() else []
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
 
 
 def _repetitive(table: pa.Table) -> list[str]:
@@ -95,14 +142,6 @@ def _repetitive(table: pa.Table) -> list[str]:
     return [
         name for name in sample.column_names if pc.count_distinct(sample[name], "all").as_py() * 2 <= sample.num_rows
     ]
-
-
-def remove_leftovers(folder: Path) -> int:
-    """Remove temporary files of a run that was killed; returns how many. Only while holding the ingest lock."""
-    leftovers = list(folder.rglob(f".*.parquet{_TEMPORARY}")) if folder.is_dir() else []
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
 
 
 def accepted_rows(good: pa.Table, *, file: str, batch_id: str, loaded_at: datetime) -> pa.Table:

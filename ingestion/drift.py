@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingestion.contract import Column, Contract, Format
 from ingestion.fit import accepted_share
@@ -21,7 +21,9 @@ from ingestion.parse import Parsed, engine
 from ingestion.readers.base import FileRefused, Notes
 from ingestion.readers.text import diagnose, find_encoding
 from ingestion.sample import Sample, sample_delimited
-from kizuna.control.ledger import FileRecord
+
+if TYPE_CHECKING:
+    from kizuna.control.ledger import FileRecord
 
 #: Kinds a policy may be declared for, in the order in which they are judged.
 KINDS = ("added", "dropped", "renamed", "retyped", "reordered", "recased")
@@ -68,6 +70,18 @@ class Watch:
             for name, code, _ in reject.problems:
                 if code.startswith("type."):
                     self._failed[name] += 1
+
+    def state(self) -> dict[str, Any]:
+        """What was gathered, for `restored` in another process."""
+        names = ("_fine", "_failed", "_described", "rows", "codes")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def restored(cls, contract: Contract, state: dict[str, Any]) -> Watch:
+        watch = cls(contract)
+        for name, value in state.items():
+            setattr(watch, name, Counter(value) if isinstance(value, dict) else value)
+        return watch
 
     def refuse_misread(self, kind: Format, path: Path, encoding: str | None) -> None:
         """Raise `FileRefused` when rows were rejected for their bytes because all of the text is written otherwise."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +14,6 @@ if TYPE_CHECKING:
     from kizuna.settings import Settings
 
 LOCK_NAME = ".ingest.lock"
-
-
-@contextmanager
-def rarer_collections() -> Iterator[None]:
-    """Reading JSON makes many containers and no cycles; the usual rhythm of the collector costs a sixth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @contextmanager

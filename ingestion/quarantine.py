@@ -21,8 +21,8 @@ from ingestion.archive_load import FOLDER
 from ingestion.archives import is_archive, split, unpacked
 from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed
-from ingestion.load import Run, load_file
 from ingestion.lock import ingest_lock
+from ingestion.one_file import Run, load_file
 from ingestion.readers.base import FileRefused
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
@@ -187,7 +187,7 @@ def replay(
         if matched is None:
             raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
         run = Run(settings, store, contracts, now or utcnow())
-        stack.callback(run.con.close)
+        stack.callback(run.children.close)
         blank = FileRecord(
             known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at,
             detail={"decisions": [*known.detail.get("decisions", ()), _decision("replay", now, forced=force)]},

@@ -97,7 +97,7 @@ def current_code() -> str:
 
 def config_hash(settings: Settings) -> str:
     """Hash of everything in `kizuna.yaml` that can change a number, and of the pseudonym key's fingerprint."""
-    config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule"})
+    config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule", "limits"})
     config["key"] = key_fingerprint(settings.pseudonym_key)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 

@@ -112,6 +112,22 @@ class Schedule(_Section):
         return value
 
 
+class ReadingLimits(_Section):
+    """What reading one file may take before it is stopped; each file is read in a child process.
+
+    `memory_mb` and `seconds` per file, `line_mb` per line, `columns` per header; an archive may unpack to
+    `unpacked_ratio` times its size and to `unpacked_mb`. `workers` files are read at a time.
+    """
+
+    memory_mb: Annotated[int, Field(ge=256)] = 1536
+    seconds: Annotated[int, Field(ge=1)] = 3600
+    line_mb: Annotated[int, Field(ge=1, le=1024)] = 64
+    columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    unpacked_ratio: Annotated[int, Field(ge=2)] = 200
+    unpacked_mb: Annotated[int, Field(ge=1)] = 102_400
+    workers: Annotated[int, Field(ge=1, le=16)] = 2
+
+
 class Company(_Section):
     """Content of `kizuna.yaml`."""
 
@@ -127,6 +143,7 @@ class Company(_Section):
     channels: Channels = Channels()
     retention: Retention = Retention()
     schedule: Schedule = Schedule()
+    limits: ReadingLimits = ReadingLimits()
 
     @field_validator("timezone")
     @classmethod

@@ -15,8 +15,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
+from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
 from ingestion.readers.encodings import EUC_JP, decoded, likelier, utf16_without_mark
 
@@ -41,9 +42,26 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
                 yield plain
                 return
             with gzip.GzipFile(fileobj=plain) as unpacked:
-                yield cast(BinaryIO, unpacked)
+                yield cast(BinaryIO, io.BufferedReader(_Capped(unpacked, path.stat().st_size), _BLOCK))
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise FileRefused("archive.corrupt", f"the gzip archive is damaged or cut short ({error})") from error
+
+
+class _Capped(io.RawIOBase):
+    """Unpacked bytes, counted while they are read: what an archive says about its size may be a lie."""
+
+    def __init__(self, unpacked: gzip.GzipFile, packed: int) -> None:
+        self._unpacked, self._packed, self._count = unpacked, packed, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._unpacked.read1(len(buffer))
+        buffer[: len(data)] = data
+        self._count += len(data)
+        limits().check_unpacked(self._packed, self._count)
+        return len(data)
 
 
 def find_encoding(path: Path, declared: tuple[str, ...]) -> str:

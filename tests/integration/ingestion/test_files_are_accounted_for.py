@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from ingestion import load
+from ingestion import load, reading
+from ingestion.children import Children
 from ingestion.load import Progress
 from ingestion.lock import ingest_lock
+from ingestion.parse import engine
 from ingestion.readers.count import Count
 from kizuna.control import ledger
 from kizuna.errors import InputError
@@ -178,7 +180,8 @@ def test_a_header_alone_is_an_accepted_file_of_no_rows(shop: Any) -> None:
 def test_when_counter_and_reader_disagree_nothing_of_the_file_is_used(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "count_records", lambda *_, **__: Count(4, 4))
+    monkeypatch.setattr(reading, "count_records", lambda *_, **__: Count(4, 4))
+    monkeypatch.setattr(Children, "_answer", lambda _, job: reading.read_job(engine(), job))
     record = shop.load("delighted/a.csv", HEADER + responses(3))
     assert (record.status, record.code, record.quarantined) == ("refused", "accounting.mismatch", 4)
     assert shop.rows("delighted__responses") == []
@@ -233,14 +236,14 @@ def test_a_file_that_changes_while_it_is_read_waits_for_the_next_time(
     shop: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = shop.land("delighted/a.csv", HEADER + responses(1))
-    plain = load._read
+    plain = Children._answer
 
     def slow(*arguments: Any) -> Any:
         outcome = plain(*arguments)
         path.write_text(HEADER + responses(2))
         return outcome
 
-    monkeypatch.setattr(load, "_read", slow)
+    monkeypatch.setattr(Children, "_answer", slow)
     assert shop.ingest().changing == ("delighted/a.csv",)
     monkeypatch.undo()
     assert shop.ingest().accepted == 2

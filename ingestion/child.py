@@ -1,0 +1,77 @@
+"""Body of a reading child: `python -m ingestion.child SECONDS` takes jobs as lines of JSON, answers each with a line.
+
+The first line says that it is ready. It lives as long as its standard input: when the run dies, however it dies, the
+child ends too.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+#: Added to the memory a file may take before the system itself refuses more: the run looks only now and then.
+_HEADROOM_MB = 1024
+
+
+def main() -> None:
+    """Answer jobs until standard input ends, or none has come for as many seconds as the argument says."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open("w") as quiet:
+        # Nothing a library prints may get between the answers, or into a log.
+        os.dup2(quiet.fileno(), 1)
+        os.dup2(quiet.fileno(), 2)
+    jobs: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_take_jobs, args=(jobs,), daemon=True).start()
+
+    import gc
+
+    from ingestion.parse import engine
+    from ingestion.reading import Job, read_job, stopped
+
+    # Reading JSON makes many containers and no cycles.
+    gc.set_threshold(100_000, 50, 100)
+    con = engine()
+    answers.write("ready\n")
+    answers.flush()
+    while True:
+        try:
+            job = Job.from_json(jobs.get(timeout=float(sys.argv[1])))
+        except queue.Empty:
+            return
+        _cap(job.limits.memory_mb)
+        try:
+            reading = read_job(con, job)
+        except MemoryError:
+            reading = stopped("limit.memory", "")
+        except Exception as error:  # noqa: BLE001 - a file must never stop the others
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{type(error).__name__} in {Path(where.filename).name} line {where.lineno}"
+            reading = stopped("reader.failed", place)
+        answers.write(reading.to_json() + "\n")
+        answers.flush()
+
+
+def _take_jobs(jobs: queue.Queue[str]) -> None:
+    for line in sys.stdin:
+        jobs.put(line)
+    os._exit(0)
+
+
+def _cap(memory_mb: int) -> None:
+    """Let the system refuse memory far beyond the limit, and core dumps, which would hold personal data."""
+    try:
+        import resource
+    except ImportError:  # no such limits on this system
+        return
+    wanted = (memory_mb + _HEADROOM_MB) << 20
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard < 0 else min(wanted, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

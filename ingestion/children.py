@@ -1,0 +1,189 @@
+"""Children that read files for a run, and what is done about one that takes too much.
+
+A file is never parsed in the run's own process: a bomb, a crash of a parser or the system's out-of-memory killer takes
+a child, and the run reports the file. Children live on from file to file, since a start costs half a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ingestion.limits import Limits
+from ingestion.reading import Job, Reading, stopped
+
+_ROOT = Path(__file__).resolve().parents[1]
+_LOOK_SECONDS = 0.05
+_START_SECONDS = 120
+
+#: A child that waits so long for a job ends by itself.
+IDLE_SECONDS = 60
+
+
+class Children:
+    """Up to `limits.workers` children. Jobs are answered in any order, each by its own future."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="kizuna-reading")
+
+    def submit(self, job: Job) -> Future[Reading]:
+        return self._pool.submit(self._answer, job)
+
+    def close(self) -> None:
+        """Wait for what is being read; the children stay for the next ingest of this process."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answer(self, job: Job) -> Reading:
+        child = _take_idle() or _Child()
+        try:
+            reading, is_usable = child.read(job)
+        except BaseException:
+            child.end()
+            raise
+        if is_usable:
+            child.idle_since = time.monotonic()
+            _idle.put(child)
+        else:
+            child.end()
+        return reading
+
+
+def _take_idle() -> _Child | None:
+    while True:
+        try:
+            child = _idle.get_nowait()
+        except queue.Empty:
+            return None
+        if time.monotonic() - child.idle_since < IDLE_SECONDS / 2 and child.is_alive():
+            return child
+        child.end()
+
+
+class _Child:
+    def __init__(self) -> None:
+        self.idle_since = time.monotonic()
+        self._is_ready = False
+        # The child needs none of the company's secrets, and must not be killed at a point that is the run's.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "ingestion.child", str(IDLE_SECONDS)],
+            cwd=_ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def read(self, job: Job) -> tuple[Reading, bool]:
+        """(what came of the file, whether the child can take another)."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(job.to_json().encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return _died(self._process.wait(), job), False
+        if not self._is_ready:
+            # Its start is not the file's time.
+            self._is_ready = self._wait(replace(job.limits, seconds=_START_SECONDS))[0] == b"ready\n"
+        answer, problem = self._wait(job.limits)
+        if problem is not None:
+            return problem, False
+        if not answer.endswith(b"\n"):
+            return _died(self._process.wait(), job), False
+        reading = Reading.from_json(answer.decode())
+        if reading.refusal is not None and reading.refusal.code == "limit.memory":
+            return _too_much(job.limits), False
+        if reading.refusal is not None and reading.refusal.code == "reader.failed":
+            return _failed(reading.refusal.reason), False
+        return reading, True
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _wait(self, limits: Limits) -> tuple[bytes, Reading | None]:
+        """The answer's line, cut short if the child died; or why it was not waited for."""
+        assert self._process.stdout is not None
+        handle = self._process.stdout.fileno()
+        end = time.monotonic() + limits.seconds
+        answer = b""
+        while not answer.endswith(b"\n"):
+            if select.select([handle], [], [], _LOOK_SECONDS)[0]:
+                more = os.read(handle, 1 << 20)
+                if not more:
+                    break
+                answer += more
+            elif own_memory(self._process.pid) > limits.memory_mb << 20:
+                return b"", _too_much(limits)
+            elif time.monotonic() > end:
+                return b"", stopped(
+                    "limit.time",
+                    f"reading took longer than {limits.seconds:,} s and was stopped. If the file is that large, raise "
+                    "limits.seconds in kizuna.yaml, or split it.",
+                )
+        return answer, None
+
+
+def own_memory(pid: int) -> int:
+    """Bytes a process keeps for itself, without what it maps from files; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 2 else 0
+
+
+def _too_much(limits: Limits) -> Reading:
+    return stopped(
+        "limit.memory",
+        f"reading needed more than {limits.memory_mb:,} MB of memory and was stopped; nothing of the file is used. "
+        "Split the file, or raise limits.memory_mb in kizuna.yaml.",
+    )
+
+
+def _died(code: int, job: Job) -> Reading:
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return stopped(
+        "reader.died",
+        f"the process that read it ended by itself ({how}; 9 is what a system short of memory sends). Nothing of the "
+        f"file is used. Replay it when there is more memory; if that does not help, the file breaks the {job.kind} "
+        "reader: ask for a better export.",
+    )
+
+
+def _failed(place: str) -> Reading:
+    return stopped(
+        "reader.failed",
+        f"the reader failed on it ({place}). Nothing of the file is used and the other files are; this is a defect of "
+        "Kizuna, please report it with a sample of the file.",
+    )
+
+
+_idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
