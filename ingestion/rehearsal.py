@@ -12,7 +12,7 @@ from ingestion.contract import Contract
 from ingestion.contract_files import resolve_timezone
 from ingestion.drift import Finding, findings
 from ingestion.landing import Landed, Matched
-from ingestion.load import Run, load_file
+from ingestion.one_file import Run, load_file
 from ingestion.quarantine import QuarantinedFile, list_quarantined
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import open_store_at, utcnow
@@ -57,6 +57,6 @@ def rehearse(path: Path, contracts: Sequence[Contract], company: Company, source
             record = load_file(run, file, matched, blank)
             problems = tuple(list_quarantined(settings, store))
         finally:
-            run.con.close()
+            run.children.close()
             store.close()
     return Rehearsal(matched.contract, record, problems, tuple(findings(record.detail.get("drift") or {})))
