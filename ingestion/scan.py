@@ -11,9 +11,11 @@ from sqlalchemy import select
 
 from ingestion import landing, whole
 from ingestion.contract import Contract
+from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed
 from kizuna.control.schema import files
 from kizuna.control.store import Store
+from kizuna.errors import InputError
 from kizuna.settings import Settings
 
 
@@ -66,4 +68,16 @@ def new_whole_files(settings: Settings, store: Store, before: Mapping[str, Seen]
     with store.read() as connection:
         known = {(path, size) for path, size in connection.execute(select(files.c.path, files.c.bytes))}
     now = {path: seen for path, seen in look(settings.landing).items() if (path, seen.size) not in known}
-    return {path for path, seen in now.items() if before.get(path) == seen}, now
+    whole_now = {path for path, seen in now.items() if before.get(path) == seen}
+    if whole_now:
+        found = [file for file in landing.scan(settings.landing) if file.path in whole_now]
+        whole_now -= set(unfinished_files(store, found, _contracts(settings)))
+    return whole_now, now
+
+
+def _contracts(settings: Settings) -> Sequence[Contract]:
+    """The contracts, or none when one is broken: the run that follows says what is wrong with it."""
+    try:
+        return load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
+    except InputError:
+        return ()

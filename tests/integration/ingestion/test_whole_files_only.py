@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ingestion import whole
+from ingestion.scan import look, new_whole_files
 
 HEADER = "Response ID,Survey Type,Score,Created At\n"
 ROW = "r{},nps,9,2026-06-30T00:00:00Z\n"
@@ -104,5 +105,8 @@ def test_a_contract_may_wait_for_the_senders_word(shop: Any) -> None:
     )
     shop.land("till/a.csv", "No\n1\n")
     assert shop.ingest().changing == ("till/a.csv",)
+    seen = look(shop.settings.landing)
+    assert new_whole_files(shop.settings, shop.store, seen)[0] == set(), "nor does it start a run"
     shop.land("till/a.csv.done", "")
+    assert new_whole_files(shop.settings, shop.store, seen)[0] == {"till/a.csv"}
     assert [file.path for file in shop.ingest().files] == ["till/a.csv"]
