@@ -14,6 +14,7 @@ from packaging.version import Version
 from kizuna.builds import begin_stage, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
+from orchestration import idle_models
 from orchestration.dbt_child import DbtChild
 from orchestration.idle_tests import exclusions, idle_tests, relations_with_batches
 from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest
@@ -78,9 +79,12 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     """Run one folder's models and tests in a dbt child; yield their Dagster events, tables with rows and columns."""
     target = session.build.folder / "dbt" / stage
     target.mkdir(parents=True, exist_ok=True)
-    idle = idle_tests(stage, relations_with_batches(session.build.db))
+    present = relations_with_batches(session.build.db)
+    idle, empty = idle_tests(stage, present), idle_models.empty_tables(stage, present)
+    idle_models.create(session.build.db, empty.values())
     args = ["build", "--select", f"fqn:kizuna.{stage}"]
     args += ["--exclude", "resource_type:unit_test", *exclusions(stage, idle)]
+    args += [f"fqn:{table.fqn}" for table in empty.values()]
     args += ["--indirect-selection", INDIRECT_SELECTION, "--vars", orjson.dumps(dbt_vars(session)).decode()]
     args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
     args += ["--log-level-file", "none", "--no-write-json"]
@@ -96,6 +100,7 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
         cli_version=Version("1.11"),
         context=context,
     )
+    yield from _made_empty(empty)
     yield from _nothing_to_check(context, idle)
     # Row counts are known when dbt has closed the file, so tables are reported last and checks as they come.
     # dagster-dbt raises after the last event; what was built before a failing test is reported all the same.
@@ -113,6 +118,21 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
         yield _with_table(output, child.stdout.relations)
     if failure is not None:
         raise failure
+    idle_models.remember(stage, present, child.stdout.relations)
+
+
+def _made_empty(empty: Mapping[str, idle_models.EmptyTable]) -> Iterator[dg.MaterializeResult[None]]:
+    """Tables of absent vendors, parents first: they exist, without rows, and say why."""
+    for table in empty.values():
+        columns = [dg.TableColumn(name=name, type=kind) for name, kind in table.columns]
+        yield dg.MaterializeResult(
+            asset_key=StageTranslator().get_asset_key(manifest()["nodes"][table.unique_id]),
+            metadata={
+                "dagster/row_count": 0,
+                "dagster/column_schema": dg.TableSchema(columns=columns),
+                "note": "nothing to read: no batch of what it is made of",
+            },
+        )
 
 
 def _nothing_to_check(context: dg.AssetExecutionContext, idle: Mapping[str, str]) -> Iterator[dg.AssetCheckResult]:

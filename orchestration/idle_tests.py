@@ -25,11 +25,16 @@ def idle_tests(stage: str, present: AbstractSet[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for test in _tests_of(stage):
-        relations = _raw_relations(test)
-        if relations and not relations & {*present, _ALWAYS_THERE}:
-            vendors = sorted({name.split("__", 1)[0] for name in relations})
+        if reads_only_absent(test, present):
+            vendors = sorted({name.split("__", 1)[0] for name in _raw_relations(test)})
             found[test] = f"nothing to check: no batch of {', '.join(vendors)}"
     return found
+
+
+def reads_only_absent(node: str, present: AbstractSet[str]) -> bool:
+    """True when `node` (a test or a model, by unique_id) reads raw relations, and none of them has a batch."""
+    relations = _raw_relations(node)
+    return bool(relations) and not relations & {*present, _ALWAYS_THERE}
 
 
 def exclusions(stage: str, idle: Mapping[str, str]) -> list[str]:

@@ -90,6 +90,7 @@ def ingest_landing(
         send_pending(store, settings, patience=5)
         release_lease(context.run.run_id)
         return
+    load_in_background()
     session = begin(context, settings, store, lease, as_of=as_of, batch_ids=batch_ids, known_as_of=known_as_of)
     failpoint("build.started")
     begin_stage(store, session.build, "raw")

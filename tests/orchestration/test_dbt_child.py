@@ -151,6 +151,45 @@ def test_only_tests_without_any_batch_are_left_out() -> None:
     assert idle_tests("marts", frozenset()) == {}
 
 
+def test_tables_that_can_only_be_empty_are_made_without_dbt_and_alike(
+    built: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration import idle_models
+    from orchestration.idle_tests import relations_with_batches
+
+    build = built.line.build(built.run.tags)
+    present = relations_with_batches(build.db)
+    by_dbt = {
+        node["unique_id"]: {"rows": 0, "columns": described(build.db, node["schema"], node["alias"])}
+        for node in manifest()["nodes"].values()
+        if node["resource_type"] == "model" and node["schema"] == "staging"
+    }
+    monkeypatch.setattr(idle_models, "_memory", lambda: tmp_path / "memory.json")
+    assert idle_models.empty_tables("staging", present) == {}, "before dbt has made one, nothing is known of it"
+    full = {**by_dbt, "model.kizuna.canonical__consent": {**by_dbt["model.kizuna.canonical__consent"], "rows": 1}}
+    idle_models.remember("staging", present, full)
+    empty = idle_models.empty_tables("staging", present)
+
+    assert "model.kizuna.stg_mapped__order" in empty
+    assert "model.kizuna.stg_shopify__orders" not in empty
+    assert "model.kizuna.canonical__consent" not in empty, "it had a row although nothing feeds it"
+    assert idle_models.empty_tables("staging", present | {"mapped__order"}).keys() == empty.keys() - {
+        "model.kizuna.stg_mapped__order",
+        "model.kizuna.canonical__order",
+    }
+    assert idle_models.empty_tables("core", present) == {}
+    other = tmp_path / "other.duckdb"
+    idle_models.create(other, empty.values())
+    idle_models.create(other, empty.values())
+    for table in empty.values():
+        assert described(other, table.schema, table.name) == by_dbt[table.unique_id]["columns"]
+
+
+def described(path: Path, schema: str, table: str) -> list[tuple[str, str]]:
+    with duckdb.connect(str(path), read_only=True) as db:
+        return [(name, kind) for name, kind, *_ in db.execute(f'DESCRIBE "{schema}"."{table}"').fetchall()]
+
+
 def test_every_table_is_reported_with_its_rows_and_columns(built: Any) -> None:
     """Counted again here, in the build's own file."""
     build = built.line.build(built.run.tags)
