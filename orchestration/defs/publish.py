@@ -32,7 +32,7 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
         scorecard=lambda db, manifest: render_scorecard(db, manifest, session.settings.company),
     )
     prune_builds(session.store, session.settings, session.build)
-    context.instance.add_run_tags(context.run_id, {VERSION_TAG: str(publication.version)})
+    context.instance.add_run_tags(context.run.run_id, {VERSION_TAG: str(publication.version)})
     rows = sum(table["rows"] for table in publication.manifest["tables"].values())
     return dg.MaterializeResult(
         metadata={
@@ -63,7 +63,7 @@ def alert(context: dg.AssetExecutionContext, company: Company) -> dg.Materialize
     failpoint("alerts.enqueued")
     report = send_pending(session.store, session.settings)
     failpoint("alerts.sent")
-    release_lease(context.run_id)
+    release_lease(context.run.run_id)
     metadata: dict[str, dg.MetadataValue | int | str] = {
         "raised": len(raised),
         "sent": report.sent,
