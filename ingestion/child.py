@@ -13,8 +13,9 @@ import threading
 import traceback
 from pathlib import Path
 
-#: Added to the memory a file may take before the system itself refuses more: the run looks only now and then.
-_HEADROOM_MB = 1024
+#: Added to the memory a file may take before the system itself refuses more. The run watches what is used; this is for
+#: one huge demand between two looks. Libraries reserve address space far beyond what they use.
+_HEADROOM_MB = 8192
 
 
 def main() -> None:
@@ -28,6 +29,8 @@ def main() -> None:
     threading.Thread(target=_take_jobs, args=(jobs,), daemon=True).start()
 
     import gc
+
+    import duckdb
 
     from ingestion.parse import engine
     from ingestion.reading import Job, read_job, stopped
@@ -45,7 +48,7 @@ def main() -> None:
         _cap(job.limits.memory_mb)
         try:
             reading = read_job(con, job)
-        except MemoryError:
+        except (MemoryError, duckdb.OutOfMemoryException):
             reading = stopped("limit.memory", "")
         except Exception as error:  # noqa: BLE001 - a file must never stop the others
             where = traceback.extract_tb(error.__traceback__)[-1]

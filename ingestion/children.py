@@ -26,6 +26,13 @@ _ROOT = Path(__file__).resolve().parents[1]
 _LOOK_SECONDS = 0.05
 _START_SECONDS = 120
 
+#: The system's allocator would keep what the threads have freed: 700 MB where 350 are in use.
+_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
+}
+
 #: A child that waits so long for a job ends by itself.
 IDLE_SECONDS = 60
 
@@ -84,6 +91,7 @@ class _Child:
         self._is_ready = False
         # The child needs none of the company's secrets, and must not be killed at a point that is the run's.
         env = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
+        env |= _ALLOCATOR
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingestion.child", str(IDLE_SECONDS)],
             cwd=_ROOT,
@@ -92,6 +100,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        _all.add(self._process.pid)
 
     def read(self, job: Job) -> tuple[Reading, bool]:
         """(what came of the file, whether the child can take another)."""
@@ -123,6 +132,7 @@ class _Child:
         with contextlib.suppress(OSError):
             self._process.kill()
         self._process.wait()
+        _all.discard(self._process.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -187,3 +197,6 @@ def _failed(place: str) -> Reading:
 
 
 _idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
+
+#: Process ids of the children there are.
+_all: set[int] = set()

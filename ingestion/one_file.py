@@ -132,7 +132,9 @@ def _record(
     if record.code is not None:
         item = Reject(problem.line or 0, record.code, record.reason or "", problem.raw, problem.column)
         quarantine.write(rejected_rows((item,), contract, file=file.path, batch_id=batch_id, at=run.now, scope="file"))
-    _unchanged_or_raise(file, blank)
+    if not str(record.code).startswith("limit."):
+        # Of a file that was stopped nothing is used, and reading it once more may be what the limit is there against.
+        _unchanged_or_raise(file, blank)
     if quarantine.place():
         record = replace(record, quarantine_path=quarantine.path.relative_to(run.settings.home).as_posix())
     batch = None

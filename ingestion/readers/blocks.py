@@ -15,7 +15,7 @@ from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
 
 #: Bytes of a block. Memory of a reader is a small multiple of this.
-BLOCK = 8 << 20
+BLOCK = 4 << 20
 
 _PIECE = 1 << 18
 

@@ -140,8 +140,13 @@ def _count_in_order(data: bytes, dialect: Dialect, *, last: bool) -> tuple[int, 
     if dialect.escape is not None and dialect.escape.encode() in data:
         return None
     array = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(array == 10)
     quote = None if dialect.quote is None else dialect.quote.encode()
+    if (quote is None or quote not in data) and b"\r" not in data:
+        stop = len(data) if last else data.rfind(b"\n") + 1
+        is_end = array[:stop] == 10
+        filled = np.count_nonzero(~is_end[1:] & is_end[:-1]) + (stop > 0 and not is_end[0])
+        return (int(filled), stop) if stop else None
+    ends = np.flatnonzero(array == 10)
     if quote is not None and quote in data:
         if len(quote) > 1 or not dialect.delimiter.isascii():
             return None

@@ -1,0 +1,162 @@
+"""S4: files made to exhaust the machine. Each is stopped by a cap and refused, and a good file beside it is loaded.
+
+One trial is every kind once, each in a run of its own with a warm child. The child's memory stays inside its cap; the
+time is that of the whole ingest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from torture import Trial
+
+from ingestion import children
+from ingestion.load import ingest
+from kizuna.control.store import open_store
+from kizuna.settings import load_settings
+
+PROOF_TRIALS = 1
+SECONDS, CAP_MB = 5.0, 600
+
+HEADER = b"Response ID,Survey Type,Score,Created At\n"
+GOOD = HEADER + b"r1,nps,9,2026-06-30\n"
+
+CONTRACT = """
+source: gz
+maps_to: contact
+files: ["*.csv.gz"]
+format: csv
+fields:
+  contact_key: {column: Response ID}
+"""
+
+Write = Callable[[Path, random.Random], None]
+
+
+def _spread(path: Path, head: bytes, block: bytes, megabytes: int, *, packed: bool = False) -> None:
+    with gzip.open(path, "wb", 6) if packed else path.open("wb") as stream:
+        stream.write(head)
+        for _ in range(megabytes):
+            stream.write(block)
+
+
+def _mb(text: bytes) -> bytes:
+    return (text * ((1 << 20) // len(text) + 1))[: 1 << 20]
+
+
+def _columns(separator: bytes) -> Write:
+    return lambda path, dice: path.write_bytes(separator.join(b"c%d" % n for n in range(1_000_000)) + b"\n1\n") and None
+
+
+def _nested_gzip(path: Path, dice: random.Random) -> None:
+    path.write_bytes(gzip.compress(gzip.compress(bytes(50 << 20))))
+
+
+def _lying_size(path: Path, dice: random.Random) -> None:
+    packed = bytearray(gzip.compress(HEADER + bytes(300 << 20), 6))
+    packed[-4:] = (1000).to_bytes(4, "little")
+    path.write_bytes(packed)
+
+
+def _deep_json(path: Path, dice: random.Random) -> None:
+    path.write_bytes(b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000 + b"\n")
+
+
+#: Kind -> (name below landing, how it is written, the codes that may be said)
+KINDS: dict[str, tuple[str, Write, tuple[str, ...]]] = {
+    "gzip 1000:1": (
+        "gz/b.csv.gz", lambda p, d: _spread(p, HEADER, _mb(b"\n"), 1000, packed=True), ("limit.ratio",)
+    ),
+    "gzip of NDJSON 1000:1": (
+        "ga4/events_1.ndjson.gz", lambda p, d: _spread(p, b"", _mb(b'{"a":1}\n'), 1000, packed=True), ("limit.ratio",)
+    ),
+    "lying size": ("gz/b.csv.gz", _lying_size, ("limit.ratio", "limit.line", "format.foreign")),
+    "gzip in gzip": ("gz/b.csv.gz", _nested_gzip, ("format.foreign", "archive.nested", "limit.ratio")),
+    "a million columns": ("delighted/b.csv", _columns(b","), ("limit.columns",)),
+    "a million columns, other sign": (
+        "delighted/b.csv", _columns(b";"), ("header.missing_column", "limit.columns", "header.unreadable")
+    ),
+    "a line of 1 GB": (
+        "delighted/b.csv", lambda p, d: _spread(p, HEADER, _mb(b"x"), 1024), ("limit.line", "csv.cell_too_large")
+    ),
+    "a header of 1 GB": ("delighted/b.csv", lambda p, d: _spread(p, b"", _mb(b"x,"), 1024), ("limit.line",)),
+    "a NUL line of 1 GB": ("delighted/b.csv", lambda p, d: _spread(p, HEADER, bytes(1 << 20), 1024), ("limit.line",)),
+    "an open quote over 1 GB": (
+        "delighted/b.csv", lambda p, d: _spread(p, HEADER + b'r,"', _mb(b"x"), 1024), ("limit.line",)
+    ),
+    "a JSON line of 1 GB": (
+        "ga4/events_1.ndjson", lambda p, d: _spread(p, b'{"a": "', _mb(b"x"), 1024), ("limit.line",)
+    ),
+    "JSON a million deep": ("ga4/events_1.ndjson", _deep_json, ()),
+    "a JSON page of 400 MB": (
+        "zendesk/tickets_1.json", lambda p, d: _spread(p, b'{"tickets":[1', _mb(b",[[],{}]"), 400), ("limit.memory",)
+    ),
+    "not Parquet": ("ga4/events_1.parquet", lambda p, d: _spread(p, b"PAR1", _mb(b"PAR1"), 8), ("parquet.invalid",)),
+}  # fmt: skip
+
+
+def run_trial(seed: int, folder: Path) -> Trial:
+    """Every kind once. A child is there before the clock runs, as in a run of more than one file."""
+    dice = random.Random(seed)
+    wrong, slowest, largest = [], 0.0, 0
+    for number, (kind, (name, write, codes)) in enumerate(KINDS.items()):
+        home = folder / str(number)
+        (home / "landing" / "delighted").mkdir(parents=True)
+        (home / "kizuna.yaml").write_text(f"name: S4\nlimits: {{memory_mb: {CAP_MB}}}\n")
+        settings = load_settings(home, {"KIZUNA_PSEUDONYM_KEY": "k" * 64})
+        (home / "contracts").mkdir()
+        (home / "contracts" / "gz.yml").write_text(CONTRACT)
+        with closing(open_store(settings)) as store:
+            (home / "landing" / "delighted" / "a.csv").write_bytes(GOOD)
+            first = ingest(settings, store)
+            target = home / "landing" / name
+            target.parent.mkdir(exist_ok=True)
+            write(target, dice)
+            (home / "landing" / "delighted" / "z.csv").write_bytes(GOOD.replace(b"r1", b"r2"))
+            peak = _Peak()
+            began = time.monotonic()
+            with peak:
+                report = ingest(settings, store)
+            seconds = time.monotonic() - began
+            found = {file.path: file for file in report.files}
+        bomb = found.get(name)
+        shown = "nothing" if bomb is None else f"{bomb.status} {bomb.code}"
+        if first.accepted + report.accepted < 2:
+            good = [f"{file.path} {file.status} {file.code}" for file in (*first.files, *report.files)]
+            wrong.append(f"{kind}: the good files were not loaded: {good}")
+        if bomb is None or (codes and (bomb.status != "refused" or bomb.code not in codes)):
+            wrong.append(f"{kind}: {shown}, expected {' or '.join(codes)}")
+        elif bomb.quarantine_path is None:
+            wrong.append(f"{kind}: nothing in quarantine")
+        if seconds > SECONDS:
+            wrong.append(f"{kind}: {seconds:.1f} s ({shown})")
+        if peak.bytes > (CAP_MB + 150) << 20:
+            wrong.append(f"{kind}: a child took {peak.bytes >> 20} MB ({shown})")
+        target.unlink()
+        slowest, largest = max(slowest, seconds), max(largest, peak.bytes >> 20)
+    return Trial(len(KINDS), tuple(wrong), f"slowest {slowest:.1f} s, largest child {largest} MB of {CAP_MB}")
+
+
+class _Peak:
+    """The most memory that any child keeps for itself."""
+
+    def __enter__(self) -> _Peak:
+        self.bytes, self._ends = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ends.wait(0.01):
+            for child in list(children._all):
+                self.bytes = max(self.bytes, children.own_memory(child))
