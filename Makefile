@@ -10,10 +10,10 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-ingest lock clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: $(STAMP) ## install the locked dependencies into .venv
 
@@ -50,6 +50,9 @@ torture: $(STAMP) ## the proofs for longer, adding up: ROWS="R5 R12" MINUTES=30
 
 bench: $(STAMP) ## benchmarks: where the time of a run goes (docs/benchmarks.md)
 	@$(BIN)/python bench/startup.py
+
+bench-ingest: $(STAMP) ## ingestion against the engine alone, on MB megabytes of CSV and of NDJSON
+	@$(BIN)/python bench/ingest.py $(or $(MB),200)
 
 lock: ## resolve the dependencies again, without index addresses
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
