@@ -33,7 +33,7 @@ dev: $(STAMP) ## the Dagster UI on http://127.0.0.1:3000 (KIZUNA_HOME, else ./va
 	@$(BIN)/kizuna dev
 
 test: $(STAMP) ## the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,12 +37,17 @@ def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.whole.PAUSE_SECONDS", 0)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What one worker runs: the folders whose tests share a company that takes a minute to build, else a file."""
-    for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
-        group = folder if folder in {"e2e", "orchestration"} else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n 2`: one worker runs the folders whose tests share a company that takes a minute to build, or a file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCompany(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = nodeid.split("/")[1]
+            return folder if folder in {"e2e", "orchestration"} else nodeid.split("::")[0]
+
+    return ByCompany(config, log)
 
 
 @pytest.hookimpl(hookwrapper=True)
