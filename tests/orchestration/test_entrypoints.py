@@ -80,7 +80,7 @@ def test_ingest_loads_files_without_dagster(landed: Path, copy_of: Callable[[Pat
     done, imported = kizuna("ingest", "--home", str(line.home), imports=True)
     assert done.returncode == 0, done.stdout
     assert "rows in =" in done.stdout
-    assert {"duckdb", "sqlalchemy", "ingestion"} <= imported, "the list of imports is not what it should be"
+    assert {"sqlalchemy", "ingestion"} <= imported, "the list of imports is not what it should be"
     assert imported & (ORCHESTRATION | {"orchestration"}) == set()
 
 
