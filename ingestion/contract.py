@@ -8,6 +8,7 @@ Both become the same `Contract`. Unknown keys are refused, so that a typing erro
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
@@ -28,6 +29,12 @@ ENCODINGS = ("utf-8", "cp932", "euc_jp", "utf-16", "utf-16-le", "utf-16-be", "la
 
 #: Timestamp notations known by name; anything else is a strptime pattern.
 NAMED_TIMES = ("iso", "epoch_s", "epoch_ms", "epoch_us")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Names of all time zones; the library reads a folder tree for them each time."""
+    return frozenset(available_timezones())
 
 
 class _Model(BaseModel):
@@ -96,7 +103,7 @@ class Times(_Model):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value != COMPANY_TIMEZONE and value not in available_timezones():
+        if value != COMPANY_TIMEZONE and value not in _zones():
             raise ValueError(f"a time zone is '{COMPANY_TIMEZONE}' or an IANA name such as Asia/Tokyo")
         return value
 

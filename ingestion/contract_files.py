@@ -147,7 +147,7 @@ def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[C
     paths = sorted([*own.glob("*.yml"), *own.glob("*.yaml")]) if own is not None and own.is_dir() else []
     mine = [load_own(path) for path in paths]
     contracts = [resolve_timezone(contract, timezone) for contract in replaced(_built_in(), mine)]
-    _refuse_conflicts(contracts)
+    refuse_conflicts(contracts)
     return tuple(sorted(contracts, key=lambda contract: contract.name))
 
 
@@ -296,9 +296,15 @@ def resolve_timezone(contract: Contract, timezone: str) -> Contract:
     return contract.model_copy(update={"times": contract.times.model_copy(update={"timezone": timezone})})
 
 
-def _refuse_conflicts(contracts: list[Contract]) -> None:
+def refuse_conflicts(contracts: list[Contract], *, trusted: str | None = "built-in") -> None:
+    """Raise `InputError` for two of one name, or patterns that could both match one file.
+
+    Contracts of origin `trusted` are not compared with one another: that takes a second, and a test does it.
+    """
     for position, one in enumerate(contracts):
         for other in contracts[position + 1 :]:
+            if one.origin == other.origin == trusted:
+                continue
             if one.name == other.name:
                 raise InputError(
                     f"{other.origin}: name: {other.name!r} is already taken by the contract of {one.origin}; "

@@ -46,6 +46,7 @@ def matches(pattern: str, path: str) -> bool:
     return any(_match(tokens, path.casefold()) for tokens in _compiled(pattern))
 
 
+@lru_cache(maxsize=4096)
 def overlap(one: str, other: str) -> bool:
     """True when some path could match both patterns."""
     return any(_share(a, b) for a in _compiled(one) for b in _compiled(other))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.contract import Contract
-from ingestion.contract_files import BUILT_IN, load_contracts, load_mapping, load_own, load_vendor
+from ingestion.contract_files import BUILT_IN, load_contracts, load_mapping, load_own, load_vendor, refuse_conflicts
 from kizuna.errors import InputError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples" / "contracts"
@@ -135,3 +135,10 @@ def test_a_vendor_key_that_is_no_column_is_refused(tmp_path: Path) -> None:
     text = (BUILT_IN / "shopify" / "orders.yml").read_text(encoding="utf-8").replace("key: [name]", "key: [nam]")
     with pytest.raises(InputError, match="'nam'"):
         load_vendor(write(tmp_path, text))
+
+
+def test_built_in_contracts_claim_no_file_twice() -> None:
+    """They are not compared when a company's contracts are loaded; extensions of templates are the company's own."""
+    refuse_conflicts(list(load_contracts()), trusted=None)
+    with pytest.raises(InputError, match="already taken"):
+        refuse_conflicts([load_contracts()[0], load_contracts()[0]], trusted=None)
