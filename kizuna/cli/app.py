@@ -27,8 +27,12 @@ slack_app = typer.Typer(
 contract_app = typer.Typer(
     help="Contracts of your own files: draft one, try one.", no_args_is_help=True, rich_markup_mode=None
 )
+identity_app = typer.Typer(
+    help="Who is who: why records are one customer.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(contract_app, name="contract")
+app.add_typer(identity_app, name="identity")
 app.add_typer(slack_app, name="slack")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Company folder; default KIZUNA_HOME or ./var.")]
@@ -216,6 +220,21 @@ def contract_check(
     from kizuna.cli.contracts import check_file
 
     check_file(home, file, contract, source)
+
+
+@identity_app.command(
+    "explain",
+    epilog="Examples: kizuna identity explain c_0a1b2c… · kizuna identity explain taro@example.jp · "
+    "kizuna identity explain 'salesforce.contact 003…'",
+)
+def identity_explain(
+    who: Annotated[str, typer.Argument(help="Customer id, an identifier as written, or a record: 'source key'.")],
+    home: Home = None,
+) -> None:
+    """Say in words why records are one customer, and what was not used (personal data: for the data team only)."""
+    from kizuna.cli.identity import explain_identity
+
+    explain_identity(home, who)
 
 
 @slack_app.command("preview", epilog="Example: kizuna slack preview")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from analytics.identity.evidence import IdentityInputError
-from analytics.identity.explain import explain
 from analytics.identity.pseudonym import pseudonym
 from analytics.identity.rules import default_rules
 
@@ -219,16 +218,3 @@ def test_two_spellings_on_one_record_are_one_link_over_both_times(world: World) 
     assert [(r["first_seen_at"].day, r["last_seen_at"].day) for r in rows if r["identifier_type"] == "email"] == [
         (4, 10)
     ]
-
-
-def test_an_explanation_names_what_two_records_share(world: World) -> None:
-    world.record("zendesk.user", "1", zendesk_user_id="1", email="a@example.jp")
-    world.record("shopify.order", "#1", email="A@example.jp")
-    found = world.resolve()
-    (customer,) = set(found.customer_of.values())
-    assert str(explain(found.tables, customer)).splitlines()[1:] == [
-        "  shopify.order #1 carries email a@example.jp, as does one other record (confidence 0.98)",
-        "  zendesk.user 1 carries email a@example.jp, as does one other record (confidence 0.98)",
-        "  zendesk.user 1 carries its own zendesk_user_id 1 (confidence 1.00)",
-    ]
-    assert explain(found.tables, "c_unknown").links == ()
