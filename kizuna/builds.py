@@ -26,6 +26,7 @@ from kizuna.errors import BuildError, GateFailed
 from kizuna.flow import GATES, STAGES, STEPS
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Company, Settings
+from kizuna.survivorship import company_survivorship
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -96,8 +97,9 @@ def current_code() -> str:
 
 
 def config_hash(settings: Settings) -> str:
-    """Hash of everything in `kizuna.yaml` that can change a number, and of the pseudonym key's fingerprint."""
+    """Hash of everything in the company's files that can change a number, and of the pseudonym key's fingerprint."""
     config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule", "limits"})
+    config["survivorship"] = company_survivorship(settings.home)
     config["key"] = key_fingerprint(settings.pseudonym_key)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 

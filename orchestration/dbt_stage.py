@@ -14,6 +14,7 @@ from packaging.version import Version
 from kizuna.builds import begin_stage, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
+from kizuna.survivorship import company_survivorship
 from orchestration import idle_models
 from orchestration.dbt_child import DbtChild
 from orchestration.idle_tests import exclusions, idle_tests, relations_with_batches
@@ -166,6 +167,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "sla_minutes": dict(kpi.sla_minutes),
         "device_login_window_days": kpi.device_login_window_days,
         "user_id_is": kpi.user_id_is,
+        "survivorship": company_survivorship(session.settings.home),
     }
 
 
