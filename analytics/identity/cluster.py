@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from analytics.identity.decisions import Rulings
 from analytics.identity.evidence import Bools, Edges, Evidence, Ints
+from analytics.identity.links import Links
 from analytics.identity.sharing import Refusal
 
 
@@ -27,7 +29,7 @@ class Limited:
 
 
 def components(record: Ints, value: Ints, records: int, values: int) -> Ints:
-    """Component number per record of the graph record -> value (union of everything reachable)."""
+    """Component number of every record, then of every value, of the graph record -> value."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -35,54 +37,99 @@ def components(record: Ints, value: Ints, records: int, values: int) -> Ints:
     ones = np.ones(len(record), dtype=np.int8)
     graph = coo_array((ones, (record, records + value)), shape=(size, size)).tocsr()
     label: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
-    return label[:records]
+    return label
 
 
 def within_limits(
-    evidence: Evidence, refusal: Ints, retired: Bools, sharer_limit: int, why: dict[tuple[int, int], str]
+    evidence: Evidence,
+    refusal: Ints,
+    retired: Bools,
+    sharer_limit: int,
+    why: dict[tuple[int, int], str],
+    rulings: Rulings | None = None,
+    links: Links | None = None,
 ) -> Limited:
-    """Components of the edges not refused, cut where one would hold more values of a type than its rule allows.
+    """Components of the edges not refused, cut where one would break a limit or a steward's `forbid`.
 
     `retired` marks values that do not count (ids that the vendor merged away); `why` is filled for each refusal.
     """
     edges = evidence.edges
     records, values = len(evidence.records), len(evidence.values)
+    rulings, links = rulings or Rulings(), links or Links.none(evidence)
     sound = np.flatnonzero(refusal == Refusal.NONE)
     label = components(edges.record[sound], edges.value[sound], records, values)
-    over = _over_limit(evidence, edges.record[sound], edges.value[sound], label, retired)
+    over = np.union1d(
+        _over_limit(evidence, edges.record[sound], edges.value[sound], label, retired, links),
+        _torn(label, rulings),
+    )
     if not len(over):
-        return Limited(refusal, label)
+        return Limited(refusal, label[:records])
     inside = sound[np.isin(label[edges.record[sound]], over)]
     refusal = refusal.copy()
-    _Builder(evidence, retired, sharer_limit, why).build(inside, refusal)
+    _Builder(evidence, retired, sharer_limit, why, rulings, links).build(inside, refusal)
     sound = np.flatnonzero(refusal == Refusal.NONE)
-    return Limited(refusal, components(edges.record[sound], edges.value[sound], records, values))
+    return Limited(refusal, components(edges.record[sound], edges.value[sound], records, values)[:records])
 
 
-def _over_limit(evidence: Evidence, record: Ints, value: Ints, label: Ints, retired: Bools) -> Ints:
+def _over_limit(evidence: Evidence, record: Ints, value: Ints, label: Ints, retired: Bools, links: Links) -> Ints:
     """Labels of the components that break a limit."""
     used, first = np.unique(value, return_index=True)
     used, first = used[~retired[used]], first[~retired[used]]
     width = max(len(evidence.types), 1)
     groups, count = np.unique(label[record[first]] * width + evidence.values.type_code[used], return_counts=True)
-    limit = np.array([rule.limit_per_customer for rule in evidence.types], np.int64)
     if not len(groups):
         return np.empty(0, np.int64)
-    broken: Ints = np.unique(groups[count > limit[groups % width]] // width)
+    limit = np.array([rule.limit_per_customer for rule in evidence.types], np.int64)
+    # Whom a steward joins brings his limits along.
+    allowed: Ints | int = 1
+    if len(links.extra):
+        customers = np.ones(len(label), np.int64)
+        linked = used[used >= links.first]
+        np.add.at(customers, label[len(evidence.records) + linked], links.extra[linked - links.first])
+        allowed = customers[groups // width]
+    broken: Ints = np.unique(groups[count > limit[groups % width] * allowed] // width)
     return broken
+
+
+def _torn(label: Ints, rulings: Rulings) -> Ints:
+    """Labels of the components that hold two ends of a `forbid`."""
+    torn = []
+    for _, ends in rulings.apart:
+        found, count = np.unique(label[list(ends)], return_counts=True)
+        torn += found[count > 1].tolist()
+    return np.array(torn, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    refusal: Refusal
+    why: str
 
 
 class _Builder:
     """Union-find over the records and values of broken components; each root knows how many values it holds."""
 
-    def __init__(self, evidence: Evidence, retired: Bools, sharer_limit: int, why: dict[tuple[int, int], str]) -> None:
+    def __init__(
+        self,
+        evidence: Evidence,
+        retired: Bools,
+        sharer_limit: int,
+        why: dict[tuple[int, int], str],
+        rulings: Rulings,
+        links: Links,
+    ) -> None:
         self._evidence = evidence
+        self._rulings = rulings
+        self._links = links
         self._retired = retired
         self._sharers = sharer_limit
         self._why = why
         self._limits = [rule.limit_per_customer for rule in evidence.types]
         self._parent: dict[int, int] = {}
         self._held: dict[int, list[int]] = {}
+        # Of roots that hold any: which end of which `forbid` they hold; how many customers a steward made one.
+        self._ends: dict[int, dict[int, int]] = {}
+        self._extra: dict[int, int] = {}
 
     def build(self, positions: Ints, refusal: Ints) -> None:
         """Decide about the edges at `positions`, strongest first; what must go is marked in `refusal`."""
@@ -108,8 +155,8 @@ class _Builder:
                 if broken is None:
                     self._union(pair)
                 else:
-                    refusal[position] = Refusal.OVER_LIMIT
-                    self._why[value, int(Refusal.OVER_LIMIT)] = broken
+                    refusal[position] = broken.refusal
+                    self._why[value, int(broken.refusal)] = broken.why
 
     def _start(self, edges: Edges, positions: Ints, records: int) -> None:
         width = len(self._limits)
@@ -122,16 +169,24 @@ class _Builder:
                 held[int(self._evidence.values.type_code[value])] = 1
             self._parent[records + value] = records + value
             self._held[records + value] = held
+            if value >= self._links.first and self._links.extra[value - self._links.first]:
+                self._extra[records + value] = int(self._links.extra[value - self._links.first])
+        for number, (_, ends) in enumerate(self._rulings.apart):
+            for place, node in enumerate(ends):
+                if node in self._parent:
+                    self._ends.setdefault(node, {})[number] = place
 
     def _strongest_first(self, groups: dict[int, list[int]], edges: Edges) -> list[int]:
-        """Values least shared between people known by stronger evidence first, then best supported, then by text."""
+        """Surest first, then least shared between people known by stronger evidence, best supported, by text."""
         wanted = sorted(groups)
         texts = self._evidence.values.text.take(pa.array(wanted, pa.int64())).to_pylist()
         ranked = []
         for value, text in zip(wanted, texts, strict=True):
             roots = {self._root(int(edges.record[position])) for position in groups[value]}
             sharers = sum(1 for root in roots if any(self._held[root]))
-            ranked.append((sharers, -len(groups[value]), text, value))
+            linked = value - self._links.first
+            strength = float(self._links.strength[linked]) if linked >= 0 else 1.0
+            ranked.append((-strength, sharers, -len(groups[value]), text, value))
         return [value for *_, value in sorted(ranked)]
 
     def _by_record(self, positions: list[int], edges: Edges) -> list[int]:
@@ -140,6 +195,14 @@ class _Builder:
         records = self._evidence.records
         names = zip(records.source.take(rows).to_pylist(), records.record_key.take(rows).to_pylist(), strict=True)
         return [position for _, position in sorted(zip(names, positions, strict=True))]
+
+    def _names(self, positions: list[int], edges: Edges) -> list[tuple[str, str]]:
+        """The names of the records at these positions, ordered."""
+        rows = pa.array(edges.record[positions])
+        records = self._evidence.records
+        return sorted(
+            zip(records.source.take(rows).to_pylist(), records.record_key.take(rows).to_pylist(), strict=True)
+        )
 
     def _join(self, value: int, positions: list[int], edges: Edges) -> list[tuple[int, Refusal]]:
         """Join all records of a value, or name the edges that must go.
@@ -155,16 +218,43 @@ class _Builder:
         if broken is None:
             self._union([self._root(node), *held_by])
             return []
-        claimants = {root: found for root, found in held_by.items() if any(self._held[root])}
+        if value >= self._links.first:
+            # A link without one of its ends says nothing.
+            self._why[value, int(broken.refusal)] = broken.why
+            return [(position, broken.refusal) for position in positions]
+        claimants = {root: found for root, found in held_by.items() if any(self._held[root]) or root in self._ends}
         if len(claimants) > self._sharers:
             self._why[value, int(Refusal.BLOCKED_VALUE)] = f"shared by {len(claimants)} customers"
             return [(position, Refusal.BLOCKED_VALUE) for position in positions]
-        self._why[value, int(Refusal.OVER_LIMIT)] = broken
+        if broken.refusal == Refusal.STEWARD_FORBID:
+            return self._divide(value, held_by, edges)
+        self._why[value, int(Refusal.OVER_LIMIT)] = broken.why
         self._union([self._root(node), *(root for root in held_by if root not in claimants)])
         owner = self._owner(claimants, self._root(node))
         if owner is not None:
             self._union([self._root(node), owner])
         return [(p, Refusal.OVER_LIMIT) for root, found in claimants.items() if root != owner for p in found]
+
+    def _divide(self, value: int, held_by: dict[int, list[int]], edges: Edges) -> list[tuple[int, Refusal]]:
+        """A value between people whom a steward keeps apart: only as many of its edges go as must.
+
+        First come those with most records on it, then those that hold the least besides, then by name of record.
+        """
+        node = len(self._evidence.records) + value
+        ranked = sorted(
+            held_by.items(),
+            key=lambda item: (-len(item[1]), sum(self._held[item[0]]), min(self._names(item[1], edges))),
+        )
+        gone = []
+        for root, found in ranked:
+            pair = [self._root(node), self._root(root)]
+            broken = self._broken(set(pair))
+            if broken is None:
+                self._union(pair)
+                continue
+            self._why[value, int(broken.refusal)] = broken.why
+            gone += [(position, broken.refusal) for position in found]
+        return gone
 
     def _owner(self, claimants: dict[int, list[int]], node: int) -> int | None:
         ranked = sorted(((len(found), root) for root, found in claimants.items()), reverse=True)
@@ -173,14 +263,27 @@ class _Builder:
         owner = ranked[0][1]
         return owner if self._broken({owner, node}) is None else None
 
-    def _broken(self, roots: set[int]) -> str | None:
-        """What joining these would break, in words; None when all limits hold."""
+    def _broken(self, roots: set[int]) -> _Broken | None:
+        """What joining these would break; None when all limits and decisions hold."""
         if len(roots) < 2:
             return None
+        seen: dict[int, int] = {}
+        met = [
+            self._rulings.apart[number][0]
+            for root in roots
+            for number, place in self._ends.get(root, {}).items()
+            if seen.setdefault(number, place) != place
+        ]
+        if met:
+            return _Broken(Refusal.STEWARD_FORBID, f"decisions.yaml, line {min(met)}, keeps these apart")
+        allowed = 1 + sum(self._extra.get(root, 0) for root in roots)
         for kind, counts in enumerate(zip(*(self._held[root] for root in roots), strict=True)):
-            if sum(counts) > self._limits[kind]:
+            if sum(counts) > self._limits[kind] * allowed:
                 name = self._evidence.types[kind].identifier_type
-                return f"one customer would hold {sum(counts)} values of {name}, limit {self._limits[kind]}"
+                limit = self._limits[kind] * allowed
+                return _Broken(
+                    Refusal.OVER_LIMIT, f"one customer would hold {sum(counts)} values of {name}, limit {limit}"
+                )
         return None
 
     def _root(self, node: int) -> int:
@@ -196,3 +299,7 @@ class _Builder:
         for other in others:
             self._parent[other] = first
             self._held[first] = [a + b for a, b in zip(self._held[first], self._held[other], strict=True)]
+            if other in self._extra:
+                self._extra[first] = self._extra.get(first, 0) + self._extra[other]
+            if other in self._ends:
+                self._ends[first] = self._ends.get(first, {}) | self._ends[other]

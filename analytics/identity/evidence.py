@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.identity.normalize import normalize, tidy
-from analytics.identity.pseudonym import SEPARATOR
-from analytics.identity.rules import Rule, RuleTable
+from analytics.identity.pseudonym import RECORD, SEPARATOR
+from analytics.identity.rules import PROBABLE, STEWARD, Rule, RuleTable
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -26,6 +26,8 @@ NEVER_FIRST = np.iinfo(np.int64).max
 NEVER_LAST = np.iinfo(np.int64).min
 
 DEVICE, USER = "device_id", "user_id"
+# Types that no file can bring.
+RESERVED = frozenset({RECORD, STEWARD, PROBABLE})
 
 
 class IdentityInputError(ValueError):
@@ -66,7 +68,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """One row per record and value, ordered by both. `login` marks a user id seen on a device record."""
+    """One row per record and value. `login` marks a user id seen on a device record."""
 
     record: Ints
     value: Ints
@@ -107,7 +109,7 @@ def gather(
     """
     records, keys = _records(source_records, rules)
     given = _Given.of(identifiers)
-    record_of = pc.index_in(_joined(given.source, given.record_key), value_set=keys)
+    record_of = pc.index_in(join_keys(given.source, given.record_key), value_set=keys)
     if record_of.null_count:
         raise IdentityInputError(
             f"identifiers: {record_of.null_count} rows name a record that is not in source_records"
@@ -116,6 +118,8 @@ def gather(
     logins = _Logins.of(device_logins)
 
     names = set(pc.unique(given.kind).to_pylist())
+    if names & RESERVED:
+        raise IdentityInputError(f"identifiers: {', '.join(sorted(names & RESERVED))} is a type of Kizuna's own")
     if len(logins.device):
         names |= {DEVICE, USER}
     types = tuple(sorted((rules.rule(name) for name in names), key=lambda rule: (rule.priority, rule.identifier_type)))
@@ -154,6 +158,12 @@ def gather(
         types=types,
         logins=(login_nodes[DEVICE], login_nodes[USER]),
     )
+
+
+def join_keys(source: pa.StringArray | pa.ChunkedArray, record_key: pa.StringArray | pa.ChunkedArray) -> pa.StringArray:
+    """The name of each record: its source and its key."""
+    joined = pc.binary_join_element_wise(source, record_key, SEPARATOR)
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
 
 
 def join_on(left: Ints, right: Ints) -> tuple[Ints, Ints]:
@@ -268,7 +278,7 @@ def _blocked_by(rule: Rule, texts: pa.StringArray, reasons: pa.StringArray) -> p
 
 def _records(table: pa.Table, rules: RuleTable) -> tuple[Records, pa.StringArray]:
     source, record_key = _text(table, "source"), _text(table, "record_key")
-    keys = _joined(source, record_key)
+    keys = join_keys(source, record_key)
     if pc.count_distinct(keys).as_py() != len(keys) or keys.null_count:
         raise IdentityInputError("source_records: (source, record_key) must be there and unique")
     encoded = source.dictionary_encode()
@@ -301,10 +311,6 @@ def _edges(record: Ints, value: Ints, first: Ints, last: Ints, values: int) -> E
         last=np.maximum.reduceat(last[order], begin) if len(begin) else none,
         login=np.zeros(len(begin), np.bool_),
     )
-
-
-def _joined(source: pa.StringArray, record_key: pa.StringArray) -> pa.StringArray:
-    return pc.binary_join_element_wise(source, record_key, SEPARATOR)
 
 
 def _text(table: pa.Table, name: str) -> pa.StringArray:

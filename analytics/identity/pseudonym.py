@@ -13,6 +13,7 @@ from collections.abc import Iterable
 PSEUDONYM_LENGTH = 32
 CUSTOMER_ID_LENGTH = 20
 SEPARATOR = "\x1f"
+RECORD = "record"  # kind of the pseudonym of a source record
 _BLOCK = 64  # bytes of a SHA-256 block
 
 

@@ -7,6 +7,7 @@ published evidence belongs to gets an id from its oldest record, so the same fil
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,6 +29,7 @@ CHANGES = pa.schema(
     ]
 )
 FIRST_BUILD, NEW_EVIDENCE, EVIDENCE_GONE, EVIDENCE_MOVED = "first_build", "new_evidence", "evidence_gone", "moved"
+BY_STEWARD = "steward"
 
 
 # change, customer_id, other_customer_id, cause
@@ -72,8 +74,13 @@ def assign_ids(
     registry: pa.Table | None,
     key: str,
     as_of: date,
+    former_ids: Iterable[str] = (),
 ) -> tuple[pa.StringArray, pa.Table]:
-    """Customer id per customer number, and the changes against the registry."""
+    """Customer id per customer number, and the changes against the registry.
+
+    `former_ids`: every id ever published. A customer without a published id that holds the record such an id was made
+    from gets it back: whoever undoes a merge finds the person under the old name.
+    """
     fresh = _id_seeds(evidence, clusters)
     if registry is None or not registry.num_rows:
         ids = pa.array(customer_ids(key, fresh), pa.string())
@@ -82,7 +89,7 @@ def assign_ids(
     known = _published(registry, clusters, hashes)
     home = _homes(known, len(known.ids))
     owner, absorbed = _owners(known, home, clusters.count)
-    ids = _ids(known, owner, fresh, key)
+    ids = _ids(known, owner, _regained(evidence, clusters, owner, set(former_ids) - set(known.ids), fresh, key), key)
     causes = _Causes(evidence, refusal, clusters, known)
     rows: list[Change] = [
         ("merged", ids[home[old]], known.ids[old], causes.of_merge(old, int(home[old]))) for old in absorbed
@@ -178,6 +185,24 @@ def _owners(known: _Published, home: Ints, customers: int) -> tuple[Ints, list[i
     return owner, absorbed
 
 
+def _regained(
+    evidence: Evidence, clusters: Clusters, owner: Ints, former: set[str], fresh: list[str], key: str
+) -> list[str]:
+    """`fresh`, but with the record that once gave a published id where a customer without one holds such a record."""
+    records = evidence.records
+    nameless = np.append(owner < 0, False)[clusters.of_record] if former else np.zeros(0, np.bool_)
+    rows = np.flatnonzero(nameless)
+    seeds = pc.binary_join_element_wise(
+        records.source.take(pa.array(rows)), records.record_key.take(pa.array(rows)), SEPARATOR
+    ).to_pylist()
+    found: dict[int, tuple[int, str]] = {}
+    for row, seed, name in zip(rows.tolist(), seeds, customer_ids(key, seeds), strict=True):
+        if name in former:
+            number, age = int(clusters.of_record[row]), (int(records.seen[row]), seed)
+            found[number] = min(found.get(number, age), age)
+    return [found[number][1] if number in found else seed for number, seed in enumerate(fresh)] if found else fresh
+
+
 def _ids(known: _Published, owner: Ints, fresh: list[str], key: str) -> list[str]:
     taken = set(known.ids)
     new = np.flatnonzero(owner < 0).tolist()
@@ -214,6 +239,11 @@ class _Causes:
         rows = np.flatnonzero(known.row_record >= 0)
         self._before = np.full(len(evidence.records), -1, dtype=np.int64)
         self._before[known.row_record[rows]] = known.row_id[rows]
+        forbidden = np.flatnonzero(refusal == Refusal.STEWARD_FORBID)
+        # Either side of the evidence that a steward's `forbid` took away.
+        sides = [clusters.of_record[edges.record[forbidden]], clusters.of_value[edges.value[forbidden]]]
+        self._parted = np.zeros(clusters.count + 1, np.bool_)
+        self._parted[np.concatenate(sides)] = True
         customer = clusters.of_record[edges.record]
         self._order = np.argsort(customer, kind="stable")
         self._customer = customer[self._order]
@@ -235,6 +265,8 @@ class _Causes:
         for position in self._edges_of(customer):
             if self._refusal[position] != Refusal.NONE:
                 seen[int(self._refusal[position]), int(kinds[edges.value[position]])] += 1
+        if self._parted[customer]:
+            return BY_STEWARD
         if not seen:
             return EVIDENCE_GONE
         refused, kind = min(seen, key=lambda pair: (-seen[pair], pair))

@@ -7,6 +7,7 @@ Pure: the same rows in any order give the same partition, ids and refusals.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,14 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.identity.cluster import within_limits
+from analytics.identity.decisions import Decision, rule_on
 from analytics.identity.evidence import DEVICE, NEVER_FIRST, NEVER_LAST, Bools, Evidence, Ints, gather
+from analytics.identity.links import Links, add_links
 from analytics.identity.normalize import normalize
-from analytics.identity.pseudonym import pseudonyms
+from analytics.identity.pseudonym import RECORD, pseudonyms
 from analytics.identity.registry import CHANGES, Clusters, Hashes, assign_ids
-from analytics.identity.rules import RuleTable
+from analytics.identity.rules import PROBABLE, STEWARD, RuleTable
 from analytics.identity.sharing import Judged, Refusal, judge
 
-RECORD = "record"
 OWN_ID, MERGE_TRAIL, EXACT, DEVICE_LOGIN = "own_id", "merge_trail", "exact", "device_login"
 
 _TIME = pa.timestamp("us")
@@ -50,6 +52,7 @@ IDENTITY_LINKS = pa.schema(
         ("identifier_hash", pa.string()),
         ("rule", pa.string()),
         ("confidence", pa.float64()),
+        ("evidence", pa.string()),
     ]
 )
 IDENTITY_DROPS = pa.schema(
@@ -70,8 +73,10 @@ class Resolution:
 
     customer_map: one row per source record that is a person; unmapped: all others, with the reason.
     customer_identifiers: per customer, source and identifier; `normalized_value` is personal data, never published.
-    identity_links: one row per record and identifier that was used; confidence 0..1.
+    identity_links: one row per record and identifier that was used; confidence 0..1; `evidence` is null for exact
+        links, else the model's explanation (rule `probable_match`) or the decision's reason (rule `steward`).
     identity_drops: one row per identifier and reason for which it was not used; records = records it would have joined.
+    decision_conflicts: one row per decision, or end of one, that was not followed, with what to do.
     identity_changes: against the registry given; only the changes of this build.
     """
 
@@ -81,6 +86,7 @@ class Resolution:
     identity_links: pa.Table
     identity_drops: pa.Table
     identity_changes: pa.Table
+    decision_conflicts: pa.Table
 
 
 def resolve(
@@ -93,6 +99,9 @@ def resolve(
     key: str,
     default_country: str,
     as_of: date,
+    decisions: Sequence[Decision] = (),
+    probable: pa.Table | None = None,
+    former_ids: Iterable[str] = (),
 ) -> Resolution:
     """Resolve source records into customers.
 
@@ -101,22 +110,30 @@ def resolve(
     customer_id, identifier_hash, first_seen_at. Times are naive UTC. `key` is the company's pseudonym key,
     `default_country` (ISO 3166 alpha-2) tells how phone numbers without country code are meant.
 
+    decisions: what a steward forces and forbids. probable: links of a model, source_a, record_key_a, source_b,
+    record_key_b, probability, explanation (no personal data). former_ids: every customer_id ever published; a customer
+    that holds the record such an id was made from gets it back when nobody else has it.
+
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
     evidence = gather(source_records, identifiers, device_logins, rules, default_country)
     judged = judge(evidence)
+    rulings = rule_on(decisions, evidence, judged.edge, registry, key=key, default_country=default_country)
     own = _own_ids(evidence)
     trail = _trails(evidence, own)
+    evidence, refusal, links = add_links(evidence, judged.edge, rulings, probable, rules)
+    linked = np.zeros(len(evidence.edges) - len(own), np.bool_)
+    own, trail = np.concatenate([own, linked]), np.concatenate([trail, linked])
     retired = np.zeros(len(evidence.values), np.bool_)
     retired[evidence.edges.value[own & trail]] = True
-    limited = within_limits(evidence, judged.edge, retired, rules.sharer_limit, judged.why)
+    limited = within_limits(evidence, refusal, retired, rules.sharer_limit, judged.why, rulings, links)
 
     reason = _unmapped_reasons(evidence, limited.refusal)
     clusters = _clusters(evidence, limited.refusal, limited.label, reason == Refusal.NONE)
     hashes = _hashes(evidence, key)
-    ids, changes = assign_ids(evidence, limited.refusal, clusters, hashes, registry, key, as_of)
+    ids, changes = assign_ids(evidence, limited.refusal, clusters, hashes, registry, key, as_of, former_ids)
 
-    tables = _Tables(evidence, limited.refusal, clusters, hashes, ids)
+    tables = _Tables(evidence, limited.refusal, clusters, hashes, ids, links)
     return Resolution(
         customer_map=tables.customer_map(),
         unmapped=tables.unmapped(reason),
@@ -124,6 +141,7 @@ def resolve(
         identity_links=tables.identity_links(own, trail & ~own, rules.device_login_confidence),
         identity_drops=tables.identity_drops(judged),
         identity_changes=changes,
+        decision_conflicts=rulings.table(),
     )
 
 
@@ -181,13 +199,12 @@ def _clusters(evidence: Evidence, refusal: Ints, label: Ints, mapped: Bools) -> 
 def _hashes(evidence: Evidence, key: str) -> Hashes:
     records, values = evidence.records, evidence.values
     names = pc.binary_join_element_wise(records.source, records.record_key, "|").to_pylist()
-    of_values: list[str] = []
-    begin = 0
-    # Values are numbered type by type, strongest first.
+    texts = values.text.to_pylist()
+    of_values: list[str] = [""] * len(values)
     for code, rule in enumerate(evidence.types):
-        size = int(np.count_nonzero(values.type_code == code))
-        of_values += pseudonyms(key, rule.identifier_type, values.text.slice(begin, size).to_pylist())
-        begin += size
+        rows = np.flatnonzero(values.type_code == code).tolist()
+        for row, name in zip(rows, pseudonyms(key, rule.identifier_type, [texts[row] for row in rows]), strict=True):
+            of_values[row] = name
     return Hashes(pa.array(pseudonyms(key, RECORD, names), pa.string()), pa.array(of_values, pa.string()))
 
 
@@ -200,6 +217,7 @@ class _Tables:
     clusters: Clusters
     hashes: Hashes
     ids: pa.StringArray
+    links: Links
 
     def customer_map(self) -> pa.Table:
         records = self.evidence.records
@@ -225,7 +243,8 @@ class _Tables:
 
     def customer_identifiers(self) -> pa.Table:
         records, values, edges = self.evidence.records, self.evidence.values, self.evidence.edges
-        sound = np.flatnonzero(self.refusal == Refusal.NONE)
+        # Links are evidence and no identifiers: nobody can be found by them.
+        sound = np.flatnonzero((self.refusal == Refusal.NONE) & (edges.value < self.links.first))
         width = max(len(records.sources), 1)
         key = edges.value[sound] * width + records.source_code[edges.record[sound]]
         order = np.argsort(key, kind="stable")
@@ -263,11 +282,17 @@ class _Tables:
         sound = np.flatnonzero(self.refusal == Refusal.NONE)
         record, value = edges.record[sound], edges.value[sound]
         kind = values.type_code[value]
-        names = pa.array([EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN], pa.string())
+        names = pa.array([EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN, STEWARD, PROBABLE], pa.string())
         login = edges.login[sound]
         rule = np.where(login, 3, np.where(trail[sound], 2, np.where(own[sound], 1, 0)))
         trust = np.array([rule.confidence for rule in self.evidence.types], dtype=np.float64)
         confidence = np.where(login, login_confidence, np.where(rule == 0, trust[kind], 1.0))
+        linked = value >= self.links.first
+        row = value[linked] - self.links.first
+        rule[linked] = np.where(kind[linked] == self.evidence.type_index(STEWARD), 4, 5)
+        confidence[linked] = self.links.strength[row]
+        words = np.full(len(value), -1, np.int64)
+        words[linked] = row
         kinds = pa.array([rule.identifier_type for rule in self.evidence.types], pa.string())
         columns = [
             self.ids.take(pa.array(self.clusters.of_record[record])),
@@ -277,6 +302,7 @@ class _Tables:
             self.hashes.value.take(pa.array(value)),
             names.take(pa.array(rule)),
             pa.array(confidence),
+            self.links.evidence.take(pa.array(words, mask=~linked)),
         ]
         return pa.table(columns, schema=IDENTITY_LINKS)
 
@@ -302,7 +328,8 @@ class _Tables:
     def _known(self) -> Bools:
         """Per customer: is more known than devices? A record counts unless it is a device or carries only devices."""
         edges, records, kinds = self.evidence.edges, self.evidence.records, self.evidence.values.type_code
-        devices = kinds[edges.value] == self.evidence.type_index(DEVICE)
+        # A link says who belongs together and nothing about who that is.
+        devices = (kinds[edges.value] == self.evidence.type_index(DEVICE)) | (edges.value >= self.links.first)
         carries = np.bincount(edges.record, minlength=len(records))
         only_device = (np.bincount(edges.record[devices], minlength=len(records)) == carries) & (carries > 0)
         kind_of_source = np.array([name.rpartition(".")[2] == "device" for name in records.sources], np.bool_)

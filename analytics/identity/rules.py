@@ -39,6 +39,10 @@ _PHONE_PATTERNS = (
 # Caller numbers that telephony providers send for "withheld" (the letters of ANONYMOUS, RESTRICTED, ... as keys).
 _WITHHELD_CALLERS = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 
+# Links that no file holds are values of these types: what a steward forces, what the probabilistic model finds.
+STEWARD, PROBABLE = "steward", "probable_match"
+_NO_LIMIT = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -129,6 +133,16 @@ def default_rules(limit_default: int = 5) -> RuleTable:
         note="Issued by one system for one person.",
     )
     rules = (
+        Rule(
+            STEWARD,
+            priority=0,
+            limit_per_customer=_NO_LIMIT,
+            value_limit=None,
+            partner_limit=None,
+            confidence=1.0,
+            blocked_patterns=(),
+            note="Somebody looked and decided (identity/decisions.yaml); the limits of those joined add up.",
+        ),
         replace(
             issued,
             identifier_type="salesforce_contact_id",
@@ -200,6 +214,16 @@ def default_rules(limit_default: int = 5) -> RuleTable:
             confidence=0.85,
             note="A browser's cookie, not a machine: Safari forgets it after seven days, so two years give dozens per "
             "person; the limit only stops terminals. A second login on a device is a switch, not a merge.",
+        ),
+        Rule(
+            PROBABLE,
+            priority=9,
+            limit_per_customer=_NO_LIMIT,
+            value_limit=None,
+            partner_limit=None,
+            confidence=0.9,
+            blocked_patterns=(),
+            note="A likeness of names and addresses: the first to go. The model states the confidence of each link.",
         ),
     )
     fallback = Rule(

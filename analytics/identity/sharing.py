@@ -22,6 +22,8 @@ class Refusal(IntEnum):
     BLOCKED_VALUE = 2
     SHARED_DEVICE = 3
     OVER_LIMIT = 4
+    STEWARD_FORBID = 5
+    EXPIRED = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class _Asked:
             "WITH held AS (SELECT DISTINCT identifier_type, identifier_hash, normalized_value"
             " FROM identity.customer_identifiers WHERE customer_id = $who)"
             " SELECT link.source, substr(record.normalized_value, length(link.source) + 2), link.identifier_type,"
-            " coalesce(held.normalized_value, link.identifier_hash), link.rule, link.confidence, NULL"
+            " coalesce(held.normalized_value, link.identifier_hash), link.rule, link.confidence, link.evidence"
             " FROM identity.identity_links AS link"
             " JOIN held AS record"
             " ON record.identifier_type = 'record' AND record.identifier_hash = link.record_key_hash"

@@ -20,6 +20,7 @@ RESULTS = {
     "identity_links": "why a record belongs to its customer: rule, evidence, confidence",
     "identity_drops": "evidence not used: blocked, shared or over a limit",
     "identity_changes": "customers created, merged and split, over all builds",
+    "decision_conflicts": "steward decisions that could not be followed, with what to do",
 }
 
 
@@ -59,6 +60,12 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
             key=settings.pseudonym_key,
             default_country=settings.company.country,
             as_of=session.build.as_of,
+            probable=None,
+            former_ids=db.execute(
+                "SELECT DISTINCT other_customer_id FROM state.identity_changes WHERE change = 'merged'"
+            )
+            .to_arrow_table()[0]
+            .to_pylist(),
         )
         counts = {}
         for name in RESULTS:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 
+from analytics.identity.decisions import Decision
 from analytics.identity.resolve import Resolution, resolve
 from analytics.identity.rules import RuleTable, default_rules
 
@@ -106,7 +108,15 @@ class World:
         dice = random.Random(seed)
         return World(*(dice.sample(rows, len(rows)) for rows in (self.records, self.identifiers, self.logins)))
 
-    def resolve(self, rules: RuleTable | None = None, registry: pa.Table | None = None, key: str = KEY) -> Outcome:
+    def resolve(
+        self,
+        rules: RuleTable | None = None,
+        registry: pa.Table | None = None,
+        key: str = KEY,
+        decisions: Sequence[Decision] = (),
+        probable: pa.Table | None = None,
+        former_ids: Iterable[str] = (),
+    ) -> Outcome:
         return Outcome(
             resolve(
                 _table(self.records, _RECORDS),
@@ -117,6 +127,9 @@ class World:
                 key=key,
                 default_country="JP",
                 as_of=date(2026, 6, 30),
+                decisions=decisions,
+                probable=probable,
+                former_ids=former_ids,
             )
         )
 

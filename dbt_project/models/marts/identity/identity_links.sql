@@ -15,7 +15,8 @@ final as (
         cast(identifier_type as varchar) as identifier_type,
         cast(identifier_hash as varchar) as identifier_hash,
         cast(rule as varchar) as rule,
-        cast(confidence as double) as confidence
+        cast(confidence as double) as confidence,
+        cast(evidence as varchar) as evidence
     from links
 
 )
