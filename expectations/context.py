@@ -50,6 +50,17 @@ class GateLimits:
     identifiers_per_customer_default: int = DEFAULT_IDENTIFIERS_PER_CUSTOMER
     #: Types with a limit of their own. None: no limit here, since ids that the vendor itself merged do not count.
     identifiers_per_customer: Mapping[str, int | None] = field(default_factory=lambda: IDENTIFIER_LIMITS)
+    #: `identity.max_id_churn`: a build that changes one published id in ten is a new rule or a shared value let through,
+    #: not a day's news. Below the count it is: a batch of merges in the CRM is a few dozen.
+    max_id_churn: float = 0.10
+    min_id_churn: int = 100
+    #: `identity.stitch_rate_*`: bounds on the share of devices that lead to a known customer, and on its step between
+    #: two versions; a step of 20 points is a log-in that is no longer sent, or one value that ties all devices.
+    stitch_rate_low: float = 0.0
+    stitch_rate_high: float = 1.0
+    max_stitch_change: float = 0.20
+    #: Shares over fewer devices than this jump about by themselves (one of 200 is half a point).
+    stitch_min_devices: int = 200
     #: With web data most visitors are anonymous; nearly all of them means that log-ins no longer arrive.
     anonymous_share_warning: float = 0.98
     anonymous_min_customers: int = 500

@@ -41,6 +41,7 @@ STATE_TABLES: Mapping[str, str] = {
         "value_at_risk DECIMAL(18,2), baseline DOUBLE, z DOUBLE, is_spike BOOLEAN, status VARCHAR"
     ),
     "identity_changes": ("change VARCHAR, customer_id VARCHAR, other_customer_id VARCHAR, cause VARCHAR, as_of DATE"),
+    "identity_audit": "metric VARCHAR, detail VARCHAR, value DECIMAL(20,6)",
 }
 
 
@@ -304,7 +305,11 @@ def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date
     try:
         for table, columns in STATE_TABLES.items():
             wanted = [part.strip().split(" ")[0] for part in columns.split(", ")]
-            # A version published by an earlier release may lack a column.
+            # A version published by an earlier release may lack a table or a column.
+            if not db.execute(
+                "SELECT 1 FROM duckdb_tables() WHERE database_name = 'published' AND table_name = ?", [table]
+            ).fetchall():
+                continue
             known = {row[0] for row in db.execute(f"DESCRIBE published.marts.{table}").fetchall()}
             names = ", ".join(name if name in known else f"NULL AS {name}" for name in wanted)
             until = f" WHERE day <= DATE '{as_of}'" if table == "churn_risk_daily" else ""

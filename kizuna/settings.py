@@ -67,6 +67,27 @@ class KpiParams(_Section):
         return self
 
 
+class IdentityParams(_Section):
+    """What the identity gate accepts; `docs/operating.md` says when to change it.
+
+    `max_id_churn`: share of published customer ids that one build may merge, split or lose, once they are more than
+    `min_id_churn`. `stitch_rate_low` and `stitch_rate_high` bound the share of devices that lead to a known customer,
+    `max_stitch_change` bounds its step from one published version to the next.
+    """
+
+    max_id_churn: Share = 0.10
+    min_id_churn: Annotated[int, Field(ge=0)] = 100
+    stitch_rate_low: Share = 0.0
+    stitch_rate_high: Share = 1.0
+    max_stitch_change: Share = 0.20
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> IdentityParams:
+        if self.stitch_rate_low > self.stitch_rate_high:
+            raise ValueError("stitch_rate_low must not be above stitch_rate_high")
+        return self
+
+
 class AlertRules(_Section):
     """When a share of customers at high risk is a spike worth a message."""
 
@@ -139,6 +160,7 @@ class Company(_Section):
     as_of: date | None = None
     demo: bool = False
     kpi: KpiParams = KpiParams()
+    identity: IdentityParams = IdentityParams()
     alerts: AlertRules = AlertRules()
     channels: Channels = Channels()
     retention: Retention = Retention()

@@ -14,6 +14,24 @@ SENT = (
 )
 
 
+#: Published ids and what became of each in this build: kept whole, or merged into another, split, or gone.
+CHURNED = (
+    "with before as (select distinct customer_id from state.customer_identifiers), told as ("
+    "select change, customer_id, other_customer_id from identity.identity_changes"
+    " except select change, customer_id, other_customer_id from state.identity_changes), churned as ("
+    "select customer_id from before where customer_id not in (select customer_id from {batch})"
+    " union select other_customer_id from told where change in ('merged', 'split'))"
+)
+
+#: Devices and how many of them lead to a known customer.
+STITCHED = (
+    "(select count(*) as devices, count_if(map.is_known) as known,"
+    " count_if(map.is_known) / nullif(count(*), 0)::double as rate"
+    " from identity.source_records as sent left join {batch} as map using (source, record_key)"
+    " where sent.entity = 'device')"
+)
+
+
 def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
     """identity.customer_map: one row per source record that stands for a person."""
     limits = ctx.limits
@@ -64,6 +82,29 @@ def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
             f" and count_if(not known) > {limits.anonymous_share_warning} * count(*)",
             "log-ins no longer arrive, or CRM files are missing",
             severity="warning",
+        ),
+        CRM.no_rows(
+            "published_ids_stay",
+            f"{CHURNED} select 1 from (select count(*) as changed, (select count(*) from before) as published"
+            " from churned semi join before using (customer_id))"
+            f" where changed > {limits.min_id_churn} and changed > {limits.max_id_churn} * published",
+            f"more than {limits.max_id_churn:.0%} of the published ids were merged, split or lost in one build: whoever"
+            " joins on them loses them; identity.max_id_churn lets a change that is meant through",
+        ),
+        CRM.no_rows(
+            "stitch_rate_is_within_its_bounds",
+            f"select 1 from {STITCHED} where devices >= {limits.stitch_min_devices}"
+            f" and rate not between {limits.stitch_rate_low} and {limits.stitch_rate_high}",
+            f"the share of devices that lead to a known customer lies between {limits.stitch_rate_low:.0%} and"
+            f" {limits.stitch_rate_high:.0%} (identity.stitch_rate_low, identity.stitch_rate_high)",
+        ),
+        CRM.no_rows(
+            "stitch_rate_holds_against_last_publication",
+            f"select 1 from {STITCHED} as now cross join (select value from state.identity_audit"
+            " where metric = 'device_stitch_rate' and detail = 'all') as before"
+            f" where devices >= {limits.stitch_min_devices} and abs(rate - value) > {limits.max_stitch_change}",
+            f"a step of more than {limits.max_stitch_change:.0%} of all devices is a log-in that is no longer sent, or"
+            " one value that ties devices to somebody (identity.max_stitch_change)",
         ),
         *CRM.volume(ctx, "identity.customer_map"),
     ]

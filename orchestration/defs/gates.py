@@ -14,6 +14,9 @@ from kizuna.flow import GATES, Gate
 from kizuna.versions import current
 from orchestration.session import Company, Session, resume
 
+#: Settings of section `identity` that are limits of the identity gate, under the same names.
+GATED = {"max_id_churn", "min_id_churn", "stitch_rate_low", "stitch_rate_high", "max_stitch_change"}
+
 
 def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
     """One op that judges every relation of `gate`: one blocking check per row of the registry."""
@@ -53,7 +56,10 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
                 as_of=session.build.as_of,
                 timezone=session.settings.company.timezone,
                 currency=session.settings.company.currency,
-                limits=GateLimits(identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default),
+                limits=GateLimits(
+                    identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default,
+                    **session.settings.company.identity.model_dump(include=GATED),
+                ),
                 previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},
             ),
         )

@@ -53,7 +53,7 @@ def _raw(con: duckdb.DuckDBPyConnection, rows: int) -> None:
 
 
 _STAGES = """
-create schema identity; create schema staging; create schema core; create schema marts;
+create schema identity; create schema staging; create schema core; create schema marts; create schema state;
 
 create table identity.not_customers (source varchar, record_key varchar, reason varchar);
 create table identity.source_records as
@@ -76,6 +76,15 @@ create table identity.identity_links as
   select 'K' || i as customer_id, 'shopify.customer' as source, md5('c' || i) as record_key_hash,
     'email' as identifier_type, md5('email' || i) as identifier_hash, 'same email' as rule, 0.98 as confidence
   from range($n) r(i);
+
+create table identity.identity_changes as
+  select 'created' as change, 'K' || i as customer_id, null::varchar as other_customer_id, 'first_build' as cause,
+    date '2026-06-29' as as_of from range($n) r(i);
+create table state.identity_changes as select * from identity.identity_changes;
+create table state.customer_identifiers as select customer_id, identifier_type, identifier_hash
+  from identity.customer_identifiers;
+create table state.identity_audit as
+  select 'device_stitch_rate' as metric, 'all' as detail, 0::decimal(20,6) as value where $n > 0;
 
 create table core.dim_customers as
   select 'K' || i as customer_id, true as is_known, timestamp '2026-01-01' as first_seen_at,

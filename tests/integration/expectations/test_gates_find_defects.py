@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from expectations.context import GateContext
+from expectations.context import GateContext, GateLimits
 from expectations.registry import GATE_NAMES, GATES
 from expectations.report import RelationVerdict
 from expectations.runner import run_gate
@@ -49,6 +49,20 @@ DEFECTS: list[tuple[str, str, str]] = [
      "insert into identity.source_records select 'zendesk.user', 'z' || i, 'user' from range(201) r(i);"
      "insert into identity.customer_map select 'zendesk.user', 'z' || i, 'K5', true from range(201) r(i)",
      "no_customer_swallowed_others"),
+    ("identity.customer_map",
+     "insert into identity.source_records select 'ga4.device', 'x' || i, 'device' from range(300) r(i);"
+     "insert into identity.customer_map select 'ga4.device', 'x' || i, 'D' || i, i < 100 from range(300) r(i)",
+     "stitch_rate_holds_against_last_publication"),
+    ("identity.customer_map",
+     "insert into state.customer_identifiers select 'L' || i, 'record', md5('L' || i) from range(101) r(i)",
+     "published_ids_stay"),
+    ("identity.customer_map",
+     "insert into state.customer_identifiers select 'L' || i, 'record', md5('L' || i) from range(101) r(i);"
+     "insert into identity.source_records select 'zendesk.user', 'z' || i, 'user' from range(101) r(i);"
+     "insert into identity.customer_map select 'zendesk.user', 'z' || i, 'L' || i, true from range(101) r(i);"
+     "insert into identity.identity_changes select 'split', 'M' || i, 'L' || i, 'over_limit:email', date '2026-06-30'"
+     " from range(101) r(i)",
+     "published_ids_stay"),
     ("identity.customer_identifiers",
      "update identity.customer_identifiers set customer_id = 'K5' where customer_id = 'K6'",
      "no_customer_is_above_an_identifier_limit"),
@@ -164,6 +178,47 @@ def test_a_seeded_defect_fails_its_expectation(
     assert verdict.outcome == "failed", verdict.summary
     assert expected in {result.name for result in verdict.failed}, verdict.summary
     assert verdict.problems == ()
+
+
+HUNDRED_IDS_LOST = "insert into state.customer_identifiers select 'L' || i, 'record', md5('L' || i) from range({}) r(i)"
+TOLD_BEFORE = "insert into state.identity_changes select * from identity.identity_changes"
+
+
+@pytest.mark.parametrize(
+    ("sql", "limits"),
+    [
+        (HUNDRED_IDS_LOST.format(100), {}),  # below the count
+        (HUNDRED_IDS_LOST.format(101), {"max_id_churn": 0.8}),  # 101 of 141
+        ("delete from state.customer_identifiers; delete from state.identity_audit;"
+         "update identity.identity_changes set change = 'merged', other_customer_id = 'L' || customer_id", {}),
+        ("update identity.identity_changes set change = 'split', other_customer_id = 'K1';" + TOLD_BEFORE,
+         {"min_id_churn": 0}),
+        ("insert into identity.source_records select 'ga4.device', 'x' || i, 'device' from range(189) r(i);"
+         "insert into identity.customer_map select 'ga4.device', 'x' || i, 'D' || i, true from range(189) r(i)", {}),
+    ],
+    ids=["few ids", "a share that is allowed", "a first build", "changes of an earlier build", "few devices"],
+)  # fmt: skip
+def test_a_day_like_others_passes_the_identity_gate(
+    harmed: Callable[[str], Path], sql: str, limits: dict[str, float]
+) -> None:
+    context = GateContext(as_of=AS_OF, timezone="Asia/Tokyo", currency="JPY", limits=GateLimits(**limits))  # type: ignore[arg-type]
+    verdict = judge(harmed(sql), "identity.customer_map", context)
+    assert verdict.outcome == "passed", verdict.summary
+
+
+def test_a_stitch_rate_out_of_its_bounds_fails(harmed: Callable[[str], Path]) -> None:
+    devices = (
+        "insert into identity.source_records select 'ga4.device', 'x' || i, 'device' from range(200) r(i);"
+        "insert into identity.customer_map select 'ga4.device', 'x' || i, 'D' || i, i < 20 from range(200) r(i)"
+    )
+    for limits, expected in (
+        (GateLimits(), []),
+        (GateLimits(stitch_rate_low=0.2), ["stitch_rate_is_within_its_bounds"]),
+        (GateLimits(stitch_rate_high=0.05), ["stitch_rate_is_within_its_bounds"]),
+    ):
+        context = GateContext(as_of=AS_OF, timezone="Asia/Tokyo", currency="JPY", limits=limits)
+        verdict = judge(harmed(devices), "identity.customer_map", context)
+        assert [result.name for result in verdict.failed] == expected
 
 
 def test_every_relation_has_a_seeded_defect() -> None:
