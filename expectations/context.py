@@ -50,8 +50,8 @@ class GateLimits:
     identifiers_per_customer_default: int = DEFAULT_IDENTIFIERS_PER_CUSTOMER
     #: Types with a limit of their own. None: no limit here, since ids that the vendor itself merged do not count.
     identifiers_per_customer: Mapping[str, int | None] = field(default_factory=lambda: IDENTIFIER_LIMITS)
-    #: `identity.max_id_churn`: a build that changes one published id in ten is a new rule or a shared value let through,
-    #: not a day's news. Below the count it is: a batch of merges in the CRM is a few dozen.
+    #: `identity.max_id_churn`: a build that changes one published id in ten is a new rule or a shared value let
+    #: through, not a day's news. Below the count it is: a batch of merges in the CRM is a few dozen.
     max_id_churn: float = 0.10
     min_id_churn: int = 100
     #: `identity.stitch_rate_*`: bounds on the share of devices that lead to a known customer, and on its step between
