@@ -15,15 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.identity.cluster import within_limits
-from analytics.identity.decisions import Decision, rule_on
-from analytics.identity.evidence import DEVICE, NEVER_FIRST, NEVER_LAST, Bools, Evidence, Ints, gather
-from analytics.identity.links import Links, add_links
-from analytics.identity.normalize import normalize
+from analytics.identity.decisions import Decision
+from analytics.identity.evidence import NEVER_FIRST, NEVER_LAST, Evidence, Ints, gather
+from analytics.identity.partition import Partition, partition
 from analytics.identity.pseudonym import RECORD, pseudonyms
-from analytics.identity.registry import CHANGES, Clusters, Hashes, assign_ids
+from analytics.identity.registry import CHANGES, Hashes, assign_ids
 from analytics.identity.rules import PROBABLE, STEWARD, RuleTable
-from analytics.identity.sharing import Judged, Refusal, judge
+from analytics.identity.rulesets import Ruleset
+from analytics.identity.sharing import Refusal
 
 OWN_ID, MERGE_TRAIL, EXACT, DEVICE_LOGIN = "own_id", "merge_trail", "exact", "device_login"
 
@@ -65,6 +64,7 @@ IDENTITY_DROPS = pa.schema(
     ]
 )
 IDENTITY_CHANGES = CHANGES
+CUSTOMER_MAP_BY_RULESET = pa.schema([("ruleset", pa.string()), *CUSTOMER_MAP])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ class Resolution:
     identity_drops: one row per identifier and reason for which it was not used; records = records it would have joined.
     decision_conflicts: one row per decision, or end of one, that was not followed, with what to do.
     identity_changes: against the registry given; only the changes of this build.
+    customer_map_by_ruleset: the map again under each other set of rules; its customers are numbers of this table only.
     """
 
     customer_map: pa.Table
@@ -87,6 +88,7 @@ class Resolution:
     identity_drops: pa.Table
     identity_changes: pa.Table
     decision_conflicts: pa.Table
+    customer_map_by_ruleset: pa.Table
 
 
 def resolve(
@@ -102,6 +104,8 @@ def resolve(
     decisions: Sequence[Decision] = (),
     probable: pa.Table | None = None,
     former_ids: Iterable[str] = (),
+    rulesets: Iterable[Ruleset] = (),
+    possible: pa.Table | None = None,
 ) -> Resolution:
     """Resolve source records into customers.
 
@@ -112,88 +116,71 @@ def resolve(
 
     decisions: what a steward forces and forbids. probable: links of a model, source_a, record_key_a, source_b,
     record_key_b, probability, explanation (no personal data). former_ids: every customer_id ever published; a customer
-    that holds the record such an id was made from gets it back when nobody else has it.
+    that holds the record such an id was made from gets it back when nobody else has it. rulesets: under which other
+    rules the map is made too; possible: links as in `probable`, likely enough for a review only, for those that want
+    them.
 
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
-    evidence = gather(source_records, identifiers, device_logins, rules, default_country)
-    judged = judge(evidence)
-    rulings = rule_on(decisions, evidence, judged.edge, registry, key=key, default_country=default_country)
-    own = _own_ids(evidence)
-    trail = _trails(evidence, own)
-    evidence, refusal, links = add_links(evidence, judged.edge, rulings, probable, rules)
-    linked = np.zeros(len(evidence.edges) - len(own), np.bool_)
-    own, trail = np.concatenate([own, linked]), np.concatenate([trail, linked])
-    retired = np.zeros(len(evidence.values), np.bool_)
-    retired[evidence.edges.value[own & trail]] = True
-    limited = within_limits(evidence, refusal, retired, rules.sharer_limit, judged.why, rulings, links)
-
-    reason = _unmapped_reasons(evidence, limited.refusal)
-    clusters = _clusters(evidence, limited.refusal, limited.label, reason == Refusal.NONE)
+    gathered = gather(source_records, identifiers, device_logins, rules, default_country)
+    found = partition(
+        gathered,
+        rules,
+        registry=registry,
+        key=key,
+        default_country=default_country,
+        decisions=decisions,
+        probable=probable,
+    )
+    evidence, refusal, clusters = found.evidence, found.refusal, found.clusters
     hashes = _hashes(evidence, key)
-    ids, changes = assign_ids(evidence, limited.refusal, clusters, hashes, registry, key, as_of, former_ids)
+    ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
+    others = []
+    for ruleset in rulesets:
+        links = _joined(probable, possible) if ruleset.possible else probable
+        other = partition(
+            gathered,
+            rules,
+            registry=registry,
+            key=key,
+            default_country=default_country,
+            decisions=decisions,
+            probable=links,
+            ruleset=ruleset,
+        )
+        others.append(_map_under(ruleset.name, other))
 
-    tables = _Tables(evidence, limited.refusal, clusters, hashes, ids, links)
+    tables = _Tables(found, hashes, ids)
     return Resolution(
         customer_map=tables.customer_map(),
-        unmapped=tables.unmapped(reason),
+        unmapped=tables.unmapped(found.reason),
         customer_identifiers=tables.customer_identifiers(),
-        identity_links=tables.identity_links(own, trail & ~own, rules.device_login_confidence),
-        identity_drops=tables.identity_drops(judged),
+        identity_links=tables.identity_links(rules.device_login_confidence),
+        identity_drops=tables.identity_drops(),
         identity_changes=changes,
-        decision_conflicts=rulings.table(),
+        decision_conflicts=found.rulings.table(),
+        customer_map_by_ruleset=pa.concat_tables([CUSTOMER_MAP_BY_RULESET.empty_table(), *others]),
     )
 
 
-def _own_ids(evidence: Evidence) -> Bools:
-    """Edges that say the record's own key."""
-    edges, records, values = evidence.edges, evidence.records, evidence.values
-    keys = records.record_key.take(pa.array(edges.record))
-    own = np.array(pc.equal(keys, values.text.take(pa.array(edges.value))).to_numpy(zero_copy_only=False), np.bool_)
-    for code, rule in enumerate(evidence.types):
-        if rule.form == "salesforce_id":
-            # A record may be keyed by the short form of its id.
-            rows = np.flatnonzero(values.type_code[edges.value] == code)
-            long = normalize(rule.form, keys.take(pa.array(rows)), "").values
-            same = pc.equal(long, values.text.take(pa.array(edges.value[rows])))
-            own[rows] = same.to_numpy(zero_copy_only=False)
-    return own
+def _joined(probable: pa.Table | None, possible: pa.Table | None) -> pa.Table | None:
+    given = [table for table in (probable, possible) if table is not None]
+    return pa.concat_tables(given, promote_options="default") if given else None
 
 
-def _trails(evidence: Evidence, own: Bools) -> Bools:
-    """Edges of records that carry their own id and another of the same type: the vendor merged one into the other."""
-    edges, kinds = evidence.edges, evidence.values.type_code
-    follows = np.array([rule.merge_trail for rule in evidence.types], np.bool_)
-    found = np.zeros(len(edges), np.bool_)
-    rows = np.flatnonzero(follows[kinds[edges.value]]) if len(follows) else np.empty(0, np.int64)
-    group = edges.record[rows] * max(len(follows), 1) + kinds[edges.value[rows]]
-    groups, of_row, count = np.unique(group, return_inverse=True, return_counts=True)
-    knows_itself = np.zeros(len(groups), np.bool_)
-    knows_itself[of_row[own[rows]]] = True
-    found[rows] = (count > 1)[of_row] & knows_itself[of_row]
-    return found
-
-
-def _unmapped_reasons(evidence: Evidence, refusal: Ints) -> Ints:
-    """A Refusal per record: why a device or line with nothing usable left stands for nobody; NONE for all others."""
-    edges = evidence.edges
-    reason = np.zeros(len(evidence.records), dtype=np.int64)
-    for cause in (Refusal.INVALID, Refusal.OVER_LIMIT, Refusal.BLOCKED_VALUE, Refusal.SHARED_DEVICE):
-        reason[edges.record[refusal == cause]] = cause
-    reason[edges.record[refusal == Refusal.NONE]] = Refusal.NONE
-    reason[~evidence.records.endpoint] = Refusal.NONE
-    return reason
-
-
-def _clusters(evidence: Evidence, refusal: Ints, label: Ints, mapped: Bools) -> Clusters:
-    edges = evidence.edges
-    of_record = np.full(len(evidence.records), -1, dtype=np.int64)
-    used, numbers = np.unique(label[mapped], return_inverse=True)
-    of_record[mapped] = numbers
-    of_value = np.full(len(evidence.values), -1, dtype=np.int64)
-    sound = refusal == Refusal.NONE
-    of_value[edges.value[sound]] = of_record[edges.record[sound]]
-    return Clusters(len(used), of_record, of_value)
+def _map_under(ruleset: str, found: Partition) -> pa.Table:
+    """The map under other rules; its customers are numbered, since nobody may rely on them."""
+    records, of_record = found.evidence.records, found.clusters.of_record
+    mapped = np.flatnonzero(of_record >= 0)
+    rows, customer = pa.array(mapped), of_record[mapped]
+    columns = [
+        pa.DictionaryArray.from_arrays(np.zeros(len(mapped), np.int32), [ruleset]).cast(pa.string()),
+        records.source.take(rows),
+        records.record_key.take(rows),
+        pa.array(customer).cast(pa.string()),
+        pa.array(found.known()[customer]),
+    ]
+    return pa.table(columns, schema=CUSTOMER_MAP_BY_RULESET)
 
 
 def _hashes(evidence: Evidence, key: str) -> Hashes:
@@ -212,39 +199,36 @@ def _hashes(evidence: Evidence, key: str) -> Hashes:
 class _Tables:
     """Turns numbers back into rows."""
 
-    evidence: Evidence
-    refusal: Ints
-    clusters: Clusters
+    found: Partition
     hashes: Hashes
     ids: pa.StringArray
-    links: Links
 
     def customer_map(self) -> pa.Table:
-        records = self.evidence.records
-        mapped = np.flatnonzero(self.clusters.of_record >= 0)
-        customer = self.clusters.of_record[mapped]
+        records = self.found.evidence.records
+        mapped = np.flatnonzero(self.found.clusters.of_record >= 0)
+        customer = self.found.clusters.of_record[mapped]
         rows = pa.array(mapped)
         return pa.table(
             [
                 records.source.take(rows),
                 records.record_key.take(rows),
                 self.ids.take(pa.array(customer)),
-                pa.array(self._known()[customer]),
+                pa.array(self.found.known()[customer]),
             ],
             schema=CUSTOMER_MAP,
         )
 
     def unmapped(self, reason: Ints) -> pa.Table:
-        records = self.evidence.records
-        rows = np.flatnonzero(self.clusters.of_record < 0)
+        records = self.found.evidence.records
+        rows = np.flatnonzero(self.found.clusters.of_record < 0)
         words = [Refusal(code).name.lower() for code in reason[rows].tolist()]
         columns = [records.source.take(pa.array(rows)), records.record_key.take(pa.array(rows)), words]
         return pa.table(columns, schema=UNMAPPED)
 
     def customer_identifiers(self) -> pa.Table:
-        records, values, edges = self.evidence.records, self.evidence.values, self.evidence.edges
+        records, values, edges = self.found.evidence.records, self.found.evidence.values, self.found.evidence.edges
         # Links are evidence and no identifiers: nobody can be found by them.
-        sound = np.flatnonzero((self.refusal == Refusal.NONE) & (edges.value < self.links.first))
+        sound = np.flatnonzero((self.found.refusal == Refusal.NONE) & (edges.value < self.found.links.first))
         width = max(len(records.sources), 1)
         key = edges.value[sound] * width + records.source_code[edges.record[sound]]
         order = np.argsort(key, kind="stable")
@@ -253,14 +237,14 @@ class _Tables:
         last = np.maximum.reduceat(edges.last[sound][order], begin) if len(begin) else np.empty(0, np.int64)
         value, source = np.divmod(key[order][begin], width)
 
-        mapped = np.flatnonzero(self.clusters.of_record >= 0)
+        mapped = np.flatnonzero(self.found.clusters.of_record >= 0)
         own = pc.binary_join_element_wise(
             records.source.take(pa.array(mapped)), records.record_key.take(pa.array(mapped)), "|"
         )
         seen = records.seen[mapped]
-        kinds = pa.array([rule.identifier_type for rule in self.evidence.types], pa.string())
+        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
         sources = pa.array(records.sources, pa.string())
-        customer = np.concatenate([self.clusters.of_value[value], self.clusters.of_record[mapped]])
+        customer = np.concatenate([self.found.clusters.of_value[value], self.found.clusters.of_record[mapped]])
         columns = [
             self.ids.take(pa.array(customer)),
             sources.take(pa.array(np.concatenate([source, records.source_code[mapped]]))),
@@ -277,69 +261,55 @@ class _Tables:
         ]
         return pa.table(columns, schema=CUSTOMER_IDENTIFIERS)
 
-    def identity_links(self, own: Bools, trail: Bools, login_confidence: float) -> pa.Table:
-        records, values, edges = self.evidence.records, self.evidence.values, self.evidence.edges
-        sound = np.flatnonzero(self.refusal == Refusal.NONE)
+    def identity_links(self, login_confidence: float) -> pa.Table:
+        records, values, edges = self.found.evidence.records, self.found.evidence.values, self.found.evidence.edges
+        sound = np.flatnonzero(self.found.refusal == Refusal.NONE)
         record, value = edges.record[sound], edges.value[sound]
         kind = values.type_code[value]
         names = pa.array([EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN, STEWARD, PROBABLE], pa.string())
         login = edges.login[sound]
-        rule = np.where(login, 3, np.where(trail[sound], 2, np.where(own[sound], 1, 0)))
-        trust = np.array([rule.confidence for rule in self.evidence.types], dtype=np.float64)
+        own = self.found.own[sound]
+        rule = np.where(login, 3, np.where(self.found.trail[sound] & ~own, 2, np.where(own, 1, 0)))
+        trust = np.array([rule.confidence for rule in self.found.evidence.types], dtype=np.float64)
         confidence = np.where(login, login_confidence, np.where(rule == 0, trust[kind], 1.0))
-        linked = value >= self.links.first
-        row = value[linked] - self.links.first
-        rule[linked] = np.where(kind[linked] == self.evidence.type_index(STEWARD), 4, 5)
-        confidence[linked] = self.links.strength[row]
+        linked = value >= self.found.links.first
+        row = value[linked] - self.found.links.first
+        rule[linked] = np.where(kind[linked] == self.found.evidence.type_index(STEWARD), 4, 5)
+        confidence[linked] = self.found.links.strength[row]
         words = np.full(len(value), -1, np.int64)
         words[linked] = row
-        kinds = pa.array([rule.identifier_type for rule in self.evidence.types], pa.string())
+        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
         columns = [
-            self.ids.take(pa.array(self.clusters.of_record[record])),
+            self.ids.take(pa.array(self.found.clusters.of_record[record])),
             records.source.take(pa.array(record)),
             self.hashes.record.take(pa.array(record)),
             kinds.take(pa.array(kind)),
             self.hashes.value.take(pa.array(value)),
             names.take(pa.array(rule)),
             pa.array(confidence),
-            self.links.evidence.take(pa.array(words, mask=~linked)),
+            self.found.links.evidence.take(pa.array(words, mask=~linked)),
         ]
         return pa.table(columns, schema=IDENTITY_LINKS)
 
-    def identity_drops(self, judged: Judged) -> pa.Table:
-        edges, values = self.evidence.edges, self.evidence.values
+    def identity_drops(self) -> pa.Table:
+        edges, values = self.found.evidence.edges, self.found.evidence.values
         # A login on a shared device is told once, by the device.
-        told = np.flatnonzero((self.refusal != Refusal.NONE) & ~(edges.login & (self.refusal == Refusal.SHARED_DEVICE)))
+        refusal = self.found.refusal
+        told = np.flatnonzero((refusal != Refusal.NONE) & ~(edges.login & (refusal == Refusal.SHARED_DEVICE)))
         width = len(Refusal)
-        groups, count = np.unique(edges.value[told] * width + self.refusal[told], return_counts=True)
+        groups, count = np.unique(edges.value[told] * width + refusal[told], return_counts=True)
         value, refused = groups // width, groups % width
         reasons = pa.array([reason.name.lower() for reason in Refusal], pa.string())
-        kinds = pa.array([rule.identifier_type for rule in self.evidence.types], pa.string())
+        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
         pairs = zip(value.tolist(), refused.tolist(), strict=True)
         columns = [
             kinds.take(pa.array(values.type_code[value])),
             self.hashes.value.take(pa.array(value)),
             reasons.take(pa.array(refused)),
             pa.array(count, pa.int64()),
-            pa.array([judged.why.get(pair) for pair in pairs], pa.string()),
+            pa.array([self.found.judged.why.get(pair) for pair in pairs], pa.string()),
         ]
         return pa.table(columns, schema=IDENTITY_DROPS)
-
-    def _known(self) -> Bools:
-        """Per customer: is more known than devices? A record counts unless it is a device or carries only devices."""
-        edges, records, kinds = self.evidence.edges, self.evidence.records, self.evidence.values.type_code
-        # A link says who belongs together and nothing about who that is.
-        devices = (kinds[edges.value] == self.evidence.type_index(DEVICE)) | (edges.value >= self.links.first)
-        carries = np.bincount(edges.record, minlength=len(records))
-        only_device = (np.bincount(edges.record[devices], minlength=len(records)) == carries) & (carries > 0)
-        kind_of_source = np.array([name.rpartition(".")[2] == "device" for name in records.sources], np.bool_)
-        is_device = kind_of_source[records.source_code] if len(kind_of_source) else np.zeros(0, np.bool_)
-        known = np.zeros(self.clusters.count, np.bool_)
-        person = (self.clusters.of_record >= 0) & ~only_device & ~is_device
-        known[self.clusters.of_record[person]] = True
-        told = (self.refusal == Refusal.NONE) & ~devices
-        known[self.clusters.of_record[edges.record[told]]] = True
-        return known
 
 
 def _moments(microseconds: Ints) -> pa.Array:

@@ -34,8 +34,11 @@ class Judged:
     why: dict[tuple[int, int], str]
 
 
-def judge(evidence: Evidence) -> Judged:
-    """Refuse invalid and listed values, values of too high a degree, records that carry a crowd, shared devices."""
+def judge(evidence: Evidence, *, logins_per_device: int = 1) -> Judged:
+    """Refuse invalid and listed values, values of too high a degree, records that carry a crowd, shared devices.
+
+    A device is shared when more than `logins_per_device` different people logged in on it.
+    """
     edges, values = evidence.edges, evidence.values
     edge = np.zeros(len(edges), dtype=np.int64)
     edge[values.invalid[edges.value]] = Refusal.INVALID
@@ -45,7 +48,7 @@ def judge(evidence: Evidence) -> Judged:
         why[value, int(Refusal.INVALID if values.invalid[value] else Refusal.BLOCKED_VALUE)] = text
 
     users = _logins_per_device(evidence, edge)
-    shared = users > 1
+    shared = users > logins_per_device
     on_shared = _records_with(evidence, shared) & evidence.records.endpoint
     # Crowds go first: a till's guest account meets everybody, which must not make everybody's address a shared one.
     edge[_crowds(evidence, edge, why)] = Refusal.OVER_LIMIT

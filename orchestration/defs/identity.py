@@ -20,6 +20,7 @@ RESULTS = {
     "identity_links": "why a record belongs to its customer: rule, evidence, confidence",
     "identity_drops": "evidence not used: blocked, shared or over a limit",
     "identity_changes": "customers created, merged and split, over all builds",
+    "customer_map_by_ruleset": "the map under stricter and looser rules, for the bands of identity_bands",
     "decision_conflicts": "steward decisions that could not be followed, with what to do",
 }
 
@@ -44,6 +45,7 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
     """Read the evidence, resolve it, write the map."""
     from analytics.identity.resolve import resolve
     from analytics.identity.rules import default_rules
+    from analytics.identity.rulesets import LOOSE, STRICT
 
     session = resume(context, company)
     require_passed(session.store, session.build, ("stage", "identity"))
@@ -61,6 +63,7 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
             default_country=settings.company.country,
             as_of=session.build.as_of,
             probable=None,
+            rulesets=(STRICT, LOOSE),
             former_ids=db.execute(
                 "SELECT DISTINCT other_customer_id FROM state.identity_changes WHERE change = 'merged'"
             )

@@ -13,6 +13,7 @@ import pytest
 from analytics.identity.decisions import Decision
 from analytics.identity.resolve import Resolution, resolve
 from analytics.identity.rules import RuleTable, default_rules
+from analytics.identity.rulesets import Ruleset
 
 KEY = "a key of the tests, long enough to be one"
 START = datetime(2025, 1, 1)
@@ -49,6 +50,17 @@ class Outcome:
         for record, customer in self.customer_of.items():
             groups.setdefault(customer, set()).add(record)
         return {frozenset(group) for group in groups.values()}
+
+    def under(self, ruleset: str) -> dict[str, tuple[frozenset[str], bool]]:
+        """Per `source record_key`: all records of the same customer under other rules, and whether it is known."""
+        rows = [row for row in self.tables.customer_map_by_ruleset.to_pylist() if row["ruleset"] == ruleset]
+        groups: dict[str, set[str]] = {}
+        for row in rows:
+            groups.setdefault(row["customer_id"], set()).add(f"{row['source']} {row['record_key']}")
+        return {
+            f"{row['source']} {row['record_key']}": (frozenset(groups[row["customer_id"]]), row["is_known"])
+            for row in rows
+        }
 
     @property
     def unmapped(self) -> dict[str, str]:
@@ -116,6 +128,8 @@ class World:
         decisions: Sequence[Decision] = (),
         probable: pa.Table | None = None,
         former_ids: Iterable[str] = (),
+        rulesets: Iterable[Ruleset] = (),
+        possible: pa.Table | None = None,
     ) -> Outcome:
         return Outcome(
             resolve(
@@ -130,6 +144,8 @@ class World:
                 decisions=decisions,
                 probable=probable,
                 former_ids=former_ids,
+                rulesets=rulesets,
+                possible=possible,
             )
         )
 
