@@ -23,8 +23,12 @@ from ingestion.limits import Limits
 from ingestion.reading import Job, Reading, stopped
 
 _ROOT = Path(__file__).resolve().parents[1]
-_LOOK_SECONDS = 0.05
 _START_SECONDS = 120
+
+#: How often the memory of a child is looked at, and how far below its limit it is stopped: a parser takes up to 3 GB a
+#: second, and what it takes between two looks must still be inside. A look takes 20 microseconds.
+_LOOK_SECONDS = 0.005
+_MARGIN_MB = 48
 
 #: The system's allocator would keep what the threads have freed: 700 MB where 350 are in use.
 _ALLOCATOR = {
@@ -60,7 +64,7 @@ class Children:
         self.close()
 
     def _answer(self, job: Job) -> Reading:
-        child = _take_idle() or _Child()
+        child = _take_idle(job.limits) or _Child()
         try:
             reading, is_usable = child.read(job)
         except BaseException:
@@ -74,13 +78,15 @@ class Children:
         return reading
 
 
-def _take_idle() -> _Child | None:
+def _take_idle(limits: Limits) -> _Child | None:
+    """A child that waits, unless what it kept of earlier files is a large part of what this one may take."""
     while True:
         try:
             child = _idle.get_nowait()
         except queue.Empty:
             return None
-        if time.monotonic() - child.idle_since < IDLE_SECONDS / 2 and child.is_alive():
+        is_fresh = time.monotonic() - child.idle_since < IDLE_SECONDS / 2 and child.is_alive()
+        if is_fresh and own_memory(child.pid) < limits.memory_mb << 19:
             return child
         child.end()
 
@@ -101,6 +107,10 @@ class _Child:
             stderr=subprocess.DEVNULL,
         )
         _all.add(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def read(self, job: Job) -> tuple[Reading, bool]:
         """(what came of the file, whether the child can take another)."""
@@ -150,7 +160,8 @@ class _Child:
                 if not more:
                     break
                 answer += more
-            elif own_memory(self._process.pid) > limits.memory_mb << 20:
+            elif own_memory(self._process.pid) > limits.memory_mb - _MARGIN_MB << 20:
+                self._process.kill()
                 return b"", _too_much(limits)
             elif time.monotonic() > end:
                 return b"", stopped(
@@ -164,7 +175,8 @@ class _Child:
 def own_memory(pid: int) -> int:
     """Bytes a process keeps for itself, without what it maps from files; 0 where the system does not tell."""
     try:
-        fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+        with open(f"/proc/{pid}/statm", "rb", buffering=0) as stream:
+            fields = stream.read().split()
     except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 2 else 0
@@ -173,8 +185,8 @@ def own_memory(pid: int) -> int:
 def _too_much(limits: Limits) -> Reading:
     return stopped(
         "limit.memory",
-        f"reading needed more than {limits.memory_mb:,} MB of memory and was stopped; nothing of the file is used. "
-        "Split the file, or raise limits.memory_mb in kizuna.yaml.",
+        f"reading needed all of the {limits.memory_mb:,} MB of memory that it may take, and was stopped; nothing of the "
+        "file is used. Split the file, or raise limits.memory_mb in kizuna.yaml.",
     )
 
 

@@ -132,9 +132,10 @@ def likelier(data: bytes, used: str) -> str | None:
     if data.isascii():
         return None
     mine = decoded(data, used)
-    if used not in ("utf-8", "utf-8-sig") and decoded(data, "utf-8") is not None and _is_utf8_on_purpose(data, used):
-        return "utf-8"
     share = 0.0 if mine is None or _is_run_together(mine, used) else everyday_share(mine)
+    utf8 = None if used in ("utf-8", "utf-8-sig") else decoded(data, "utf-8")
+    if utf8 is not None and _is_utf8_on_purpose(data, used) and share - everyday_share(utf8) < _PLAINER:
+        return "utf-8"
     best, found = 0.0 if mine is None else max(_PLAIN, share + _PLAINER), None
     for other in ("cp932", EUC_JP):
         text = None if other == used else decoded(data, other)
@@ -158,7 +159,8 @@ def _has_kana(text: str) -> bool:
 
 
 def _is_utf8_on_purpose(data: bytes, used: str) -> bool:
-    """Valid by chance is possible only for a few half-width kana; three bytes in a row are no chance."""
+    """Valid by chance is possible for a few half-width kana; three bytes in a row are none, but for a rare pair of
+    characters such as 﨑①, which is why what they would mean is compared too."""
     return used not in ("cp932", EUC_JP) or _THREE_BYTES.search(data) is not None
 
 

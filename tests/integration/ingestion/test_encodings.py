@@ -112,3 +112,13 @@ def test_utf16_without_a_mark_is_told_and_can_be_declared(declared: Any) -> None
     shop.contract("till.yml", CONTRACT.format(encodings="utf-16-le").replace("番号", "No").replace("氏名", "Name"))
     (again,) = shop.ingest().files
     assert (again.status, again.accepted, again.duplicates) == ("accepted", 1, 19)
+
+
+def test_a_rare_pair_that_happens_to_be_utf8_as_well_is_no_other_encoding(declared: Any) -> None:
+    pair = "番号,氏名,都道府県\n1,a,b\n".replace("番号", "no").replace("氏名", "name").replace("都道府県", "town")
+    shop = declared("cp932")
+    shop.contract("till.yml", CONTRACT.format(encodings="cp932").replace("番号", "no").replace("氏名", "name"))
+    content = (pair + "2,﨑①,c\n").encode("cp932")
+    assert content.decode("utf-8") != content.decode("cp932"), "both are valid"
+    assert shop.load("till/a.csv", content).accepted == 2
+    assert shop.rows("mapped__contact", "last_name")[-1] == ("﨑①",)

@@ -136,7 +136,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
             wrong.append(f"{kind}: nothing in quarantine")
         if seconds > SECONDS:
             wrong.append(f"{kind}: {seconds:.1f} s ({shown})")
-        if peak.bytes > (CAP_MB + 150) << 20:
+        if peak.bytes > CAP_MB << 20:
             wrong.append(f"{kind}: a child took {peak.bytes >> 20} MB ({shown})")
         target.unlink()
         slowest, largest = max(slowest, seconds), max(largest, peak.bytes >> 20)
@@ -157,6 +157,6 @@ class _Peak:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ends.wait(0.01):
+        while not self._ends.wait(0.002):
             for child in list(children._all):
                 self.bytes = max(self.bytes, children.own_memory(child))
