@@ -175,7 +175,7 @@ class _Child:
 def own_memory(pid: int) -> int:
     """Bytes a process keeps for itself, without what it maps from files; 0 where the system does not tell."""
     try:
-        with open(f"/proc/{pid}/statm", "rb", buffering=0) as stream:
+        with Path(f"/proc/{pid}/statm").open("rb", buffering=0) as stream:
             fields = stream.read().split()
     except OSError:
         return 0
@@ -185,8 +185,8 @@ def own_memory(pid: int) -> int:
 def _too_much(limits: Limits) -> Reading:
     return stopped(
         "limit.memory",
-        f"reading needed all of the {limits.memory_mb:,} MB of memory that it may take, and was stopped; nothing of the "
-        "file is used. Split the file, or raise limits.memory_mb in kizuna.yaml.",
+        f"reading needed all of the {limits.memory_mb:,} MB of memory that it may take, and was stopped; nothing of "
+        "the file is used. Split the file, or raise limits.memory_mb in kizuna.yaml.",
     )
 
 
