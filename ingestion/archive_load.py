@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ingestion import landing
-from ingestion.archives import MARK, Archive, Member, unpack_target
+from ingestion.archives import MARK, Archive, Member, Unpack, unpack_target
 from ingestion.batch_files import QUARANTINE_SCHEMA, ParquetFile
 from ingestion.landing import Landed
+from ingestion.limits import Limits
 from ingestion.readers.base import FileRefused
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
@@ -38,10 +39,17 @@ class Loader:
     now: datetime
     handle: Callable[[Landed], FileRecord | None]
     settled: Callable[[FileRecord], bool]
+    limits: Limits
+    unpack: Unpack
 
     @property
     def folder(self) -> Path:
         return self.settings.home / FOLDER
+
+
+def is_settled(known: FileRecord, limits: Limits) -> bool:
+    """False for an archive or a member that was refused under other limits than those of now."""
+    return known.status != "refused" or known.detail.get("limits") in (None, limits.words)
 
 
 def clear(settings: Settings) -> None:
@@ -64,7 +72,11 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
         known = ledger.find_file(connection, blank.file_id)
         first = ledger.find_content(connection, sha256, str(blank.contract))
         members = [ledger.find_file(connection, name) for name in (known.detail.get("members", ()) if known else ())]
-    if known is not None and all(member is not None and loader.settled(member) for member in members):
+    if (
+        known is not None
+        and is_settled(known, loader.limits)
+        and all(member is not None and loader.settled(member) for member in members)
+    ):
         yield from (member for member in members if member is not None and member.status == "unmatched")
         return
     if first is not None and first.file_id != blank.file_id:
@@ -73,7 +85,7 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
         return
     ids: list[str] = []
     try:
-        with Archive(file.full) as archive:
+        with Archive(file.full, loader.limits) as archive:
             for member in archive.members():
                 record = _load_member(loader, file, sha256, archive, member)
                 ids.append(record.file_id)
@@ -91,7 +103,7 @@ def _load_member(loader: Loader, file: Landed, sha256: str, archive: Archive, me
     try:
         if member.problem is not None:
             raise member.problem
-        content = archive.unpack(member, target)
+        content = archive.unpack(member, target, loader.unpack)
         found = loader.handle(Landed(path, file.source, target, is_link=False))
         if found is not None:
             return found
@@ -133,7 +145,14 @@ def _refused(loader: Loader, blank: FileRecord, refusal: FileRefused) -> FileRec
         path = quarantine.path.relative_to(loader.settings.home).as_posix()
     return _record(
         loader,
-        replace(blank, status="refused", code=refusal.code, reason=refusal.reason, quarantine_path=path),
+        replace(
+            blank,
+            status="refused",
+            code=refusal.code,
+            reason=refusal.reason,
+            quarantine_path=path,
+            detail={"limits": loader.limits.words},
+        ),
     )
 
 

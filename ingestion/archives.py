@@ -1,35 +1,34 @@
 """ZIP archives: what lies in them, as files of their own, and what must not be taken out of them.
 
 Nothing is unpacked under a name that the archive chooses: a member goes to a numbered file in a private folder of the
-home and is gone when it has been read. Sizes are counted while reading, since what an archive says about itself may
-be a lie. A bad member is refused alone; an archive that cannot be listed safely is refused as a whole.
+home and is gone when it has been read. A child process unpacks it, with the limits of one that reads. Sizes are counted
+while reading, since what an archive says about itself may be a lie. A bad member is refused alone; an archive that
+cannot be listed safely is refused as a whole.
 """
 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
 import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from ingestion.limits import Limits
 from ingestion.readers.base import FileRefused
 
 #: Between an archive's path and a member's: `salesforce/WE_1.zip!/Contact.csv`.
 MARK = "!/"
 
-MAX_MEMBERS = 1_000
-MAX_DIRECTORY = 4 << 20
-#: Bytes all members of an archive may have together.
-MAX_TOTAL = 64 << 30
-#: A member may be so many times larger than it is in the archive; exports reach 50. Small ones may be anything.
-MAX_RATIO, RATIO_FLOOR = 200, 32 << 20
+#: After so many bombs nothing more is read of an archive.
 _BOMBS = 3
 
 _BLOCK = 1 << 20
@@ -47,6 +46,11 @@ class Member:
     name: str
     bytes: int
     problem: FileRefused | None
+
+
+#: Writes a member of an archive to a file: (archive, member, target, bytes its neighbours unpacked to) -> (SHA-256,
+#: bytes), or raises `FileRefused`.
+Unpack = Callable[[Path, Member, Path, int], tuple[str, int]]
 
 
 def is_archive(path: str) -> bool:
@@ -72,14 +76,11 @@ def without_archives(path: str) -> str:
 class Archive:
     """A ZIP opened for reading. Raises `FileRefused` when it is damaged or too large to be listed."""
 
-    def __init__(self, path: Path) -> None:
-        _refuse_large_directory(path)
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-            raise FileRefused("archive.corrupt", f"the ZIP archive is damaged or cut short ({error})") from None
-        self._bytes = path.stat().st_size
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path = path
+        self._zip = _opened(path, limits)
         self._entries = self._zip.infolist()
+        _refuse_shared_bytes(self._entries)
         self._total = self._bombs = 0
 
     def __enter__(self) -> Archive:
@@ -100,37 +101,51 @@ class Archive:
             found.append(Member(index, _printable(name), entry.file_size, _problem(entry, name, names)))
         return found
 
-    def unpack(self, member: Member, target: Path) -> str:
-        """Write a member to `target` and return its SHA-256. Raises `FileRefused` for what only reading shows."""
-        entry = self._entries[member.index]
-        digest, size = hashlib.sha256(), 0
+    def unpack(self, member: Member, target: Path, unpack: Unpack) -> str:
+        """Have a member written to `target`; its SHA-256. Raises `FileRefused` for what only reading shows."""
         if self._bombs >= _BOMBS:
             raise FileRefused("archive.bomb", f"not read, since {_BOMBS} members before it were bombs")
         try:
-            with self._zip.open(entry) as stream, target.open("wb") as output:
-                while block := stream.read(_BLOCK):
-                    if not size:
-                        _refuse_nested(block, member.name)
-                    size += len(block)
-                    self._total += len(block)
-                    _refuse_bomb(size, min(entry.compress_size, self._bytes))
-                    _refuse_bomb(self._total, self._bytes)
-                    digest.update(block)
-                    output.write(block)
+            sha256, size = unpack(self._path, member, target, self._total)
         except FileRefused as refusal:
             # What was refused takes no room from its neighbours.
-            self._total -= size
-            self._bombs += refusal.code != "archive.nested"
+            self._bombs += refusal.code not in ("archive.nested", "archive.corrupt")
             raise
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
-            raise FileRefused("archive.corrupt", f"the member cannot be unpacked ({error})") from None
-        return digest.hexdigest()
+        self._total += size
+        return sha256
+
+
+def write_member(path: Path, index: int, name: str, target: Path, before: int, limits: Limits) -> tuple[str, int]:
+    """Unpack the member at a position of the archive; (SHA-256, bytes). `before`: bytes its neighbours unpacked to.
+
+    Raises `FileRefused`.
+    """
+    digest, size, packed = hashlib.sha256(), 0, path.stat().st_size
+    total = {"total_mb": limits.unpacked_mb, "setting": "limits.unpacked_mb"}
+    try:
+        with _opened(path, limits) as archive:
+            entry = archive.infolist()[index]
+            with archive.open(entry) as stream, target.open("wb") as output:
+                while block := stream.read(_BLOCK):
+                    if not size:
+                        _refuse_nested(block, name)
+                    size += len(block)
+                    limits.check_member(min(entry.compress_size, packed), size, **total)  # type: ignore[arg-type]
+                    limits.check_member(packed, before + size, **total)  # type: ignore[arg-type]
+                    digest.update(block)
+                    output.write(block)
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, IndexError, NotImplementedError, RuntimeError,
+        struct.error,
+    ) as error:  # fmt: skip
+        raise FileRefused("archive.corrupt", f"the member cannot be unpacked ({error})") from None
+    return digest.hexdigest(), size
 
 
 @contextmanager
-def unpacked(archive: Path, name: str, folder: Path) -> Iterator[tuple[Path, str]]:
+def unpacked(archive: Path, name: str, folder: Path, limits: Limits, unpack: Unpack) -> Iterator[tuple[Path, str]]:
     """One member by its name as a file that is gone afterwards, and its SHA-256. Raises `FileRefused`."""
-    with Archive(archive) as opened:
+    with Archive(archive, limits) as opened:
         found = [member for member in opened.members() if member.name == name]
         if not found:
             raise FileRefused("archive.member_gone", f"the archive holds no {name!r}")
@@ -138,7 +153,7 @@ def unpacked(archive: Path, name: str, folder: Path) -> Iterator[tuple[Path, str
             raise found[0].problem
         target = unpack_target(folder, found[0])
         try:
-            yield target, opened.unpack(found[0], target)
+            yield target, opened.unpack(found[0], target, unpack)
         finally:
             target.unlink(missing_ok=True)
 
@@ -193,6 +208,18 @@ def _problem(entry: zipfile.ZipInfo, name: str, names: Counter[str]) -> FileRefu
     return None
 
 
+def _refuse_shared_bytes(entries: list[zipfile.ZipInfo]) -> None:
+    """Members that begin inside one another are how a few megabytes become petabytes."""
+    ordered = sorted(entries, key=lambda entry: entry.header_offset)
+    for entry, following in pairwise(ordered):
+        if entry.header_offset + max(entry.compress_size, 1) > following.header_offset:
+            raise FileRefused(
+                "archive.bomb",
+                f"members {_printable(_shown_name(entry))} and "
+                f"{_printable(_shown_name(following))} share the same bytes, as in no archive that a program wrote",
+            )
+
+
 def _refuse_nested(head: bytes, name: str) -> None:
     if name.casefold().endswith((".xlsx", ".xlsm")):
         return
@@ -201,21 +228,14 @@ def _refuse_nested(head: bytes, name: str) -> None:
             raise FileRefused("archive.nested", f"the member is {kind} data; unpack the outer archive first")
 
 
-def _refuse_bomb(size: int, packed: int) -> None:
-    if size > MAX_TOTAL:
-        raise FileRefused("archive.too_large", f"unpacks to more than {MAX_TOTAL >> 30} GiB")
-    if size > RATIO_FLOOR and size > MAX_RATIO * packed:
-        raise FileRefused("archive.bomb", f"unpacks to more than {MAX_RATIO} times its packed size of {packed:,} bytes")
-
-
-def _refuse_large_directory(path: Path) -> None:
-    """Look at the end record before the list is read into memory."""
+def _opened(path: Path, limits: Limits) -> zipfile.ZipFile:
+    """The archive, after a look at its end record: the list of a hostile one is not read into memory."""
     with path.open("rb") as stream:
-        entries, size = _end_record(stream)
-    if entries > MAX_MEMBERS or size > MAX_DIRECTORY:
-        raise FileRefused(
-            "archive.too_many", f"the archive lists {entries:,} members in {size:,} bytes; {MAX_MEMBERS:,} are allowed"
-        )
+        limits.check_members(*_end_record(stream))
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
+        raise FileRefused("archive.corrupt", f"the ZIP archive is damaged or cut short ({error})") from None
 
 
 def _end_record(stream: BinaryIO) -> tuple[int, int]:

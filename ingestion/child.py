@@ -33,7 +33,7 @@ def main() -> None:
     import duckdb
 
     from ingestion.parse import engine
-    from ingestion.reading import Job, read_job, stopped
+    from ingestion.reading import UnpackJob, job_of, read_job, stopped, unpack_job
 
     # Reading JSON makes many containers and no cycles.
     gc.set_threshold(100_000, 50, 100)
@@ -42,12 +42,12 @@ def main() -> None:
     answers.flush()
     while True:
         try:
-            job = Job.from_json(jobs.get(timeout=float(sys.argv[1])))
+            job = job_of(jobs.get(timeout=float(sys.argv[1])))
         except queue.Empty:
             return
         _cap(job.limits.memory_mb)
         try:
-            reading = read_job(con, job)
+            reading = unpack_job(job) if isinstance(job, UnpackJob) else read_job(con, job)
         except (MemoryError, duckdb.OutOfMemoryException):
             reading = stopped("limit.memory", "")
         except Exception as error:  # noqa: BLE001 - a file must never stop the others

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ingestion.archives import Member
 from ingestion.limits import Limits
-from ingestion.reading import Job, Reading, stopped
+from ingestion.reading import Job, Reading, UnpackJob, stopped
 
 _ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 120
@@ -48,8 +49,16 @@ class Children:
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="kizuna-reading")
 
-    def submit(self, job: Job) -> Future[Reading]:
+    def submit(self, job: Job | UnpackJob) -> Future[Reading]:
         return self._pool.submit(self._answer, job)
+
+    def unpack(self, archive: Path, member: Member, target: Path, before: int) -> tuple[str, int]:
+        """Have a member of an archive unpacked (`archives.Unpack`)."""
+        place = os.fsencode(archive).hex()
+        reading = self.submit(UnpackJob(place, member.index, member.name, target, before, self.limits)).result()
+        if reading.refusal is not None:
+            raise reading.refusal.to_error()
+        return reading.content
 
     def close(self) -> None:
         """Wait for what is being read; the children stay for the next ingest of this process."""
@@ -63,7 +72,7 @@ class Children:
     ) -> None:
         self.close()
 
-    def _answer(self, job: Job) -> Reading:
+    def _answer(self, job: Job | UnpackJob) -> Reading:
         child = _take_idle(job.limits) or _Child()
         try:
             reading, is_usable = child.read(job)
@@ -112,7 +121,7 @@ class _Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def read(self, job: Job) -> tuple[Reading, bool]:
+    def read(self, job: Job | UnpackJob) -> tuple[Reading, bool]:
         """(what came of the file, whether the child can take another)."""
         assert self._process.stdin is not None
         try:
@@ -190,7 +199,7 @@ def _too_much(limits: Limits) -> Reading:
     )
 
 
-def _died(code: int, job: Job) -> Reading:
+def _died(code: int, job: Job | UnpackJob) -> Reading:
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return stopped(
         "reader.died",

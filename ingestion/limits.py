@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ingestion.readers.base import FileRefused
 
@@ -12,7 +12,7 @@ class Limits:
     """`seconds` and `memory_mb` are those of one file in its child process.
 
     `unpacked_ratio` counts only from `unpacked_floor_mb` of unpacked bytes on, so that a small archive of blanks is no
-    bomb.
+    bomb. `members` are those of a ZIP or parts of a workbook.
     """
 
     memory_mb: int = 1536
@@ -22,7 +22,14 @@ class Limits:
     unpacked_ratio: int = 200
     unpacked_floor_mb: int = 64
     unpacked_mb: int = 102_400
+    members: int = 2_000
+    workbook_mb: int = 2_048
     workers: int = 2
+
+    @property
+    def words(self) -> str:
+        """What a file was refused under: with other limits it is tried again."""
+        return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if name != "workers")
 
     @property
     def line_bytes(self) -> int:
@@ -62,6 +69,31 @@ class Limits:
                 "limit.ratio",
                 f"the archive unpacks to more than {self.unpacked_ratio} times its size, as no honest export does; "
                 "reading stopped there. If the file is meant so, raise limits.unpacked_ratio in kizuna.yaml.",
+            )
+
+    def check_members(self, count: int, listed: int = 0) -> None:
+        """Raise `FileRefused` when an archive holds too many files, or its list (in bytes) is far too long for them."""
+        if count > self.members or listed > self.members << 12:
+            size = f" in {listed:,} bytes" if listed else ""
+            raise FileRefused(
+                "archive.too_many",
+                f"the archive lists {count:,} files{size}; {self.members:,} are allowed. If it is meant so, raise "
+                "limits.members in kizuna.yaml.",
+            )
+
+    def check_member(self, packed: int, unpacked: int, *, total_mb: int, setting: str) -> None:
+        """`check_unpacked` for what lies in a ZIP or a workbook, whose codes name the archive."""
+        if unpacked > total_mb << 20:
+            raise FileRefused(
+                "archive.too_large",
+                f"unpacks to more than {total_mb:,} MB; reading stopped there. If it is meant so, raise {setting} in "
+                "kizuna.yaml.",
+            )
+        if unpacked > self.unpacked_floor_mb << 20 and unpacked > self.unpacked_ratio * max(packed, 1):
+            raise FileRefused(
+                "archive.bomb",
+                f"unpacks to more than {self.unpacked_ratio} times its packed size of {packed:,} bytes, as no honest "
+                "export does; reading stopped there. If it is meant so, raise limits.unpacked_ratio in kizuna.yaml.",
             )
 
 

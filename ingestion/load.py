@@ -182,7 +182,10 @@ def _members(run: Run, file: Landed) -> list[FileRecord]:
             member = Landed(known.path, known.source, file.full, is_link=False)
             return _is_settled(run, known, landing.match(member, run.contracts))
 
-        loader = archive_load.Loader(run.settings, run.store, run.now, lambda member: _handle(run, member), settled)
+        loader = archive_load.Loader(
+            run.settings, run.store, run.now, lambda member: _handle(run, member), settled, run.children.limits,
+            run.children.unpack,
+        )  # fmt: skip
         try:
             return list(archive_load.load_archive(loader, file))
         except OSError as error:
@@ -258,8 +261,8 @@ def _is_settled(run: Run, known: FileRecord, matched: Matched | None) -> bool:
         case "unmatched":
             return matched is None
         case "held" | "refused":
-            if str(known.code).startswith("archive.") and known.contract_version is None:
-                return True
+            if str(known.contract).startswith(f"{archive_load.CONTRACT}/"):
+                return archive_load.is_settled(known, run.children.limits)
             return matched is not None and known.contract_version == matched.contract.version
         case "accepted":
             return known.accepted == 0 or _raw_file(run, known).exists()

@@ -169,9 +169,13 @@ def replay(
     with ExitStack() as stack:
         stack.enter_context(ingest_lock(settings))
         full, sha256 = settings.landing / archive, None
+        contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
+        run = Run(settings, store, contracts, now or utcnow())
+        stack.callback(run.children.close)
         if member is not None and full.is_file():
             try:
-                full, sha256 = stack.enter_context(unpacked(full, member, settings.home / FOLDER))
+                out = unpacked(full, member, settings.home / FOLDER, run.children.limits, run.children.unpack)
+                full, sha256 = stack.enter_context(out)
             except FileRefused as refusal:
                 raise InputError(f"{known.path}: {refusal.reason}.") from None
         if not full.is_file() or (sha256 or sha256_of(full)) != known.sha256:
@@ -182,12 +186,9 @@ def replay(
         if is_archive(known.path):
             raise InputError(f"{known.path} is an archive; replay one of its members, or put a whole one into landing.")
         file = Landed(known.path, known.source, full, is_link=False)
-        contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
         matched = landing.match(file, contracts)
         if matched is None:
             raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
-        run = Run(settings, store, contracts, now or utcnow())
-        stack.callback(run.children.close)
         blank = FileRecord(
             known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at,
             detail={"decisions": [*known.detail.get("decisions", ()), _decision("replay", now, forced=force)]},

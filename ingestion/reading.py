@@ -9,11 +9,12 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
 from ingestion import drift
+from ingestion.archives import write_member
 from ingestion.batch_files import EventSpan, ParquetFile, accepted_rows, rejected_rows
 from ingestion.contract import Contract, Format
 from ingestion.limits import Limits, use_limits
@@ -51,9 +52,21 @@ class Job:
     def to_json(self) -> str:
         return _JOB.dump_json(self, by_alias=True).decode()
 
-    @staticmethod
-    def from_json(text: str) -> Job:
-        return _JOB.validate_json(text)
+
+@dataclass(frozen=True)
+class UnpackJob:
+    """A member of a ZIP, at `index`, to be written to `target`; `before` is what its neighbours unpacked to."""
+
+    place: str
+    index: int
+    name: str
+    target: Path
+    before: int
+    limits: Limits = field(default_factory=Limits)
+    kind: Literal["zip"] = "zip"
+
+    def to_json(self) -> str:
+        return _UNPACK_JOB.dump_json(self).decode()
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ class Reading:
     first_event_at: datetime | None = None
     last_event_at: datetime | None = None
     refusal: Refusal | None = None
+    #: Of a member that was only unpacked: its SHA-256 and its bytes.
+    content: tuple[str, int] = ("", 0)
 
     def to_json(self) -> str:
         return _READING.dump_json(self).decode()
@@ -93,7 +108,23 @@ class Reading:
 
 
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
+_UNPACK_JOB: TypeAdapter[UnpackJob] = TypeAdapter(UnpackJob)
+_ANY_JOB: TypeAdapter[Job | UnpackJob] = TypeAdapter(Job | UnpackJob)
 _READING: TypeAdapter[Reading] = TypeAdapter(Reading)
+
+
+def job_of(text: str) -> Job | UnpackJob:
+    """A job as a child gets it."""
+    return _ANY_JOB.validate_json(text)
+
+
+def unpack_job(job: UnpackJob) -> Reading:
+    """Unpack a member. What must not be unpacked is told as a refusal."""
+    path = Path(os.fsdecode(bytes.fromhex(job.place)))
+    try:
+        return Reading(content=write_member(path, job.index, job.name, job.target, job.before, job.limits))
+    except FileRefused as refused:
+        return Reading(refusal=Refusal(refused.code, refused.reason))
 
 
 def read_job(con: duckdb.DuckDBPyConnection, job: Job) -> Reading:

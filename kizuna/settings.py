@@ -136,8 +136,9 @@ class Schedule(_Section):
 class ReadingLimits(_Section):
     """What reading one file may take before it is stopped; each file is read in a child process.
 
-    `memory_mb` and `seconds` per file, `line_mb` per line, `columns` per header; an archive may unpack to
-    `unpacked_ratio` times its size and to `unpacked_mb`. `workers` files are read at a time.
+    `memory_mb` and `seconds` per file, `line_mb` per line, `columns` per header; a gzip, a ZIP or a workbook may unpack
+    to `unpacked_ratio` times its size; a gzip or a ZIP to `unpacked_mb`, a workbook to `workbook_mb`. A ZIP holds up to
+    `members` files, a workbook as many parts. `workers` files are read at a time.
     """
 
     memory_mb: Annotated[int, Field(ge=256)] = 1536
@@ -146,6 +147,8 @@ class ReadingLimits(_Section):
     columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     unpacked_ratio: Annotated[int, Field(ge=2)] = 200
     unpacked_mb: Annotated[int, Field(ge=1)] = 102_400
+    members: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    workbook_mb: Annotated[int, Field(ge=1)] = 2_048
     workers: Annotated[int, Field(ge=1, le=16)] = 2
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ingestion.contract import Contract
+from ingestion.limits import limits
 from ingestion.readers.base import (
     CHUNK_CHARACTERS,
     CHUNK_ROWS,
@@ -104,6 +105,8 @@ def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
+        # Equal values are packed to nearly nothing; read, each takes a byte at the very least.
+        limits().check_unpacked(path.stat().st_size, file.metadata.num_rows * file.metadata.num_columns)
         notes.header = tuple(file.schema_arrow.names)
         for column in contract.columns:
             if column.sources and not any(_path(name).steps[0] in notes.header for name in column.sources):

@@ -23,15 +23,12 @@ from xml.parsers import expat
 import pyarrow as pa
 
 from ingestion.contract import Contract, XlsxShape
+from ingestion.limits import limits
 from ingestion.readers.base import CHUNK_ROWS, Chunk, FileRefused, Notes, Reject, text_table
 from ingestion.readers.header import Layout
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
-
-#: Unpacked bytes of a workbook, and how many times its size that may be (a sheet of equal cells reaches 60).
-MAX_UNPACKED, MAX_RATIO, RATIO_FLOOR = 2 << 30, 300, 64 << 20
-MAX_PARTS = 2_000
 
 _BLOCK = 1 << 20
 _NO_LIMIT = 1 << 30
@@ -215,19 +212,20 @@ def _open(path: Path, shape: XlsxShape) -> tuple[CalamineSheet, int]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Unpack every part once without keeping it: the library would hold it all in memory."""
-    size = 0
+    """Unpack every part once without keeping it: the library would hold it all in memory.
+
+    An honest sheet of equal cells unpacks to 60 times its size.
+    """
+    size, packed, most = 0, path.stat().st_size, limits()
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
-            if len(parts) > MAX_PARTS:
-                raise FileRefused("archive.too_many", f"the workbook has {len(parts):,} parts")
+            most.check_members(len(parts))
             for part in parts:
                 with archive.open(part) as stream:
                     while block := stream.read(_BLOCK):
                         size += len(block)
-                        if size > MAX_UNPACKED or (size > RATIO_FLOOR and size > MAX_RATIO * path.stat().st_size):
-                            raise FileRefused("archive.bomb", "the workbook unpacks to far more than any export does")
+                        most.check_member(packed, size, total_mb=most.workbook_mb, setting="limits.workbook_mb")
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
         raise FileRefused("xlsx.invalid", f"not a readable workbook ({error})", line=1) from None
 

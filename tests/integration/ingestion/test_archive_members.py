@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import stat
 import struct
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ingestion import archives, quarantine
+from ingestion import quarantine
 from kizuna.errors import InputError
 
 HEADER = "Response ID,Survey Type,Score,Created At\n"
@@ -98,7 +99,7 @@ def link(name: str) -> zipfile.ZipInfo:
         ("inner.zip", packed(("a.csv", rows(1))), "archive.nested"),
         ("inner.csv", packed(("a.csv", rows(1))), "archive.nested"),
         ("evil\x1b[2J.csv", rows(1), "archive.bad_name"),
-        ("bomb.csv", b"0" * (40 << 20), "archive.bomb"),
+        ("bomb.csv", b"0" * (70 << 20), "archive.bomb"),
     ],
 )
 def test_a_hostile_member_is_refused_and_the_others_are_loaded(
@@ -130,7 +131,7 @@ def encrypted() -> bytes:
 
 
 def crowded() -> bytes:
-    return packed(*((f"{n}.csv", "") for n in range(archives.MAX_MEMBERS + 1)))
+    return packed(*((f"{n}.csv", "") for n in range(2_001)))
 
 
 def lying() -> bytes:
@@ -138,6 +139,17 @@ def lying() -> bytes:
     content = bytearray(packed(("a.csv", rows(1))))
     struct.pack_into("<H", content, content.index(b"PK\x05\x06") + 10, 60_000)
     return bytes(content)
+
+
+def shared() -> bytes:
+    """Lists its one member under another name too."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", rows(9))
+        twin = copy.copy(archive.filelist[0])
+        twin.filename = twin.orig_filename = "b.csv"
+        archive.filelist.append(twin)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -148,8 +160,9 @@ def lying() -> bytes:
         (packed(), "archive.empty"),
         (crowded(), "archive.too_many"),
         (lying(), "archive.too_many"),
+        (shared(), "archive.bomb"),
     ],
-    ids=["no zip", "cut", "empty", "crowded", "lying"],
+    ids=["no zip", "cut", "empty", "crowded", "lying", "shared bytes"],
 )
 def test_an_archive_that_cannot_be_listed_is_refused_as_a_whole(shop: Any, content: bytes, code: str) -> None:
     shop.land("delighted/x.zip", content)
@@ -167,3 +180,40 @@ def test_names_from_a_japanese_windows_are_read(shop: Any) -> None:
     content = packed(("abcd.csv", rows(1))).replace(b"abcd.csv", raw)
     shop.land("delighted/x.zip", content)
     assert "delighted/x.zip!/回答.csv" in outcomes(shop)
+
+
+def limited(shop: Any, **limits: int) -> None:
+    tighter = shop.settings.company.limits.model_copy(update=limits)
+    company = shop.settings.company.model_copy(update={"limits": tighter})
+    object.__setattr__(shop, "settings", shop.settings.model_copy(update={"company": company}))
+
+
+@pytest.mark.parametrize(
+    ("members", "tight", "code", "named"),
+    [
+        ((("a.csv", rows(2)), ("b.csv", rows(3))), {"members": 1}, "archive.too_many", "limits.members"),
+        ((("a.csv", rows(50_000)),), {"unpacked_mb": 1}, "archive.too_large", "limits.unpacked_mb"),
+        ((("a.csv", HEADER + " " * (65 << 20)),), {"line_mb": 1}, "archive.bomb", "limits.unpacked_ratio"),
+    ],
+    ids=["members", "size", "ratio"],
+)
+def test_the_limits_are_settings_and_raising_one_is_enough(
+    shop: Any, members: Any, tight: dict[str, int], code: str, named: str
+) -> None:
+    limited(shop, **tight)
+    shop.land("delighted/x.zip", packed(*members))
+    (refused,) = shop.ingest().with_status("refused")
+    assert (refused.code, named in str(refused.reason)) == (code, True)
+    assert shop.ingest().files == ()
+    limited(shop, members=2_000, unpacked_mb=1_000, unpacked_ratio=2_000)
+    again = {file.path: (file.status, file.code) for file in shop.ingest().files}
+    assert len(again) == len(members) + 1
+    assert not any(str(found).startswith("archive.") for _, found in again.values()), again
+    assert shop.ingest().files == ()
+
+
+def test_no_member_is_unpacked_in_the_run_s_own_process(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.reading.write_member", None)
+    monkeypatch.setattr("ingestion.archives.write_member", None)
+    shop.land("delighted/x.zip", packed(("a.csv", rows(2))))
+    assert outcomes(shop)["delighted/x.zip!/a.csv"] == ("accepted", None)

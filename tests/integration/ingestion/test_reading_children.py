@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingestion import children
@@ -24,6 +27,16 @@ def limited(shop: Any, **limits: int) -> None:
     object.__setattr__(shop, "settings", shop.settings.model_copy(update={"company": company}))
 
 
+def equal_rows(count: int) -> bytes:
+    """Parquet of so many million equal rows, in a few kilobytes."""
+    table = pa.table({"event_name": pa.array(["page_view"]).dictionary_encode().take(pa.array([0] * 1_000_000))})
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, table.schema) as writer:
+        for _ in range(count):
+            writer.write_table(table)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
@@ -32,8 +45,9 @@ def limited(shop: Any, **limits: int) -> None:
         ("delighted/b.csv", HEADER + '"' + "\n" * (1 << 20), None),
         ("ga4/events_1.ndjson", '{"a": "' + "x" * (8 << 20), "limit.line"),
         ("ga4/events_1.ndjson.gz", gzip.compress(b"\n" * (80 << 20), 9, mtime=0), "limit.ratio"),
+        ("ga4/events_1.parquet", equal_rows(80), "limit.ratio"),
     ],
-    ids=["columns", "line", "open quote", "json line", "ratio"],
+    ids=["columns", "line", "open quote", "json line", "ratio", "equal rows"],
 )
 def test_a_hostile_file_is_stopped_and_the_others_are_loaded(
     shop: Any, name: str, content: bytes | str, code: str | None

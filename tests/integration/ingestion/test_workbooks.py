@@ -119,7 +119,7 @@ def bomb() -> bytes:
     [
         ("till/a.xlsx", b"Receipt,Total\n1,2\n", "format.foreign", "CSV named .xlsx"),
         ("till/a.xlsx", workbook([HEADER])[:-400], "xlsx.invalid", "workbook"),
-        ("till/a.xlsx", bomb(), "archive.bomb", "unpacks"),
+        ("till/a.xlsx", bomb(), "archive.bomb", "limits.unpacked_ratio"),
         ("till/a.xlsx", workbook([("Receipt", "Total")]), "header.missing_column", "会員番号"),
         ("delighted/a.csv", workbook([HEADER]), "format.foreign", "XLSX"),
         ("delighted/a.csv", gzip.compress(b"Response ID\n1\n", mtime=0), "format.foreign", ".gz"),
@@ -133,3 +133,16 @@ def test_a_file_under_a_wrong_name_says_what_it_is(till: Any, path: str, content
     record = till.load(path, content)
     assert (record.status, record.code) == ("refused", code)
     assert words in str(record.reason)
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [({"members": 3}, "archive.too_many"), ({"workbook_mb": 69}, "archive.too_large")]
+)
+def test_what_a_workbook_may_hold_is_a_setting(till: Any, limit: dict[str, int], code: str) -> None:
+    company = till.settings.company
+    limits = company.limits.model_copy(update={"unpacked_ratio": 10_000, **limit})
+    company = company.model_copy(update={"limits": limits})
+    object.__setattr__(till, "settings", till.settings.model_copy(update={"company": company}))
+    record = till.load("till/a.xlsx", bomb())
+    assert (record.status, record.code) == ("refused", code)
+    assert f"limits.{next(iter(limit))} in kizuna.yaml" in str(record.reason)

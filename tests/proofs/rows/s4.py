@@ -6,14 +6,21 @@ time is that of the whole ingest.
 
 from __future__ import annotations
 
+import copy
 import gzip
+import io
 import random
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from torture import Trial
 
 from ingestion import children
@@ -35,6 +42,17 @@ format: csv
 fields:
   contact_key: {column: Response ID}
 """
+
+WORKBOOKS = """
+source: xl
+maps_to: contact
+files: ["*.xlsx"]
+format: xlsx
+fields:
+  contact_key: {column: Response ID}
+"""
+
+SHEET = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
 
 Write = Callable[[Path, random.Random], None]
 
@@ -68,6 +86,56 @@ def _deep_json(path: Path, dice: random.Random) -> None:
     path.write_bytes(b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000 + b"\n")
 
 
+def _zip(*members: tuple[str, bytes, int], copies: int = 0) -> bytes:
+    """A ZIP of (name, one megabyte, how many of them); its first member is listed `copies` times more."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, block, megabytes in members:
+            with archive.open(name, "w", force_zip64=True) as stream:
+                for _ in range(megabytes):
+                    stream.write(block)
+        for number in range(copies):
+            twin = copy.copy(archive.filelist[0])
+            twin.filename = twin.orig_filename = f"{number}.csv"
+            archive.filelist.append(twin)
+    return buffer.getvalue()
+
+
+def _crowded(path: Path, dice: random.Random) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(100_000):
+            archive.writestr(f"{number}.csv", b"")
+
+
+def _workbook(path: Path, dice: random.Random, sheet: bytes, *, times: int = 1) -> None:
+    """A workbook whose only sheet is `times` the XML of `sheet`."""
+    book = io.BytesIO()
+    openpyxl.Workbook().save(book)
+    with zipfile.ZipFile(book) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for part in old.namelist():
+            if not part.startswith("xl/worksheets/"):
+                new.writestr(part, old.read(part))
+        with new.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as stream:
+            stream.write(SHEET)
+            for _ in range(times):
+                stream.write(sheet)
+            stream.write(b"</sheetData></worksheet>")
+
+
+def _sparse(path: Path, dice: random.Random) -> None:
+    cell = b'<row r="%d"><c r="%s%d" t="inlineStr"><is><t>Response ID</t></is></c></row>'
+    _workbook(path, dice, cell % (1, b"A", 1) + cell % (1_048_576, b"XFD", 1_048_576))
+
+
+def _equal_rows(path: Path, dice: random.Random) -> None:
+    """300 million rows in a few kilobytes."""
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1_000_000, np.int8)), pa.array(["page_view"]))
+    table = pa.table({"event_name": column})
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        for _ in range(300):
+            writer.write_table(table)
+
+
 #: Kind -> (name below landing, how it is written, the codes that may be said)
 KINDS: dict[str, tuple[str, Write, tuple[str, ...]]] = {
     "gzip 1000:1": (
@@ -97,6 +165,20 @@ KINDS: dict[str, tuple[str, Write, tuple[str, ...]]] = {
     "a JSON page of 400 MB": (
         "zendesk/tickets_1.json", lambda p, d: _spread(p, b'{"tickets":[1', _mb(b",[[],{}]"), 400), ("limit.memory",)
     ),
+    "a bomb in a ZIP": (
+        "delighted/b.zip", lambda p, d: p.write_bytes(_zip(("b.csv", bytes(1 << 20), 1000))) and None, ("archive.bomb",)
+    ),
+    "a ZIP whose files share their bytes": (
+        "delighted/b.zip",
+        lambda p, d: p.write_bytes(_zip(("b.csv", HEADER + bytes(1 << 20), 30), copies=900)) and None,
+        ("archive.bomb", "archive.corrupt"),
+    ),
+    "a ZIP of 100,000 files": ("delighted/b.zip", _crowded, ("archive.too_many",)),
+    "a workbook 1000:1": (
+        "xl/b.xlsx", lambda p, d: _workbook(p, d, b" " * (1 << 20), times=1000), ("archive.bomb",)
+    ),
+    "a workbook of two cells, 17 billion apart": ("xl/b.xlsx", _sparse, ("limit.memory", "reader.died")),
+    "300 million equal rows of Parquet": ("ga4/events_1.parquet", _equal_rows, ("limit.ratio",)),
     "not Parquet": ("ga4/events_1.parquet", lambda p, d: _spread(p, b"PAR1", _mb(b"PAR1"), 8), ("parquet.invalid",)),
 }  # fmt: skip
 
@@ -112,6 +194,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
         settings = load_settings(home, {"KIZUNA_PSEUDONYM_KEY": "k" * 64})
         (home / "contracts").mkdir()
         (home / "contracts" / "gz.yml").write_text(CONTRACT)
+        (home / "contracts" / "xl.yml").write_text(WORKBOOKS)
         with closing(open_store(settings)) as store:
             (home / "landing" / "delighted" / "a.csv").write_bytes(GOOD)
             first = ingest(settings, store)
@@ -125,7 +208,8 @@ def run_trial(seed: int, folder: Path) -> Trial:
                 report = ingest(settings, store)
             seconds = time.monotonic() - began
             found = {file.path: file for file in report.files}
-        bomb = found.get(name)
+        # Of an archive it is a member that is refused, unless it cannot be listed.
+        bomb = next((file for path, file in found.items() if path.startswith(name) and file.code), found.get(name))
         shown = "nothing" if bomb is None else f"{bomb.status} {bomb.code}"
         if first.accepted + report.accepted < 2:
             good = [f"{file.path} {file.status} {file.code}" for file in (*first.files, *report.files)]
