@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.contract import Contract, Format
-from ingestion.readers.base import Chunk, Notes, Reject
+from ingestion.readers.base import Chunk, Notes, Reject, TextBlock
 from ingestion.readers.text import find_encoding, open_bytes, open_text
 from ingestion.typing_sql import describe_problem, typing_query, with_ready_times
 
@@ -52,8 +52,8 @@ def parse_file(
 
     Raises `FileRefused` when the file as a whole cannot be used.
     """
-    if kind == "csv":
-        yield from _parse_delimited(con, path, contract, file_hash, notes)
+    if kind in ("csv", "ndjson"):
+        yield from _parse_blocks(con, path, contract, kind, file_hash, notes)
         return
     for chunk in _chunks(path, contract, kind, notes):
         yield _check(con, contract, chunk, file_hash)
@@ -62,27 +62,34 @@ def parse_file(
 def parse_exactly(
     con: duckdb.DuckDBPyConnection, path: Path, contract: Contract, file_hash: str, notes: Notes
 ) -> Iterator[Parsed]:
-    """A delimited file record by record: slow, and what `parse_file` is measured by."""
+    """A delimited file or one of NDJSON record by record: slow, and what `parse_file` is measured by."""
     from ingestion.readers.csv import read_delimited
+    from ingestion.readers.json import read_ndjson
 
+    if contract.format == "ndjson":
+        for chunk in read_ndjson(path, contract, notes):
+            yield _check(con, contract, chunk, file_hash)
+        return
     notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
     with open_text(path, notes.encoding) as stream:
         for chunk in read_delimited(stream, contract, notes):
             yield _check(con, contract, chunk, file_hash)
 
 
-def _parse_delimited(
-    con: duckdb.DuckDBPyConnection, path: Path, contract: Contract, file_hash: str, notes: Notes
+def _parse_blocks(
+    con: duckdb.DuckDBPyConnection, path: Path, contract: Contract, kind: Format, file_hash: str, notes: Notes
 ) -> Iterator[Parsed]:
-    from ingestion.readers.delimited import TextBlock, read_file
+    from ingestion.readers import delimited, ndjson
 
     def type_block(block: TextBlock) -> tuple[TextBlock, pa.Table]:
         with con.cursor() as cursor:
             return block, _typed(cursor, contract, block.table, block.cells, file_hash, block.select)
 
-    notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
+    if kind == "csv":
+        notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
+    read = delimited.read_file if kind == "csv" else ndjson.read_file
     with open_bytes(path) as stream:
-        for found in read_file(stream, contract, notes, con, path.stat().st_size, type_block):
+        for found in read(stream, contract, notes, con, path.stat().st_size, type_block):
             if isinstance(found, Chunk):
                 yield _check(con, contract, found, file_hash)
                 continue
@@ -108,8 +115,6 @@ def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Itera
     from ingestion.readers import json
 
     match kind:
-        case "ndjson":
-            yield from json.read_ndjson(path, contract, notes)
         case "json_pages":
             yield from json.read_page(path, contract, notes)
         case "parquet":

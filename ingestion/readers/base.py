@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ingestion.contract import Contract
@@ -47,6 +48,25 @@ class Chunk:
     table: pa.Table
     raw: Callable[[int], str]
     rejects: tuple[Reject, ...]
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """A block as text. `select` makes of the columns of `table` those that the type checks need, where they are not
+    there already.
+
+    `cells` says which column of `table` holds which column of the contract. `rejects` maps a record's number to
+    why it is rejected; the rows of `table` are the other records, in order, with their numbers in `records`. `keys` are
+    the hashes of all records, None where repetitions are kept.
+    """
+
+    table: pa.Table
+    select: str | None
+    cells: dict[str, str]
+    texts: pa.Array
+    records: np.ndarray[Any, Any]
+    rejects: dict[int, Reject]
+    keys: np.ndarray[Any, Any] | None
 
 
 @dataclass

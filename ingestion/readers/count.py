@@ -215,16 +215,18 @@ def _lines(path: Path) -> Count:
     rows = lines = 0
     carry = b""
     with open_bytes(path) as stream:
-        while block := stream.read(_BLOCK):
+        block = stream.read(_BLOCK).removeprefix(codecs.BOM_UTF8)
+        while block:
             end = block.rfind(b"\n") + 1
-            if not end:
+            if end:
+                whole, carry = carry + block[:end], block[end:]
+                lines += whole.count(b"\n")
+                ends = np.flatnonzero(np.frombuffer(whole.translate(None, b" \t\r\v\f"), np.uint8) == 10)
+                rows += int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
+            else:
                 carry += block
                 limits().check_line(carry)
-                continue
-            whole, carry = carry + block[:end], block[end:]
-            lines += whole.count(b"\n")
-            ends = np.flatnonzero(np.frombuffer(whole.translate(None, b" \t\r\v\f"), np.uint8) == 10)
-            rows += int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
+            block = stream.read(_BLOCK)
     rows += bool(carry.strip())
     return Count(rows, lines + bool(carry))
 

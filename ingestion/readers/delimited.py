@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingestion.contract import Contract
-from ingestion.readers.base import Chunk, Notes, Reject
+from ingestion.readers.base import Chunk, Notes, TextBlock
 from ingestion.readers.blocks import Blocks, Feed, Source
 from ingestion.readers.clean import Records as BlockRecords
 from ingestion.readers.clean import find_records, is_plain, read_cells, record_texts
@@ -46,24 +46,6 @@ class Block:
 
     data: bytes
     line: int
-
-
-@dataclass(frozen=True)
-class TextBlock:
-    """A block as text. `select` makes of the columns of `table` those that the type checks need.
-
-    `cells` says which column of `table` holds which column of the contract. `rejects` maps a record's number to
-    why it is rejected; the rows of `table` are the other records, in order, with their numbers in `records`. `keys` are
-    the hashes of all records, None where repetitions are kept.
-    """
-
-    table: pa.Table
-    select: str
-    cells: dict[str, str]
-    texts: pa.Array
-    records: np.ndarray[Any, Any]
-    rejects: dict[int, Reject]
-    keys: np.ndarray[Any, Any] | None
 
 
 #: Types a block or a chunk: (what was read) -> what the caller makes of it. Called in threads for blocks.

@@ -1,15 +1,14 @@
-"""NDJSON, JSON pages and Parquet rows: nested records, read through the contract's paths into text columns.
+"""NDJSON, JSON pages and Parquet rows: nested records, read one by one through the contract's paths into text columns.
 
-A path is dotted (`via.channel`); `event_params[ga_session_id]` looks a key up in an array of
-`{key, value: {string_value, int_value, …}}` as GA4 writes parameters.
+NDJSON is read in blocks (`ndjson.py`), and only the lines that the engine might read otherwise come here.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -28,10 +27,9 @@ from ingestion.readers.base import (
     is_known,
     text_table,
 )
+from ingestion.readers.paths import VALUE_KINDS, FieldPath, parse_path, used_keys
 from ingestion.readers.text import open_bytes
 
-_PARAMETER = re.compile(r"(?P<array>[^\[\]]+)\[(?P<key>[^\[\]]+)\]")
-_VALUE_KINDS = ("string_value", "int_value", "float_value", "double_value")
 _PARQUET_ROWS = 10_000
 
 #: A `\u0000` or a half of a surrogate pair, which no text column can hold.
@@ -42,26 +40,27 @@ _Getter = Callable[[dict[str, Any], dict[tuple[str, ...], dict[str, Any]]], Any]
 
 
 def read_ndjson(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
-    """One record per line. A line that is not a JSON object is rejected alone."""
-    rows = _Rows(contract, notes, bytes.decode)
+    """One record per line, line by line: slow, and what `ndjson.py` is measured by.
+
+    A line that is not a JSON object is rejected alone.
+    """
+    rows = Records(contract, notes, bytes.decode)
     seen = SeenTexts()
     keep = contract.identical_rows == "keep"
     number = 0
+    line = b""
     with open_bytes(path) as stream:
         for number, line in enumerate(stream, start=1):
-            content = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
+            content = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
             if not content:
                 continue
             if not keep and seen.is_repeat(content):
                 notes.duplicates += 1
                 continue
-            record = _decode(content, number, rows)
-            if record is not None:
-                suspect = b"\\u" in content and _ESCAPED_UNSTORABLE.search(content.decode()) is not None
-                rows.add(record, number, content, len(content), suspect=suspect)
+            rows.add_line(content, number)
             if rows.is_full():
                 yield rows.finish()
-    notes.lines = number
+    notes.lines = 0 if line == codecs.BOM_UTF8 and number == 1 else number
     notes.encoding = "utf-8"
     yield rows.finish()
 
@@ -109,14 +108,14 @@ def read_parquet(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk
         limits().check_unpacked(path.stat().st_size, file.metadata.num_rows * file.metadata.num_columns)
         notes.header = tuple(file.schema_arrow.names)
         for column in contract.columns:
-            if column.sources and not any(_path(name).steps[0] in notes.header for name in column.sources):
+            if column.sources and not any(parse_path(name).steps[0] in notes.header for name in column.sources):
                 notes.dropped.add(column.sources[0])
         batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_PARQUET_ROWS))
         yield from _records((row for batch in batches for row in batch), contract, notes)
 
 
 def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterator[Chunk]:
-    rows = _Rows(contract, notes, _dump)
+    rows = Records(contract, notes, _dump)
     seen = SeenTexts()
     keep = contract.identical_rows == "keep"
     for number, record in enumerate(records, start=1):
@@ -133,7 +132,7 @@ def _records(records: Iterable[Any], contract: Contract, notes: Notes) -> Iterat
     yield rows.finish()
 
 
-def _decode(content: bytes, number: int, rows: _Rows) -> dict[str, Any] | None:
+def _decode(content: bytes, number: int, rows: Records) -> dict[str, Any] | None:
     """The object on a line, or None after rejecting the line."""
     try:
         record = _loads(content.decode())
@@ -151,20 +150,20 @@ def _decode(content: bytes, number: int, rows: _Rows) -> dict[str, Any] | None:
     return record
 
 
-class _Rows:
+class Records:
     """Records gathered for the next chunk, already as text columns."""
 
     def __init__(self, contract: Contract, notes: Notes, raw_text: Callable[[Any], str]) -> None:
         self.contract, self.notes, self.raw_text = contract, notes, raw_text
         columns = [(number, column) for number, column in enumerate(contract.columns) if column.sources]
-        paths = [tuple(_path(source) for source in column.sources) for _, column in columns]
+        paths = [tuple(parse_path(source) for source in column.sources) for _, column in columns]
         self._names = [column.name for _, column in columns]
         self._plan = [
             (number, column.type == "json", tuple(_getter(path) for path in choices))
             for (number, column), choices in zip(columns, paths, strict=True)
         ]
         self._arrays = sorted({path.steps for choices in paths for path in choices if path.parameter is not None})
-        self._used = _used_keys(path for choices in paths for path in choices)
+        self._used = used_keys(path for choices in paths for path in choices)
         self._met: set[str] = set()
         self._start()
 
@@ -177,6 +176,13 @@ class _Rows:
         self.found: list[str | None] = []
         self.raws: list[Any] = []
         self.characters = 0
+
+    def add_line(self, content: bytes, line: int) -> None:
+        """Take, or reject, a line of NDJSON without blanks around it."""
+        record = _decode(content, line, self)
+        if record is not None:
+            suspect = b"\\u" in content and _ESCAPED_UNSTORABLE.search(content.decode()) is not None
+            self.add(record, line, content, len(content), suspect=suspect)
 
     def add(self, record: dict[str, Any], line: int, raw: Any, size: int, *, suspect: bool) -> None:
         """Take a record whose text has `size` characters; `suspect` if it may hold what no text column can."""
@@ -227,22 +233,7 @@ class _Rows:
         return Chunk(table, lambda position: self.raw_text(raws[position]), rejects)
 
 
-@dataclass(frozen=True)
-class _Path:
-    """Steps into a record; with `parameter` the last step is an array of key and value."""
-
-    steps: tuple[str, ...]
-    parameter: str | None = None
-
-
-def _path(text: str) -> _Path:
-    match = _PARAMETER.fullmatch(text)
-    if match:
-        return _Path(tuple(match["array"].split(".")), match["key"])
-    return _Path(tuple(text.split(".")))
-
-
-def _getter(path: _Path) -> _Getter:
+def _getter(path: FieldPath) -> _Getter:
     """Function that reads a path; the short ones, which are nearly all, without a loop."""
     steps, parameter = path.steps, path.parameter
     if parameter is not None:
@@ -278,7 +269,7 @@ def _parameters(array: Any) -> dict[str, Any]:
         value = entry.get("value")
         if isinstance(value, dict):
             kinds, value = value, None
-            for kind in _VALUE_KINDS:
+            for kind in VALUE_KINDS:
                 value = kinds.get(kind)
                 if value is not None:
                     break
@@ -286,22 +277,10 @@ def _parameters(array: Any) -> dict[str, Any]:
     return found
 
 
-def _used_keys(paths: Iterable[_Path]) -> dict[str, Any]:
-    """Tree of what the contract reads; an empty branch is read as a whole."""
-    used: dict[str, Any] = {}
-    for path in paths:
-        branch = used
-        for step in path.steps:
-            branch = branch.setdefault(step, {})
-        if path.parameter is not None:
-            branch.setdefault("*", {})
-    return used
-
-
 def _leftover(record: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
-    """What the contract does not read, nested parts included."""
+    """What the contract does not read, nested parts included, by key."""
     kept: dict[str, Any] = {}
-    for key, value in record.items():
+    for key, value in sorted(record.items()):
         branch = used.get(key)
         if branch is None:
             if value is not None:
@@ -310,6 +289,9 @@ def _leftover(record: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
             inner = _leftover(value, branch)
             if inner:
                 kept[key] = inner
+        elif branch and value is not None and not ("*" in branch and isinstance(value, list)):
+            # An object was expected here, and only its parts are read.
+            kept[key] = value
     return kept
 
 
