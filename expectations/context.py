@@ -61,6 +61,8 @@ class GateLimits:
     max_stitch_change: float = 0.20
     #: Shares over fewer devices than this jump about by themselves (one of 200 is half a point).
     stitch_min_devices: int = 200
+    #: Types whose limit the company states itself (identity/rules.yaml); they win over all others.
+    identifiers_per_customer_stated: Mapping[str, int | None] = field(default_factory=dict)
     #: With web data most visitors are anonymous; nearly all of them means that log-ins no longer arrive.
     anonymous_share_warning: float = 0.98
     anonymous_min_customers: int = 500
@@ -73,6 +75,8 @@ class GateLimits:
         The same table as `analytics.identity.rules`, kept apart on purpose: a gate that takes its limits from what it
         judges proves nothing. A test holds both together.
         """
+        if identifier_type in self.identifiers_per_customer_stated:
+            return self.identifiers_per_customer_stated[identifier_type]
         # `<vendor>_<kind>_id`: ids that a vendor merged do not count, and how many those are is its own affair.
         other = None if identifier_type.endswith("_id") else self.identifiers_per_customer_default
         limit = self.identifiers_per_customer.get(identifier_type, other)

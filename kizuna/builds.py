@@ -101,6 +101,10 @@ def config_hash(settings: Settings) -> str:
     """Hash of everything in the company's files that can change a number, and of the pseudonym key's fingerprint."""
     config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule", "limits"})
     config["survivorship"] = company_survivorship(settings.home)
+    for name in ("rules", "decisions"):
+        file = settings.home / "identity" / f"{name}.yaml"
+        if file.exists():
+            config[f"identity_{name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
     config["key"] = key_fingerprint(settings.pseudonym_key)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
@@ -121,7 +125,16 @@ def start_build(
     run_id: str,
     known_as_of: datetime | None = None,
 ) -> Build:
-    """Record a new attempt and make its empty folder. Earlier attempts that never ended are closed as failed."""
+    """Record a new attempt and make its empty folder. Earlier attempts that never ended are closed as failed.
+
+    Raises `InputError` where the company's rules of identity or its stewards' decisions cannot be read: better now
+    than half-way.
+    """
+    from kizuna.identity_rules import company_rules
+    from kizuna.stewardship import company_decisions
+
+    company_rules(settings.home, settings.company)
+    company_decisions(settings.home)
     build_id = build_id_of(settings, as_of, batch_ids)
     with store.begin() as connection:
         connection.execute(

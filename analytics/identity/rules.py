@@ -55,6 +55,7 @@ class Rule:
     unique: two different values say two different people (the limit is 1).
     merge_trail: a record that carries its own id and another one says that the vendor merged it into that one;
         ids retired so do not count against the limit, or a long trail would cut what the vendor has decided.
+    time_to_live_days: a value that nobody showed for longer than this has a new holder afterwards; None: never.
     confidence: share of links by this evidence alone that hold, as stated in `identity_links` (an assumption).
     """
 
@@ -68,6 +69,7 @@ class Rule:
     confidence: float = 0.99
     unique: bool = False
     merge_trail: bool = False
+    time_to_live_days: int | None = None
     blocked_values: frozenset[str] = frozenset()
     blocked_patterns: tuple[tuple[str, str], ...] = (_PLACEHOLDER,)
 
@@ -200,9 +202,11 @@ def default_rules(limit_default: int = 5) -> RuleTable:
             partner_limit=20,
             form="phone",
             confidence=0.92,
+            time_to_live_days=730,
             blocked_values=_WITHHELD_CALLERS,
             blocked_patterns=_PHONE_PATTERNS,
-            note="Families and offices share lines, so it yields to everything above.",
+            note="Families and offices share lines, so it yields to everything above. A number given up has a new "
+            "holder after months, so that after two silent years it says nothing about the holder before.",
         ),
         Rule(
             "device_id",

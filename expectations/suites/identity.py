@@ -113,16 +113,18 @@ def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
 def customer_identifiers(ctx: GateContext, _relation: str) -> list[Rule]:
     """identity.customer_identifiers: one row per customer and identifier."""
     limits = ctx.limits
-    known = "".join(
-        f" when '{kind}' then {limits.identifier_limit(kind) or 'null'}" for kind in limits.identifiers_per_customer
-    )
+    kinds = {**limits.identifiers_per_customer, **limits.identifiers_per_customer_stated}
+    known = "".join(f" when '{kind}' then {limits.identifier_limit(kind) or 'null'}" for kind in kinds)
     return [
         *CRM.not_null("customer_id", "identifier_type", "identifier_hash", reason="it is the key of a published table"),
         CRM.refers_to("customer_id", "identity.customer_map.customer_id", "identifiers of nobody"),
         CRM.no_rows(
             "no_customer_is_above_an_identifier_limit",
-            "select customer_id, identifier_type from {batch} group by customer_id, identifier_type"
-            " having count(distinct identifier_hash) >"
+            "select customer_id, identifier_type from {batch}"
+            # Whom a steward joined by decision brings his own limits along.
+            " anti join (select customer_id from identity.identity_links where rule = 'steward') as joined"
+            " using (customer_id)"
+            " group by customer_id, identifier_type having count(distinct identifier_hash) >"
             f" (case identifier_type when '' then null{known} else"
             # Ids of vendors: those that the vendor itself merged do not count.
             f" case when not ends_with(identifier_type, '_id') then {limits.identifiers_per_customer_default} end"
@@ -156,8 +158,22 @@ def identity_links(_ctx: GateContext, _relation: str) -> list[Rule]:
     ]
 
 
+def decision_conflicts(_ctx: GateContext, _relation: str) -> list[Rule]:
+    """identity.decision_conflicts: one row per steward decision, or end of one, that could not be followed."""
+    return [
+        *CRM.not_null("line", "problem", "what_to_do", reason="a steward must find the line and know what to do"),
+        CRM.no_rows(
+            "every_decision_is_followed",
+            "select line from {batch}",
+            "a decision that changes nothing is misspelt or outdated: `kizuna identity decisions` says what to do",
+            severity="warning",
+        ),
+    ]
+
+
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("customer_map", customer_map, "every source record is one customer or has a stated reason why not"),
     ("customer_identifiers", customer_identifiers, "no mega-person, no value that belongs to two people"),
     ("identity_links", identity_links, "every link explains itself"),
+    ("decision_conflicts", decision_conflicts, "what stewards decided is followed"),
 )

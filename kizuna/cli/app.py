@@ -237,6 +237,22 @@ def identity_explain(
     explain_identity(home, who)
 
 
+@identity_app.command("rules", epilog="Example: kizuna identity rules")
+def identity_rules(home: Home = None) -> None:
+    """Print the rule table as it holds for this company: what may make two records one customer, and its limits."""
+    from kizuna.cli.identity_table import print_rules
+
+    print_rules(home)
+
+
+@identity_app.command("decisions", epilog="Example: kizuna identity decisions")
+def identity_decisions(home: Home = None) -> None:
+    """Check the stewards' decisions, and say which of them the published build could not follow, and what to do."""
+    from kizuna.cli.identity_table import print_decisions
+
+    print_decisions(home)
+
+
 @slack_app.command("preview", epilog="Example: kizuna slack preview")
 def slack_preview(home: Home = None) -> None:
     """Render what waits in the outbox to HTML that looks like Slack."""

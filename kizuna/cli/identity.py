@@ -14,9 +14,10 @@ from rich.console import Console
 
 from analytics.identity.explain import Evidence, Sighting, explain
 from analytics.identity.normalize import normalize, tidy
-from analytics.identity.rules import RuleTable, default_rules
+from analytics.identity.rules import RuleTable
 from kizuna.cli.text import shown
 from kizuna.errors import InputError
+from kizuna.identity_rules import company_rules
 from kizuna.pseudonym import pseudonym
 from kizuna.settings import Settings, load_settings
 from kizuna.versions import current
@@ -59,7 +60,7 @@ class _Asked:
     def __init__(self, settings: Settings, db: duckdb.DuckDBPyConnection) -> None:
         self._settings = settings
         self._db = db
-        self._rules: RuleTable = default_rules(limit_default=settings.company.kpi.identity_limit_default)
+        self._rules: RuleTable = company_rules(settings.home, settings.company)
 
     def about(self, who: str) -> list[str]:
         """Lines about a customer id, a record or an identifier. Raises `InputError` when nothing is known of it."""

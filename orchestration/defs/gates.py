@@ -11,6 +11,7 @@ from expectations.report import RelationVerdict
 from expectations.runner import run_gate
 from kizuna.builds import record_gate, require_passed
 from kizuna.flow import GATES, Gate
+from kizuna.identity_rules import stated_limits
 from kizuna.versions import current
 from orchestration.session import Company, Session, resume
 
@@ -58,6 +59,7 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
                 currency=session.settings.company.currency,
                 limits=GateLimits(
                     identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default,
+                    identifiers_per_customer_stated=stated_limits(session.settings.home, session.settings.company),
                     **session.settings.company.identity.model_dump(include=GATED),
                 ),
                 previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},

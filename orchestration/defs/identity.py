@@ -6,7 +6,9 @@ import dagster as dg
 import duckdb
 
 from kizuna.builds import begin_stage, require_passed
+from kizuna.identity_rules import company_rules
 from kizuna.redact import engine_errors_without_values
+from kizuna.stewardship import company_decisions
 from orchestration.dbt_stage import complete_stage, stage_assets
 from orchestration.session import Company, resume
 
@@ -44,7 +46,6 @@ RESULTS = {
 def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.MaterializeResult[None]]:
     """Read the evidence, resolve it, write the map."""
     from analytics.identity.resolve import resolve
-    from analytics.identity.rules import default_rules
     from analytics.identity.rulesets import LOOSE, STRICT
 
     session = resume(context, company)
@@ -57,11 +58,12 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
             read["source_records"],
             read["identifiers"],
             read["device_logins"],
-            default_rules(limit_default=settings.company.kpi.identity_limit_default),
+            company_rules(settings.home, settings.company),
             db.execute("SELECT * FROM state.customer_identifiers").to_arrow_table(),
             key=settings.pseudonym_key,
             default_country=settings.company.country,
             as_of=session.build.as_of,
+            decisions=company_decisions(settings.home),
             probable=None,
             rulesets=(STRICT, LOOSE),
             former_ids=db.execute(

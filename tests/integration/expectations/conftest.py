@@ -72,6 +72,7 @@ create table identity.customer_identifiers as
   from range($n) r(i), (values ('email'), ('phone'), ('user_id')) k(kind);
 create table identity.identity_drops as
   select 'email' as identifier_type, md5('x') as identifier_hash, 'blocked_value' as reason limit 0;
+create table identity.decision_conflicts (line bigint, decision varchar, problem varchar, what_to_do varchar);
 create table identity.identity_links as
   select 'K' || i as customer_id, 'shopify.customer' as source, md5('c' || i) as record_key_hash,
     'email' as identifier_type, md5('email' || i) as identifier_hash, 'same email' as rule, 0.98 as confidence

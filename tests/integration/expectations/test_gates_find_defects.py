@@ -71,6 +71,8 @@ DEFECTS: list[tuple[str, str, str]] = [
      "customer_id_exists_in_customer_map"),
     ("identity.identity_links", "update identity.identity_links set confidence = 1.5 where customer_id = 'K5'",
      "confidence_is_in_range"),
+    ("identity.decision_conflicts", "insert into identity.decision_conflicts values (3, 'force', 'no_match', null)",
+     "what_to_do_is_present"),
     # Facts and money.
     ("core.dim_customers", "insert into core.dim_customers select * from core.dim_customers where customer_id = 'K5'",
      "customer_id_is_unique"),

@@ -15,7 +15,7 @@ from kizuna import publishing
 from kizuna.builds import begin_stage, config_hash, prepare_state, require_same_ground
 from kizuna.control.lease import acquire, living_holder
 from kizuna.control.schema import builds, link_moves
-from kizuna.errors import BuildError, GateFailed, LeaseHeld, PublishError
+from kizuna.errors import BuildError, GateFailed, InputError, LeaseHeld, PublishError
 from kizuna.files import make_private
 from kizuna.redact import engine_errors_without_values, tree_without_values, without_values
 from kizuna.settings import load_settings
@@ -46,6 +46,25 @@ def test_a_build_whose_configuration_changed_meanwhile_is_not_published(company:
     with pytest.raises(BuildError, match="another configuration or pseudonym key"):
         company.publish(build, lease)
     assert shown(company) is None
+
+
+@pytest.mark.parametrize("name", ["rules", "decisions"])
+def test_what_the_company_says_about_identity_is_part_of_the_ground(company: Any, name: str) -> None:
+    before = config_hash(company.settings)
+    file = company.settings.home / "identity" / f"{name}.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("# nothing yet\n")
+    assert config_hash(company.settings) != before
+    file.unlink()
+    assert config_hash(company.settings) == before
+
+
+def test_a_build_does_not_begin_with_decisions_that_nobody_can_read(company: Any) -> None:
+    file = company.settings.home / "identity" / "decisions.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("- {force: [email a@example.jp], reason: r, by: b, on: 2026-01-01}\n")
+    with pytest.raises(InputError, match=r"decisions\.yaml:1: force: a decision has two ends"):
+        company.build(company.lease(), 5)
 
 
 def test_another_key_is_another_ground(company: Any) -> None:
