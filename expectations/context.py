@@ -24,6 +24,9 @@ IDENTIFIER_LIMITS: Mapping[str, int | None] = MappingProxyType(
         "delighted_person_id": 5,
         # Every order and answer is a record of its own; the guard on persons' records is another one.
         "record": None,
+        # Links are no identifiers and do not stand in the table.
+        "steward": None,
+        "probable_match": None,
     }
 )
 

@@ -78,13 +78,14 @@ def test_every_rule_says_why_and_whose(row: GateRow) -> None:
 
 
 def test_identifier_limits_agree_with_the_identity_rules() -> None:
-    from analytics.identity.rules import default_rules
+    from analytics.identity.rules import PROBABLE, STEWARD, default_rules
 
     for default in (5, 7, 100):
         limits = GateLimits(identifiers_per_customer_default=default)
         for rule in default_rules(default).rules:
             limit = limits.identifier_limit(rule.identifier_type)
-            assert limit == (None if rule.merge_trail else rule.limit_per_customer), rule.identifier_type
+            unlimited = rule.merge_trail or rule.identifier_type in (STEWARD, PROBABLE)
+            assert limit == (None if unlimited else rule.limit_per_customer), rule.identifier_type
 
 
 def test_as_of_ends_at_local_midnight() -> None:
