@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion import drift, landing
+from ingestion import doubled, drift, landing
 from ingestion.batch_files import ParquetFile, rejected_rows
 from ingestion.children import Children
 from ingestion.contract import Contract
@@ -157,6 +157,7 @@ def _accepted(run: Run, file: Landed, matched: Matched, blank: FileRecord, readi
         "encoding": notes.encoding,
         "drift": differs,
         "header": drift.kept_header(matched.format, notes, watch),
+        **doubled.noted(contract, notes.doubled),
     }
     return replace(
         blank,

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parsed:
-    """One chunk: `good` has the contract's typed columns, `_extra` and `_line`, in file order."""
+    """One chunk: `good` has the contract's typed columns, `_extra` and `_line`, in file order.
+
+    `doubled` of the good rows have a time in an hour that clocks show twice.
+    """
 
     good: pa.Table
     rejects: tuple[Reject, ...]
+    doubled: int = 0
 
 
 def engine() -> duckdb.DuckDBPyConnection:
@@ -173,7 +177,11 @@ def _split(
         bad = typed.filter(pc.invert(is_good)).select(["_pos", "_line", "_problems"]).to_pylist()
         found = (_reject(contract, row["_pos"], row["_line"], row["_problems"], value, raw) for row in bad)
         rejects = sorted((*rejects, *found), key=lambda reject: reject.line)
-    return Parsed(good, tuple(rejects))
+    doubled = 0
+    if "_doubled" in good.column_names:
+        doubled = pc.sum(good["_doubled"]).as_py() or 0
+        good = good.drop_columns(["_doubled"])
+    return Parsed(good, tuple(rejects), doubled)
 
 
 def _reject(

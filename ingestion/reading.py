@@ -166,6 +166,7 @@ def _read(
         )
         span.add(parsed.good)
         watch.add(parsed)
+        notes.doubled += parsed.doubled
     watch.refuse_misread(job.kind, job.path, notes.encoding)
     return count
 

@@ -43,6 +43,7 @@ REASONS = {
 _OFFSET = r"(Z|z|[ ]?UTC|[ ]?[+-]\d{2}:?\d{2}|[+-]\d{2})"
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
+_SET_BACK_BY = ("1 HOUR", "30 MINUTE")
 _TRUE = ("true", "1", "yes", "y", "t")
 _FALSE = ("false", "0", "no", "n", "f")
 
@@ -70,9 +71,10 @@ def with_ready_times(contract: Contract, texts: dict[str, pa.ChunkedArray]) -> d
 def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Collection[str] = ()) -> str:
     """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`.
 
-    `ready` are the columns of `relation` that `with_ready_times` gave.
+    `ready` are the columns of `relation` that `with_ready_times` gave. Where times of the contract can name two moments
+    there is a column `_doubled`, true for a row with such a time.
     """
-    clean, values, problems = [], [], []
+    clean, values, problems, doubled = [], [], [], []
     for number, column in enumerate(contract.columns):
         clean.append(f"{_clean(contract, column, file_hash)} AS c{number}")
         value = _typed(contract, column, f"c{number}")
@@ -81,14 +83,17 @@ def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Co
         if column.round and column.currency is not None:
             value = f"CASE WHEN {_without_decimals(contract, column)} THEN round({value}, 0) ELSE {value} END"
         values.append(f"{value} AS v{number}")
+        if twice := _doubled(contract, column, f"c{number}"):
+            doubled.append(f"(_t{number} IS NULL AND {twice})" if f"_t{number}" in ready else twice)
         problems.extend(_problems(contract, column, number))
     kept = ", ".join(["_pos, _line, _extra, _found", *ready])
     found = ", ".join(["nullif(_found, '')", *problems])
     outputs = ", ".join(f"v{n} AS {identifier(column.name)}" for n, column in enumerate(contract.columns))
+    twice = f"coalesce({' OR '.join(doubled)}, false) AS _doubled, " if doubled else ""
     return (
         f"WITH clean AS (SELECT {kept}, {', '.join(clean)} FROM {relation}), "
         f"typed AS (SELECT *, {', '.join(values)} FROM clean) "
-        f"SELECT {outputs}, _extra, _line, _pos, concat_ws(';', {found}) AS _problems FROM typed"
+        f"SELECT {outputs}, _extra, _line, _pos, {twice}concat_ws(';', {found}) AS _problems FROM typed"
     )
 
 
@@ -290,11 +295,31 @@ def _from_zone(local: str, zone: str, fold: str) -> str:
     there = f"timezone({name}, {local})"
     earlier = ""
     if fold != "second" and _sets_clocks_back(zone):
-        for shift in ("1 HOUR", "30 MINUTE"):
+        for shift in _SET_BACK_BY:
             before = f"{there} - INTERVAL {shift}"
             taken = "NULL" if fold == "quarantine" else f"timezone('UTC', {before})"
             earlier += f"WHEN timezone({name}, {before}) = {local} THEN {taken} "
     return f"CASE WHEN timezone({name}, {there}) <> {local} THEN NULL {earlier}ELSE timezone('UTC', {there}) END"
+
+
+def _doubled(contract: Contract, column: Column, text: str) -> str | None:
+    """True where the text, without an offset, names two moments of its zone; None where no text of the column can."""
+    zone = column.timezone or contract.times.timezone
+    if column.type != "timestamp" or zone == "UTC" or not _sets_clocks_back(zone):
+        return None
+    found = []
+    for entry in _time_formats(contract, column):
+        if entry.startswith("epoch_") or "%z" in entry:
+            continue
+        if entry == "iso":
+            pattern, local = f"{_ISO_DAY}[T ]{_ISO_CLOCK}", f"TRY_CAST(replace({text}, ',', '.') AS TIMESTAMP)"
+        else:
+            pattern, local = _strptime_pattern(entry), f"try_strptime({text}, {literal(entry)})"
+        there = f"timezone({literal(zone)}, {local})"
+        twice = (f"timezone({literal(zone)}, {there} - INTERVAL {shift}) = {local}" for shift in _SET_BACK_BY)
+        is_twice = f"({' OR '.join(twice)})"
+        found.append(f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN {is_twice} END")
+    return f"coalesce({', '.join([*found, 'false'])})" if found else None
 
 
 @lru_cache(maxsize=64)

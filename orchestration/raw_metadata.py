@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from ingestion import doubled
 from ingestion.drift import grouped
 from ingestion.quarantine import list_quarantined
 from kizuna.control import ledger
@@ -22,7 +23,8 @@ _HARMLESS = str.maketrans("`|<>[]", "'¦‹›()")
 
 
 def problems_by_relation(settings: Settings, store: Store) -> dict[str, dict[str, Any]]:
-    """Relation -> metadata entries: the table `quarantine`, the counts `open_files` and `open_rows`, and `drift`."""
+    """Relation -> metadata entries: the table `quarantine`, the counts `open_files` and `open_rows`, `drift`,
+    and `rows_in_doubled_hours` (accepted rows with a time that clocks showed twice)."""
     lines: dict[str, list[dg.TableRecord]] = {}
     rows: Counter[str] = Counter()
     files: dict[str, set[str]] = {}
@@ -56,6 +58,9 @@ def problems_by_relation(settings: Settings, store: Store) -> dict[str, dict[str
         of_relation = [file for file in accepted if file.relation == relation]
         if text := _drift(of_relation):
             found.setdefault(str(relation), {})["drift"] = dg.MetadataValue.md(text)
+        twice = sum(doubled.rows_of(file) for file in of_relation if file.status == "accepted")
+        if twice:
+            found.setdefault(str(relation), {})["rows_in_doubled_hours"] = twice
     return found
 
 

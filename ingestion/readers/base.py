@@ -74,6 +74,8 @@ class Notes:
     """What a reader learnt about the file beside its rows."""
 
     duplicates: int = 0
+    #: Accepted rows with a time that clocks showed twice.
+    doubled: int = 0
     lines: int | None = None
     encoding: str | None = None
     #: Column names as the file writes them, in its order; empty where a format has none.

@@ -89,6 +89,7 @@ def backfill_folder(home: Path | None, folder: Path, source: str | None) -> None
 
 def _tell(console: Console, report: IngestReport) -> None:
     """What needs a look, file by file. Raises `InputError` if a file was held or refused."""
+    from ingestion import doubled
     from ingestion.drift import grouped
 
     for file in report.files:
@@ -102,6 +103,9 @@ def _tell(console: Console, report: IngestReport) -> None:
                 f"kizuna quarantine show {file.file_id[:8]}",
                 soft_wrap=True,
             )
+    for file in report.with_status("accepted"):
+        if said := doubled.words(file):
+            console.print(f"  landing/{shown(file.path)}: {shown(said)}", soft_wrap=True)
     for finding, paths in grouped([file for file in report.files if file.status == "accepted"]):
         more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
         console.print(

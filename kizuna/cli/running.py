@@ -168,6 +168,7 @@ def show_status(home: Path | None) -> None:
 
 def _work(console: Console, store: Store) -> None:
     """Held files, columns that changed, and how much quarantine waits or was decided."""
+    from ingestion import doubled
     from ingestion.drift import grouped
     from ingestion.quarantine import count_work
     from kizuna.control import ledger
@@ -181,6 +182,9 @@ def _work(console: Console, store: Store) -> None:
     for file in files:
         if file.status == "held" and not file.detail.get("discarded_at"):
             console.print(f"  [bold]held[/] landing/{plain(file.path)}: {plain(file.reason)}", soft_wrap=True)
+    twice = [file for file in files if file.status == "accepted" and doubled.rows_of(file)]
+    for file in twice[:20]:
+        console.print(plain(f"times      landing/{file.path}: {doubled.words(file)}"), soft_wrap=True)
     for finding, paths in grouped([file for file in files if file.status == "accepted"])[:20]:
         more = f" and {len(paths) - 1:,} more files" if len(paths) > 1 else ""
         line = f"columns    landing/{paths[0]}{more}: {finding.what}. {finding.to_do}"

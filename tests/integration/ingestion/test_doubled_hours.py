@@ -1,0 +1,76 @@
+"""An hour that clocks show twice: the contract decides which one is meant, and the rows that touched are counted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from ingestion import doubled
+
+CONTRACT = """
+source: till
+maps_to: order
+files: ["*.csv"]
+format: csv
+times: {{timezone: {zone}, ambiguous: {ambiguous}, formats: [iso, "%d.%m.%Y %H:%M"]}}
+fields:
+  order_key: {{column: no}}
+  customer_key: {{column: who}}
+  ordered_at: {{column: at}}
+  updated_at: {{column: changed}}
+  currency: {{value: USD}}
+  gross_amount: {{column: amount}}
+"""
+#: Clocks are set back at 02:00 in New York on 2026-11-01.
+ROWS = """no,who,at,changed,amount
+1,a,2026-11-01 01:30:00,2026-11-02 00:00:00,1
+2,a,2026-11-01 01:30:00.5,2026-11-01 01:31:00,1
+3,a,01.11.2026 01:59,,1
+4,a,2026-11-01 01:30:00-05:00,,1
+5,a,2026-11-01 02:00:00,,1
+6,a,2026-11-01 00:59:59,,1
+7,a,2026-10-25 01:30:00,2026-11-01 01:00:00,1
+8,a,2026-11-01 01:30:00,,no number
+"""
+
+
+def load(shop: Any, zone: str, ambiguous: str = "first") -> Any:
+    shop.contract("till.yml", CONTRACT.format(zone=zone, ambiguous=ambiguous))
+    return shop.load("till/a.csv", ROWS)
+
+
+@pytest.mark.parametrize(("ambiguous", "hour"), [("first", 5), ("second", 6)])
+def test_rows_in_a_doubled_hour_are_counted_once_each(shop: Any, ambiguous: str, hour: int) -> None:
+    record = load(shop, "America/New_York", ambiguous)
+    assert (record.status, record.accepted, record.quarantined) == ("accepted", 7, 1)
+    assert record.detail["doubled_hours"] == {"rows": 4, "taken": ambiguous}
+    assert doubled.rows_of(record) == 4
+    assert shop.rows("mapped__order", "ordered_at")[0] == (datetime(2026, 11, 1, hour, 30),)
+    assert f"the {ambiguous} of the two" in str(doubled.words(record))
+
+
+def test_where_they_are_rejected_or_never_happen_nothing_is_counted(shop: Any) -> None:
+    record = load(shop, "America/New_York", "quarantine")
+    assert (record.accepted, record.quarantined) == (3, 5)
+    assert doubled.words(record) is None
+    shop.contract("till.yml", CONTRACT.format(zone="Asia/Tokyo", ambiguous="first"))
+    other = shop.load("till/b.csv", ROWS + "9,a,2026-11-01 01:30:00,,1\n")
+    assert (other.accepted, "doubled_hours" in other.detail) == (8, False)
+
+
+def test_shell_and_dagster_tell_the_count(shop: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    from kizuna.cli.ingesting import _tell
+    from kizuna.cli.running import _work
+    from orchestration.raw_metadata import problems_by_relation
+
+    shop.contract("till.yml", CONTRACT.format(zone="America/New_York", ambiguous="first"))
+    shop.land("till/a.csv", ROWS)
+    _tell(Console(), shop.ingest())
+    _work(Console(), shop.store)
+    said = capsys.readouterr().out
+    assert said.count("4 rows have a time that clocks showed twice") == 2
+    assert problems_by_relation(shop.settings, shop.store)["raw.mapped__order"]["rows_in_doubled_hours"] == 4
