@@ -31,6 +31,8 @@
 -- depends_on: {{ ref('identity_links') }}
 -- depends_on: {{ ref('identity_changes') }}
 -- depends_on: {{ ref('identity_audit') }}
+-- depends_on: {{ ref('identity_bands') }}
+-- depends_on: {{ ref('customer_attributes') }}
 
 {% for mart, column in checks -%}
 select '{{ mart }}.{{ column }}' as place, count(*) as rows_found

@@ -365,6 +365,66 @@ def identity_audit(ctx: GateContext, relation: str) -> list[Rule]:
     return [*CRM.not_null("metric", "detail", "value", reason="a value of nothing"), *_common(CRM, ctx, relation)]
 
 
+def identity_bands(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.identity_bands: one row per KPI and set of rules."""
+    usual = "from {batch} where ruleset = 'default' and kpi ="
+    return [
+        *CRM.not_null("kpi", "ruleset", "as_of", reason="its coordinates"),
+        CRM.unique_together("kpi", "ruleset", reason="two values of one KPI under one set of rules"),
+        CRM.in_set("ruleset", ["strict", "default", "loose"], "the sets of rules are part of the contract"),
+        CRM.never("values_lie_in_their_band", "value not between low and high", "a band without its own value"),
+        CRM.equal(
+            "known_customers_are_those_published",
+            f"select coalesce(max(value), 0) {usual} 'known_customers'",
+            "select count(*) from marts.customer_360 where is_known",
+            "under the usual rules the band holds the published number, or it is a band of something else",
+        ),
+        CRM.equal(
+            "buyers_are_those_published",
+            f"select coalesce(max(value), 0) {usual} 'customers_with_orders'",
+            f"select count(distinct customer_id) from {_COUNTED}",
+            "under the usual rules the band holds the published number, or it is a band of something else",
+        ),
+        CRM.equal(
+            "net_revenue_is_that_of_the_core",
+            f"select coalesce(max(numerator), 0) {usual} 'net_revenue_per_customer'",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        CRM.never("values_are_numbers", "isnan(value) or isinf(value)", "a division by zero, published"),
+        *_common(CRM, ctx, relation),
+    ]
+
+
+def customer_attributes(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.customer_attributes: one row per customer and attribute."""
+    return [
+        *CRM.not_null("customer_id", "attribute", "source", reason="its coordinates, and whose word it is"),
+        CRM.unique_together("customer_id", "attribute", reason="two golden values of one attribute"),
+        CRM.refers_to("customer_id", "core.dim_customers.customer_id", "an attribute of nobody"),
+        CRM.never(
+            "names_are_withheld",
+            "attribute not in ('region', 'postal_prefix', 'country', 'age_band', 'account_id', 'email_consent')"
+            " and value is not null",
+            "what names a person stays in the build; whoever adds an attribute decides here what it is",
+            column="value",
+        ),
+        CRM.never(
+            "records_are_hashes",
+            "not regexp_full_match(coalesce(record_key_hash, ''), '[0-9a-f]+') or length(record_key_hash) <> 32",
+            "only the keyed hash is published, 32 hexadecimal digits",
+            column="record_key_hash",
+        ),
+        CRM.no_rows(
+            "regions_are_those_of_the_customers",
+            "select 1 from {batch} as golden join marts.customer_360 as shown using (customer_id)"
+            " where golden.attribute = 'region' and golden.value is distinct from shown.region",
+            "two tables that disagree on where somebody lives",
+        ),
+        *_common(CRM, ctx, relation),
+    ]
+
+
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("customer_360", customer_360, "one row per customer, and it agrees with the core"),
     ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
@@ -384,4 +444,6 @@ SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("identity_links", identity_links, "every link explains itself"),
     ("identity_changes", identity_changes, "changes of customers are of a known kind"),
     ("identity_audit", identity_audit, "the audit names its metrics"),
+    ("identity_bands", identity_bands, "a band holds the number that is published"),
+    ("customer_attributes", customer_attributes, "who said what, without naming anybody"),
 )

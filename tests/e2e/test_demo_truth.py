@@ -157,6 +157,49 @@ def test_the_same_money_stands_in_every_mart(day: Day) -> None:
         assert day.published(query) == [(Decimal(total),)], query
 
 
+def test_the_band_of_the_usual_rules_is_what_is_published(day: Day) -> None:
+    """Each KPI of identity_bands beside the mart that publishes it; and none is the same under all rules by accident."""
+    buyers = "SELECT {} FROM marts.customer_360 WHERE orders > 0"
+    published = {
+        "known_customers": "SELECT count(*) FROM marts.customer_360 WHERE is_known",
+        "customers_with_orders": buyers.format("count(*)"),
+        "orders_per_customer": buyers.format("round(sum(orders) / count(*), 6)"),
+        "repeat_purchase_share": buyers.format("round(count_if(orders > 1) / count(*), 6)"),
+        "net_revenue_per_customer": "SELECT round(sum(net) / count(*), 6) FROM marts.ltv_by_customer WHERE orders > 0",
+        "month_1_retention": "SELECT round(sum(returned) / sum(cohort_size), 6) FROM marts.retention_cohorts "
+        "WHERE definition = 'first_order_month' AND period_number = 1 AND is_complete",
+        "session_stitch_rate": "SELECT value FROM marts.identity_audit WHERE metric = 'session_stitch_rate'",
+        **{
+            kpi: f"SELECT value FROM marts.kpi_daily WHERE kpi = '{kpi}' AND segment_type = 'overall' AND day = as_of"
+            for kpi in ("active_customers_90d", "nps_relational_28d", "nps_transactional_28d")
+        },
+    }
+    rows = day.published("SELECT kpi, value, low, high FROM marts.identity_bands WHERE ruleset = 'default'")
+    assert {kpi: value for kpi, value, _, _ in rows} == {
+        kpi: pytest.approx(float(day.published(query)[0][0]), abs=1e-6) for kpi, query in published.items()
+    }
+    assert all(low <= value <= high for _, value, low, high in rows)
+    assert {kpi for kpi, _, low, high in rows if low < high} >= {"known_customers", "repeat_purchase_share"}
+    counts = day.published("SELECT ruleset, value FROM marts.identity_bands WHERE kpi = 'customers_with_orders'")
+    by_ruleset = dict(counts)
+    assert by_ruleset["strict"] > by_ruleset["default"] >= by_ruleset["loose"], "stricter rules join fewer people"
+
+
+def test_attributes_are_told_with_their_record_and_without_a_name(day: Day) -> None:
+    published = {hashed for (hashed,) in day.published("SELECT DISTINCT record_key_hash FROM marts.identity_links")}
+    rows = day.published("SELECT attribute, value, record_key_hash, is_withheld FROM marts.customer_attributes")
+    assert {attribute for attribute, value, _, _ in rows if value is None} == {"first_name", "last_name"}
+    assert all(is_withheld == (value is None) for _, value, _, is_withheld in rows)
+    assert len({hashed for _, _, hashed, _ in rows} & published) > 1000
+    regions = day.published(
+        "SELECT count(*) FROM marts.customer_attributes JOIN marts.customer_360 USING (customer_id) "
+        "WHERE attribute = 'region' AND value = region"
+    )
+    known = day.published("SELECT count(*) FROM marts.customer_360 WHERE region <> 'unknown'")
+    assert regions == known
+    assert known[0][0] > 1000
+
+
 def test_nps_counts_are_exact(day: Day) -> None:
     planted = {
         (row["month"], "overall" if row["segment_type"] == "all" else row["segment_type"], row["segment"]): tuple(

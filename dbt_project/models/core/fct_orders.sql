@@ -40,6 +40,8 @@ final as (
     select
         order_id,
         customer_id,
+        person_source,
+        person_record_key,
         account_id,
         source,
         channel,

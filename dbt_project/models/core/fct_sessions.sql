@@ -149,6 +149,8 @@ logins as (
         session_events.source_name,
         session_events.device_id,
         session_events.occurred_at,
+        session_events.user_source,
+        session_events.user_id,
         map.customer_id
     from session_events
     inner join customer_map as map
@@ -159,11 +161,13 @@ logins as (
 -- Several people in one session: whoever did most in it, then whoever came first.
 session_logins as (
 
-    select session_id, customer_id
+    select session_id, customer_id, user_source, user_id
     from (
         select
             session_id,
             customer_id,
+            min(user_source) as user_source,
+            min(user_id) as user_id,
             row_number() over (
                 partition by session_id
                 order by count(*) desc, min(occurred_at), customer_id
@@ -177,9 +181,17 @@ session_logins as (
 
 login_moments as (
 
-    select source_name, device_id, occurred_at, max(customer_id) as customer_id
-    from logins
-    group by source_name, device_id, occurred_at
+    select source_name, device_id, occurred_at, customer_id, user_source, user_id
+    from (
+        select
+            logins.*,
+            row_number() over (
+                partition by source_name, device_id, occurred_at
+                order by customer_id desc, user_source, user_id
+            ) as moment_rank
+        from logins
+    ) as ranked
+    where moment_rank = 1
 
 ),
 
@@ -189,6 +201,8 @@ login_slices as (
         source_name,
         device_id,
         customer_id,
+        user_source,
+        user_id,
         occurred_at as slice_from,
         lead(occurred_at) over (partition by source_name, device_id order by occurred_at) as slice_until,
         row_number() over (partition by source_name, device_id order by occurred_at) as login_number
@@ -201,7 +215,13 @@ attributed as (
     select
         sessions.*,
         session_logins.customer_id as login_customer_id,
+        session_logins.user_source as login_source,
+        session_logins.user_id as login_key,
         before.customer_id as before_customer_id,
+        before.user_source as before_source,
+        before.user_id as before_key,
+        upcoming.user_source as next_source,
+        upcoming.user_id as next_key,
         case
             when upcoming.slice_from <= {{ dbt.dateadd('day', var('device_login_window_days'), 'sessions.ended_at') }}
             then upcoming.customer_id
@@ -231,6 +251,18 @@ final as (
     select
         attributed.session_id,
         coalesce(login_customer_id, before_customer_id, next_customer_id, device_customer_id) as customer_id,
+        case
+            when login_customer_id is not null then login_source
+            when before_customer_id is not null then before_source
+            when next_customer_id is not null then next_source
+            else device_source
+        end as person_source,
+        case
+            when login_customer_id is not null then login_key
+            when before_customer_id is not null then before_key
+            when next_customer_id is not null then next_key
+            else device_id
+        end as person_record_key,
         md5(device_source || '|' || device_id) as device_id_hash,
         source_name as event_source,
         started_at,

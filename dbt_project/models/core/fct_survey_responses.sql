@@ -63,6 +63,8 @@ final as (
     select
         unified.response_id,
         map.customer_id,
+        unified.person_source,
+        unified.person_record_key,
         customers.account_id,
         unified.source,
         unified.kind,

@@ -96,6 +96,8 @@ final as (
         judged.order_key,
         judged.identity_namespace,
         map.customer_id,
+        judged.person_source,
+        judged.person_record_key,
         coalesce(judged.account_key, customers.account_id) as account_id,
         judged.ordered_at,
         judged.ordered_on,

@@ -198,6 +198,18 @@ create table marts.identity_links as select * from identity.identity_links;
 create table marts.identity_changes as
   select 'created' as change, customer_id, null::varchar as other_customer_id, 'first build' as cause
   from core.dim_customers;
+create table marts.identity_bands as
+  select kpi, ruleset, date '2026-06-30' as as_of, value::double as value, numerator::decimal(20,2) as numerator,
+    value::double as low, value::double as high
+  from (values ('strict'), ('default'), ('loose')) r(ruleset), (
+    select 'known_customers' as kpi, $n as value, $n as numerator
+    union all select 'customers_with_orders', greatest($n - 1, 0), greatest($n - 1, 0)
+    union all select 'net_revenue_per_customer', sum(net_reporting) / count(*), sum(net_reporting)
+      from core.fct_orders where is_counted
+  ) k where $n > 0;
+create table marts.customer_attributes as
+  select customer_id, 'region' as attribute, 'Kanto' as value, 'shopify.customer' as source,
+    md5(customer_id) as record_key_hash from core.dim_customers;
 create table marts.identity_audit as
   select 'customers' as metric, 'all' as detail, $n::decimal(20,6) as value, 'ok' as band;
 """

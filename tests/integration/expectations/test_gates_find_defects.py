@@ -164,6 +164,19 @@ DEFECTS: list[tuple[str, str, str]] = [
      " where customer_id = 'K5'", "identifiers_are_hashes"),
     ("marts.identity_changes", "update marts.identity_changes set change = 'moved' where customer_id = 'K5'",
      "change_is_known"),
+    ("marts.identity_bands", "update marts.identity_bands set value = value + 1 where ruleset = 'strict'",
+     "values_lie_in_their_band"),
+    ("marts.identity_bands", "update marts.identity_bands set value = value + 1, high = high + 1 where kpi ="
+     " 'known_customers'", "known_customers_are_those_published"),
+    ("marts.identity_bands", "update marts.identity_bands set value = value + 1, high = high + 1 where kpi ="
+     " 'customers_with_orders'", "buyers_are_those_published"),
+    ("marts.identity_bands", "update marts.identity_bands set numerator = numerator + 1",
+     "net_revenue_is_that_of_the_core"),
+    ("marts.customer_attributes", "insert into marts.customer_attributes values ('K5', 'first_name', 'someone',"
+     " 'shopify.customer', md5('x'))", "names_are_withheld"),
+    ("marts.customer_attributes", "update marts.customer_attributes set record_key_hash = 'c5'", "records_are_hashes"),
+    ("marts.customer_attributes", "update marts.customer_attributes set value = 'Kansai' where customer_id = 'K5'",
+     "regions_are_those_of_the_customers"),
 ]  # fmt: skip
 
 
