@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.identity.evidence import DEVICE, USER
 from analytics.identity.normalize import normalize
 from analytics.identity.rules import PROBABLE, STEWARD, Rule, RuleTable, default_rules
 from kizuna.settings import Company
@@ -68,6 +69,8 @@ def _rule(name: str, place: Place, table: RuleTable, country: str) -> Rule:
             "rule a type of your own starts from: `based_on: fallback`, `vendor_id`, or one of these types."
         )
     found: dict[str, Any] = {key: _READ[key](said[key]) for key in _READ if key in said}
+    if found.get("time_to_live_days") and name in (DEVICE, USER):
+        raise said["time_to_live_days"].wrong("devices and logins have time slices instead; remove it.")
     if found.get("unique"):
         found.setdefault("limit_per_customer", 1)
         if found["limit_per_customer"] != 1:

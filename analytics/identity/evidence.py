@@ -82,13 +82,18 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The whole input as integers. `logins` are (device value, user value) pairs of the device log."""
+    """The whole input as integers.
+
+    `logins` are (device value, user value) pairs of the device log; `older` are (value, value whose earlier generation
+    it is) pairs of values that changed hands.
+    """
 
     records: Records
     values: Values
     edges: Edges
     types: tuple[Rule, ...]
     logins: tuple[Ints, Ints]
+    older: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64))
 
     def type_index(self, identifier_type: str) -> int:
         """Code of a type, -1 where no evidence of that type exists."""

@@ -86,7 +86,7 @@ def assign_ids(
         ids = pa.array(customer_ids(key, fresh), pa.string())
         return ids, _changes([("created", name, None, FIRST_BUILD) for name in ids.to_pylist()], as_of)
 
-    known = _published(registry, clusters, hashes)
+    known = _published(registry, clusters, hashes, evidence.older[1])
     home = _homes(known, len(known.ids))
     owner, absorbed = _owners(known, home, clusters.count)
     ids = _ids(known, owner, _regained(evidence, clusters, owner, set(former_ids) - set(known.ids), fresh, key), key)
@@ -123,7 +123,7 @@ def _id_seeds(evidence: Evidence, clusters: Clusters) -> list[str]:
     return [seed for seed in chosen if seed is not None]
 
 
-def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes) -> _Published:
+def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_hands: Ints) -> _Published:
     encoded = pc.dictionary_encode(registry["customer_id"].combine_chunks())
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     ids: list[str] = encoded.dictionary.to_pylist()
@@ -137,7 +137,9 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes) -> _Publi
 
     everything = pa.concat_arrays([hashes.record, hashes.value])
     found = pc.fill_null(pc.index_in(registry["identifier_hash"].cast(pa.string()), value_set=everything), -1)
-    node = np.asarray(found.to_numpy(), dtype=np.int64)
+    node = np.array(found.to_numpy(), dtype=np.int64)
+    # A value that changed hands says nothing about who was published with it.
+    node[np.isin(node, len(hashes.record) + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
     hash_column = registry["identifier_hash"].cast(pa.string()).take(pa.array(live))

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from analytics.identity.decisions import Decision
 from analytics.identity.evidence import NEVER_FIRST, NEVER_LAST, Evidence, Ints, gather
+from analytics.identity.lifetimes import by_generation, expired, reunited
 from analytics.identity.partition import Partition, partition
 from analytics.identity.pseudonym import RECORD, pseudonyms
 from analytics.identity.registry import CHANGES, Hashes, assign_ids
@@ -122,7 +123,7 @@ def resolve(
 
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
-    gathered = gather(source_records, identifiers, device_logins, rules, default_country)
+    gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
     found = partition(
         gathered,
         rules,
@@ -230,7 +231,10 @@ class _Tables:
         # Links are evidence and no identifiers: nobody can be found by them.
         sound = np.flatnonzero((self.found.refusal == Refusal.NONE) & (edges.value < self.found.links.first))
         width = max(len(records.sources), 1)
-        key = edges.value[sound] * width + records.source_code[edges.record[sound]]
+        value = edges.value[sound]
+        if len(self.found.evidence.older[0]):
+            value = reunited(self.found.evidence, self.found.clusters.of_value)[value]
+        key = value * width + records.source_code[edges.record[sound]]
         order = np.argsort(key, kind="stable")
         begin = np.flatnonzero(np.diff(key[order], prepend=-1))
         first = np.minimum.reduceat(edges.first[sound][order], begin) if len(begin) else np.empty(0, np.int64)
@@ -299,6 +303,11 @@ class _Tables:
         width = len(Refusal)
         groups, count = np.unique(edges.value[told] * width + refusal[told], return_counts=True)
         value, refused = groups // width, groups % width
+        outlived = expired(self.found.evidence, self.found.clusters.of_value)
+        why = {**self.found.judged.why, **{(row, int(Refusal.EXPIRED)): words for row, _, words in outlived}}
+        value = np.concatenate([value, np.array([row for row, _, _ in outlived], np.int64)])
+        refused = np.concatenate([refused, np.full(len(outlived), Refusal.EXPIRED, np.int64)])
+        count = np.concatenate([count, np.array([records for _, records, _ in outlived], np.int64)])
         reasons = pa.array([reason.name.lower() for reason in Refusal], pa.string())
         kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
         pairs = zip(value.tolist(), refused.tolist(), strict=True)
@@ -307,7 +316,7 @@ class _Tables:
             self.hashes.value.take(pa.array(value)),
             reasons.take(pa.array(refused)),
             pa.array(count, pa.int64()),
-            pa.array([self.found.judged.why.get(pair) for pair in pairs], pa.string()),
+            pa.array([why.get(pair) for pair in pairs], pa.string()),
         ]
         return pa.table(columns, schema=IDENTITY_DROPS)
 

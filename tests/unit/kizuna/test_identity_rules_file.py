@@ -81,6 +81,7 @@ def test_the_gate_takes_the_limits_that_the_company_states(tmp_path: Path) -> No
         ("types:\n  email: {blocked_patterns: ['(']}", 2, "not a regular expression"),
         ("types:\n  card: {based_on: cards}", 2, "'cards' is not allowed: fallback"),
         ("types:\n  steward: {priority: 3}", 2, "have no limits"),
+        ("types:\n  device_id: {time_to_live_days: 9}", 2, "time slices"),
         ("sharer_limit: true", 1, "True is not allowed"),
     ],
 )
