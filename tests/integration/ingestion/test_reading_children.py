@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ingestion import children
+from ingestion.limits import Limits
 
 HEADER = "Response ID,Survey Type,Score,Created At\n"
 GOOD = HEADER + "r1,nps,9,2026-06-30\n"
@@ -125,3 +126,14 @@ def test_children_know_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     time.sleep(0.2)
     assert b"planted" not in environment.read_bytes()
     child.end()
+
+
+def test_what_a_child_kept_of_earlier_files_is_not_held_against_the_next(shop: Any) -> None:
+    children._take_idle(Limits(memory_mb=0))
+    before = set(children._all)
+    limited(shop, workers=1)
+    shop.load("delighted/a.csv", GOOD)
+    (pid,) = children._all - before
+    limited(shop, workers=1, memory_mb=(children.own_memory(pid) >> 19) - 20)
+    assert shop.load("delighted/b.csv", GOOD.replace("r1", "r2")).status == "accepted"
+    assert pid not in children._all, "it held more than half of the limit"
