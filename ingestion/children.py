@@ -29,7 +29,7 @@ _START_SECONDS = 120
 #: How often the memory of a child is looked at, and how far below its limit it is stopped: a parser takes up to 3 GB a
 #: second, and what it takes between two looks must still be inside. A look takes 20 microseconds.
 _LOOK_SECONDS = 0.005
-_MARGIN_MB = 48
+_MARGIN_MB = 32
 
 #: The system's allocator would keep what the threads have freed: 700 MB where 350 are in use.
 _ALLOCATOR = {
