@@ -2,7 +2,7 @@
 
 The company keeps the file in its own version control. An entry is one line:
 
-    - {forbid: [c_0a1b2c…, c_3d4e5f…], reason: father and son, by: mia, on: 2026-06-30}
+    - {forbid: [c_0a1b2c…, c_3d4e5f…], reason: father and son, by: desk, on: 2026-06-30}
 """
 
 from __future__ import annotations

@@ -112,6 +112,15 @@ class Explanation:
         tied = [(line.confidence, number) for number, line in enumerate(self.lines[1:], start=2)]
         return min(tied)[1] if tied else None
 
+    @property
+    def doubtful(self) -> tuple[Sighting, Sighting] | None:
+        """Two records on the two sides of the weakest tie: whoever doubts the merge would part these."""
+        if self.weakest is None:
+            return None
+        line = self.lines[self.weakest - 1]
+        above = line.ties[0].line if line.ties else 1
+        return self.lines[above - 1].records[0], line.records[0]
+
     def __str__(self) -> str:
         sources = len({line.records[0].source for line in self.lines})
         head = f"{self.customer_id}: {self.records:,} record{'s' * (self.records != 1)} of {sources} source" + (

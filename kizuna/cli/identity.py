@@ -54,6 +54,11 @@ def _published_build(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         yield db
 
 
+def _quoted(text: str) -> str:
+    """A YAML text whatever it holds."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 class _Asked:
     """Questions to the identity schema of one build."""
 

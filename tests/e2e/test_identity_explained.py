@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kizuna.stewardship import company_decisions
 
 
 def asked(cli: Any, demo: Any, who: str, code: int = 0) -> str:
@@ -38,6 +41,18 @@ def test_every_record_of_a_customer_is_told_and_tied_to_one_above(cli: Any, demo
         ties = [int(found) for found in re.findall(r"as on (\d+)", line)]
         assert ties and all(tie < number for tie in ties), line
     assert "The weakest tie" in text
+
+
+def test_the_line_that_parts_the_weakest_tie_is_one_that_a_steward_may_write(
+    cli: Any, demo: Any, customer: str, tmp_path: Path
+) -> None:
+    (line,) = re.findall(r"parts them: (- \{forbid: .*\})", asked(cli, demo, customer))
+    (tmp_path / "identity").mkdir()
+    (tmp_path / "identity" / "decisions.yaml").write_text(line + "\n", encoding="utf-8")
+    (decision,) = company_decisions(tmp_path)
+    ends = {(end.name, end.value) for end in decision.ends}
+    mapped = demo.build(f"SELECT source, record_key FROM identity.customer_map WHERE customer_id = '{customer}'")
+    assert decision.kind == "forbid" and len(ends) == 2 and ends <= set(mapped)
 
 
 def test_an_address_and_a_record_lead_to_their_customer(cli: Any, demo: Any, customer: str) -> None:

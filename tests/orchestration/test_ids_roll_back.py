@@ -1,4 +1,4 @@
-"""A merge is published, readers go back a version, and the next build knows the ids of before the merge."""
+"""A merge is published, and undone: readers go back a version, or one line of a steward parts the two again."""
 
 from __future__ import annotations
 
@@ -86,3 +86,27 @@ def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
     assert registry(line) == before
     assert set(pair) <= {name for name, *_ in registry(line)}
     assert published(line, "SELECT count(*) FROM marts.identity_changes WHERE change = 'merged'") == [(0,)]
+
+
+def test_one_line_of_a_steward_undoes_a_merge(merged: Any) -> None:
+    line, before, pair = merged
+    folder = line.settings.home / "identity"
+    folder.mkdir()
+    (folder / "decisions.yaml").write_text(
+        f"- {{forbid: [{pair[0]}, {pair[1]}], reason: two members of one club, by: data team, on: 2026-06-30}}\n",
+        encoding="utf-8",
+    )
+    run = line.run(as_of=line.settings.company.as_of.replace(day=29))
+    assert run.success, run.errors
+
+    parted = {name for name, *_ in registry(line)}
+    assert set(pair) <= parted
+    homes = published(line, f"SELECT DISTINCT customer_id FROM marts.customer_360 WHERE customer_id IN {pair}")
+    assert {name for (name,) in homes} == set(pair)
+    (change,) = published(
+        line, "SELECT customer_id, other_customer_id, cause FROM marts.identity_changes WHERE change = 'split'"
+    )
+    assert set(change[:2]) == set(pair) and change[2] == "steward"
+    # Nothing but the loyalty card has another place than before the merge.
+    moved = {row for row in registry(line) if row not in before}
+    assert {kind for _, kind, _ in moved} <= {"record", "customer_key", "email", "phone", "loyalty_contact_id"}

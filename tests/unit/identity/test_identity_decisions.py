@@ -24,7 +24,7 @@ def end(text: str) -> End:
 
 def decide(kind: Literal["force", "forbid"], *ends: str, line: int = 1, on: date = date(2026, 6, 1)) -> Decision:
     return Decision(
-        "force" if kind == "force" else "forbid", tuple(map(end, ends)), "seen in the shop", "mia", on, line
+        "force" if kind == "force" else "forbid", tuple(map(end, ends)), "seen in the shop", "desk", on, line
     )
 
 

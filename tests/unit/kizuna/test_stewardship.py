@@ -23,16 +23,16 @@ def test_a_decision_is_one_line_and_an_end_is_a_record_an_identifier_or_a_custom
     write(
         tmp_path,
         "# ours\n"
-        "- {forbid: [c_0123456789abcdef0123, salesforce.contact 003A x], reason: two people, by: mia, on: 2026-06-30}\n"
+        "- {forbid: [c_0123456789abcdef0123, salesforce.contact 003A x], reason: two people, by: desk, on: 2026-06-30}\n"
         "- force:\n    - email taro@example.jp\n    - zendesk.user 42\n    - phone '+81 90'\n"
-        "  reason: 結婚で改姓\n  by: mia\n  on: 2026-07-01\n",
+        "  reason: 結婚で改姓\n  by: desk\n  on: 2026-07-01\n",
     )
     assert company_decisions(tmp_path) == (
         Decision(
             "forbid",
             (End("customer", "", "c_0123456789abcdef0123"), End("record", "salesforce.contact", "003A x")),
             "two people",
-            "mia",
+            "desk",
             date(2026, 6, 30),
             2,
         ),
@@ -44,7 +44,7 @@ def test_a_decision_is_one_line_and_an_end_is_a_record_an_identifier_or_a_custom
                 End("identifier", "phone", "'+81 90'"),
             ),
             "結婚で改姓",
-            "mia",
+            "desk",
             date(2026, 7, 1),
             3,
         ),
