@@ -23,7 +23,7 @@ def test_a_decision_is_one_line_and_an_end_is_a_record_an_identifier_or_a_custom
     write(
         tmp_path,
         "# ours\n"
-        "- {forbid: [c_0123456789abcdef0123, salesforce.contact 003A x], reason: two people, by: desk, on: 2026-06-30}\n"
+        "- {forbid: [c_0123456789abcdef0123, salesforce.contact 003A x], reason: two, by: desk, on: 2026-06-30}\n"
         "- force:\n    - email taro@example.jp\n    - zendesk.user 42\n    - phone '+81 90'\n"
         "  reason: 結婚で改姓\n  by: desk\n  on: 2026-07-01\n",
     )
@@ -31,7 +31,7 @@ def test_a_decision_is_one_line_and_an_end_is_a_record_an_identifier_or_a_custom
         Decision(
             "forbid",
             (End("customer", "", "c_0123456789abcdef0123"), End("record", "salesforce.contact", "003A x")),
-            "two people",
+            "two",
             "desk",
             date(2026, 6, 30),
             2,
