@@ -93,6 +93,7 @@ class GateContext:
     """One build as the gates see it.
 
     `previous_rows`: rows of each relation ('marts.customer_360') in the last publication; empty for the first build.
+    `previous_as_of`: the day of that publication.
     """
 
     as_of: date
@@ -100,6 +101,12 @@ class GateContext:
     currency: str = "USD"
     limits: GateLimits = field(default_factory=GateLimits)
     previous_rows: Mapping[str, int] = field(default_factory=dict)
+    previous_as_of: date | None = None
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether a day before the published one is built again: much of what is published had not happened then."""
+        return self.previous_as_of is not None and self.as_of < self.previous_as_of
 
     @property
     def as_of_end_utc(self) -> datetime:

@@ -84,19 +84,30 @@ def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
             severity="warning",
         ),
         CRM.no_rows(
+            "stitch_rate_is_within_its_bounds",
+            f"select 1 from {STITCHED} where devices >= {limits.stitch_min_devices}"
+            f" and rate not between {limits.stitch_rate_low} and {limits.stitch_rate_high}",
+            f"the share of devices that lead to a known customer lies between {limits.stitch_rate_low:.0%} and"
+            f" {limits.stitch_rate_high:.0%} (identity.stitch_rate_low, identity.stitch_rate_high)",
+        ),
+        *_since_last_publication(ctx),
+        *CRM.volume(ctx, "identity.customer_map"),
+    ]
+
+
+def _since_last_publication(ctx: GateContext) -> list[Rule]:
+    """What may have changed since the last version; nothing is asked of a day before it, which knew less."""
+    limits = ctx.limits
+    if ctx.goes_back:
+        return []
+    return [
+        CRM.no_rows(
             "published_ids_stay",
             f"{CHURNED} select 1 from (select count(*) as changed, (select count(*) from before) as published"
             " from churned semi join before using (customer_id))"
             f" where changed > {limits.min_id_churn} and changed > {limits.max_id_churn} * published",
             f"more than {limits.max_id_churn:.0%} of the published ids were merged, split or lost in one build: whoever"
             " joins on them loses them; identity.max_id_churn lets a change that is meant through",
-        ),
-        CRM.no_rows(
-            "stitch_rate_is_within_its_bounds",
-            f"select 1 from {STITCHED} where devices >= {limits.stitch_min_devices}"
-            f" and rate not between {limits.stitch_rate_low} and {limits.stitch_rate_high}",
-            f"the share of devices that lead to a known customer lies between {limits.stitch_rate_low:.0%} and"
-            f" {limits.stitch_rate_high:.0%} (identity.stitch_rate_low, identity.stitch_rate_high)",
         ),
         CRM.no_rows(
             "stitch_rate_holds_against_last_publication",
@@ -106,7 +117,6 @@ def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
             f"a step of more than {limits.max_stitch_change:.0%} of all devices is a log-in that is no longer sent, or"
             " one value that ties devices to somebody (identity.max_stitch_change)",
         ),
-        *CRM.volume(ctx, "identity.customer_map"),
     ]
 
 

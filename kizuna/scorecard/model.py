@@ -96,6 +96,8 @@ class Facts:
 
     as_of: date | None
     customers: int | None = None
+    #: Known customers under the strictest and the loosest identity rules, the smaller number first.
+    customers_band: tuple[int, int] | None = None
     customers_by_month: tuple[DayValue, ...] = ()
     revenue: tuple[DayValue, ...] = ()
     nps: tuple[NpsMonth, ...] = ()

@@ -153,6 +153,10 @@ def _customers(facts: Facts, labels: Labels) -> Tile:
     if len(months) >= 2:
         added = int(months[-1].value - months[-2].value)
         note = labels["new_last_month"].format(n=labels.integer(added), month=labels.month(months[-1].day))
+    if facts.customers_band is not None and len(set(facts.customers_band)) > 1:
+        low, high = (labels.integer(number) for number in facts.customers_band)
+        band = labels["by_identity_rules"].format(low=low, high=high)
+        note = f"{band}; {note}" if note else band
     spark = _spark([m.value for m in months[-24:]])
     return Tile(
         "customers", labels["customers"], labels.integer(facts.customers), str(facts.customers), note, spark=spark

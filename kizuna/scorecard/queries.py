@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Marts the page reads.
 MARTS = (
     "customer_360",
+    "identity_bands",
     "kpi_daily",
     "nps_by_period",
     "retention_cohorts",
@@ -47,6 +48,7 @@ def read_facts(db: Path, manifest: Mapping[str, Any], timezone: str) -> Facts:
         return Facts(
             as_of=as_of,
             customers=_customers(marts),
+            customers_band=_customers_band(marts),
             customers_by_month=_customers_by_month(marts),
             revenue=_revenue(marts),
             nps=_nps(marts),
@@ -100,6 +102,12 @@ def _as_of(marts: _Marts, manifest: Mapping[str, Any]) -> date | None:
 def _customers(marts: _Marts) -> int | None:
     rows = marts.rows("customer_360", "select count(*) from marts.customer_360 where is_known")
     return int(rows[0][0]) if rows else None
+
+
+def _customers_band(marts: _Marts) -> tuple[int, int] | None:
+    sql = "select low, high from marts.identity_bands where kpi = 'known_customers' and ruleset = 'default'"
+    rows = marts.rows("identity_bands", sql)
+    return (int(rows[0][0]), int(rows[0][1])) if rows else None
 
 
 def _customers_by_month(marts: _Marts) -> tuple[DayValue, ...]:

@@ -1,6 +1,7 @@
 """The four gates: each judges the relations of one stage, stores its verdicts, and blocks what comes after."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -62,6 +63,7 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
                     identifiers_per_customer_stated=stated_limits(session.settings.home, session.settings.company),
                     **session.settings.company.identity.model_dump(include=GATED),
                 ),
+                previous_as_of=date.fromisoformat(published.manifest["as_of"]) if published else None,
                 previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},
             ),
         )

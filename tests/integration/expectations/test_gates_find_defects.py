@@ -221,6 +221,14 @@ def test_a_day_like_others_passes_the_identity_gate(
     assert verdict.outcome == "passed", verdict.summary
 
 
+def test_a_day_before_the_published_one_is_built_again(harmed: Callable[[str], Path]) -> None:
+    """Ids of customers who came later are not lost, they are not there yet."""
+    path = harmed(HUNDRED_IDS_LOST.format(101))
+    for published, failed in ((date(2026, 7, 1), []), (AS_OF, ["published_ids_stay"])):
+        context = GateContext(as_of=AS_OF, timezone="Asia/Tokyo", currency="JPY", previous_as_of=published)
+        assert [result.name for result in judge(path, "identity.customer_map", context).failed] == failed
+
+
 def test_a_stitch_rate_out_of_its_bounds_fails(harmed: Callable[[str], Path]) -> None:
     devices = (
         "insert into identity.source_records select 'ga4.device', 'x' || i, 'device' from range(200) r(i);"

@@ -23,6 +23,7 @@ REGIONS = ("関東", "関西", "中部", "九州", "北海道", "東北")
 TABLES = """
 create schema marts;
 create table marts.customer_360(customer_id varchar, is_known boolean, region varchar, first_seen_at timestamp);
+create table marts.identity_bands(kpi varchar, ruleset varchar, low double, high double);
 create table marts.kpi_daily(kpi varchar, segment_type varchar, segment varchar, day date, value double,
     numerator decimal(20,2));
 create table marts.nps_by_period(period_type varchar, period date, segment_type varchar, segment varchar,
@@ -68,6 +69,7 @@ def fill(connection: duckdb.DuckDBPyConnection, regions: tuple[str, ...] = REGIO
         for i in range(900)
     ]
     insert(connection, "customer_360", customers)
+    insert(connection, "identity_bands", [("known_customers", "default", 790.0, 1050.0)])
     kpi = []
     for offset in range(182):
         day = AS_OF - timedelta(days=181 - offset)

@@ -215,3 +215,12 @@ def test_the_font_subset_is_small_and_stable() -> None:
     subset_font("別の文字")
     assert subset_font("験体客顧") == once
     assert len(once) < 60_000
+
+
+def test_the_number_of_customers_says_how_much_of_it_is_stitching(
+    page: str, make_db: MakeDb, manifest: dict[str, Any], en: Company
+) -> None:
+    assert "本人特定ルールにより 790 〜 1,050 人" in page_text(page)
+    assert "790 to 1,050 by identity rules" in page_text(render_scorecard(make_db(), manifest, en))
+    same = make_db(then="update marts.identity_bands set low = 800, high = 800")
+    assert "by identity rules" not in page_text(render_scorecard(same, manifest, en))
