@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-ingest lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-ingest bench-identity lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -53,6 +53,9 @@ bench: $(STAMP) ## benchmarks: where the time of a run goes (docs/benchmarks.md)
 
 bench-ingest: $(STAMP) ## ingestion against the engine alone, on MB megabytes of CSV and of NDJSON
 	@$(BIN)/python bench/ingest.py $(or $(MB),200)
+
+bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, and how its time grows
+	@$(BIN)/python bench/identity.py $(or $(MILLION),10)
 
 lock: ## resolve the dependencies again, without index addresses
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock

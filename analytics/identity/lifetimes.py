@@ -7,6 +7,7 @@ who is a number) leaves no gap.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -78,12 +79,17 @@ def reunited(evidence: Evidence, of_value: Ints) -> Ints:
 def expired(evidence: Evidence, of_value: Ints) -> list[tuple[int, int, str]]:
     """Value, records of its earlier generations, and why; only values whose generations are different people."""
     nodes, bases = evidence.older
+    if not len(nodes):
+        return []
+    held = np.bincount(evidence.edges.value, minlength=len(evidence.values))
+    older: dict[int, list[int]] = defaultdict(list)
+    for node, base in zip(nodes.tolist(), bases.tolist(), strict=True):
+        older[base].append(node)
     rows = []
-    for base in np.unique(bases).tolist():
-        older = nodes[bases == base]
-        holders = {int(of_value[node]) for node in [base, *older.tolist()]}
+    for base, found in sorted(older.items()):
+        holders = {int(of_value[node]) for node in [base, *found]}
         if len(holders) > 1:
-            records = int(np.isin(evidence.edges.value, older).sum())
+            records = int(held[found].sum())
             days = evidence.types[int(evidence.values.type_code[base])].time_to_live_days
             rows.append((base, records, f"{len(holders)} holders, silent in between for more than {days} days"))
     return rows

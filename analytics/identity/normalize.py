@@ -6,7 +6,6 @@ Work is done once per distinct text: a million rows hold far fewer addresses and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +24,7 @@ _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>.]+(?:\.[^@\s,;<>.]+)+$"
 _EMAIL_DRESSING = r"^(?:mailto:|[^<>@]*<)\s*|\s*>$|[.,;]+$"
 _SALESFORCE_15 = re.compile(r"[A-Za-z0-9]{15}")
 _SALESFORCE_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_UUID = r"^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _PHONE_EXTENSION = re.compile(r"\s*(?:内線|ext\.?)\s*\d*\s*$", re.IGNORECASE)
 
 
@@ -52,13 +51,13 @@ def normalize(form: Form, texts: pa.StringArray, default_country: str) -> Normal
         case "phone":
             return _phones(clean, default_country)
         case "salesforce_id":
-            return _ids(clean, salesforce_18)
+            return _ids(_long_ids(clean))
         case "shopify_id":
-            return _ids(clean, lambda value: value.removeprefix("gid://shopify/Customer/"))
+            return _ids(pc.replace_substring_regex(clean, r"^gid://shopify/Customer/", ""))
         case "device":
-            return _ids(clean, lambda value: value.lower() if _UUID.fullmatch(value) else value)
+            return _ids(pc.if_else(pc.match_substring_regex(clean, _UUID), pc.utf8_lower(clean), clean))
         case "id":
-            return _ids(clean, None)
+            return _ids(clean)
 
 
 def tidy(texts: pa.StringArray) -> pa.StringArray:
@@ -106,6 +105,14 @@ def _phones(clean: pa.StringArray, default_country: str) -> Normalized:
     return Normalized(pa.array(values, pa.string()), pa.array(reasons, pa.string()))
 
 
-def _ids(clean: pa.StringArray, rewrite: Callable[[str], str] | None) -> Normalized:
-    values = clean if rewrite is None else pa.array([rewrite(text) for text in clean.to_pylist()], pa.string())
+def _long_ids(clean: pa.StringArray) -> pa.StringArray:
+    """Salesforce ids in their long form; few are short, so that only those are looked at one by one."""
+    short = pc.equal(pc.utf8_length(clean), 15)
+    if not pc.any(short).as_py():
+        return clean
+    longer = pa.array([salesforce_18(text) for text in clean.filter(short).to_pylist()], pa.string())
+    return pc.replace_with_mask(clean, short, longer)
+
+
+def _ids(values: pa.StringArray) -> Normalized:
     return Normalized(values, pa.nulls(len(values), pa.string()))

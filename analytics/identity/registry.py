@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.identity.evidence import NEVER_FIRST, Bools, Evidence, Ints
+from analytics.identity.evidence import NEVER_FIRST, Evidence, Ints, join_keys
+from analytics.identity.hashing import customer_id_array
 from analytics.identity.pseudonym import SEPARATOR, customer_ids
 from analytics.identity.sharing import Refusal
 
@@ -57,8 +59,8 @@ class Clusters:
 class _Published:
     """The registry as integers: rows that still meet a customer of this build."""
 
-    ids: list[str]
-    rank: Ints  # 0 = oldest id
+    ids: pa.StringArray
+    first: Ints  # oldest evidence of each id
     row_id: Ints
     row_customer: Ints
     row_record: Ints  # source record of the row, -1 where the evidence is an identifier
@@ -83,69 +85,73 @@ def assign_ids(
     """
     fresh = _id_seeds(evidence, clusters)
     if registry is None or not registry.num_rows:
-        ids = pa.array(customer_ids(key, fresh), pa.string())
-        return ids, _changes([("created", name, None, FIRST_BUILD) for name in ids.to_pylist()], as_of)
+        ids = customer_id_array(key, fresh)
+        return ids, _changes([], ids, FIRST_BUILD, as_of)
 
     known = _published(registry, clusters, hashes, evidence.older[1])
     home = _homes(known, len(known.ids))
     owner, absorbed = _owners(known, home, clusters.count)
-    ids = _ids(known, owner, _regained(evidence, clusters, owner, set(former_ids) - set(known.ids), fresh, key), key)
+    fresh = _regained(evidence, clusters, owner, known, set(former_ids), fresh, key)
+    ids = _ids(known, owner, fresh, key)
     causes = _Causes(evidence, refusal, clusters, known)
     rows: list[Change] = [
-        ("merged", ids[home[old]], known.ids[old], causes.of_merge(old, int(home[old]))) for old in absorbed
+        (
+            "merged",
+            ids[int(home[old])].as_py(),
+            known.ids[old].as_py(),
+            causes.of_merge(old, int(home[old])),
+        )
+        for old in absorbed
     ]
     rows += _splits(known, home, owner, ids, causes)
-    split = {name for change, name, *_ in rows if change == "split"}
-    rows += [
-        ("created", ids[number], None, NEW_EVIDENCE)
-        for number in np.flatnonzero(owner < 0).tolist()
-        if ids[number] not in split
-    ]
-    return pa.array(ids, pa.string()), _changes(rows, as_of)
+    created = ids.filter(pa.array(owner < 0))
+    split = pa.array(sorted({name for change, name, *_ in rows if change == "split"}), pa.string())
+    return ids, _changes(rows, created.filter(pc.invert(pc.is_in(created, value_set=split))), NEW_EVIDENCE, as_of)
 
 
-def _id_seeds(evidence: Evidence, clusters: Clusters) -> list[str]:
+def _id_seeds(evidence: Evidence, clusters: Clusters) -> pa.StringArray:
     """`source` SEPARATOR `record_key` of each customer's oldest record; ties by source, then key."""
     records = evidence.records
     mapped = np.flatnonzero(clusters.of_record >= 0)
-    customer, seen = clusters.of_record[mapped], records.seen[mapped]
+    customer = clusters.of_record[mapped]
     first = np.full(clusters.count, NEVER_FIRST, dtype=np.int64)
-    np.minimum.at(first, customer, seen)
-    oldest = mapped[seen == first[customer]]
-    seeds = pc.binary_join_element_wise(
-        records.source.take(pa.array(oldest)), records.record_key.take(pa.array(oldest)), SEPARATOR
-    ).to_pylist()
-    chosen: list[str | None] = [None] * clusters.count
-    for number, seed in zip(clusters.of_record[oldest].tolist(), seeds, strict=True):
-        held = chosen[number]
-        if held is None or seed < held:
-            chosen[number] = seed
-    return [seed for seed in chosen if seed is not None]
+    np.minimum.at(first, customer, records.seen[mapped])
+    oldest = mapped[records.seen[mapped] == first[customer]]
+    customer = clusters.of_record[oldest]
+    chosen = np.empty(clusters.count, np.int64)
+    chosen[customer] = oldest
+    # Few customers have two oldest records; only for those the names are compared.
+    tied = np.flatnonzero((np.bincount(customer, minlength=clusters.count) > 1)[customer])
+    names = join_keys(records.source.take(pa.array(oldest[tied])), records.record_key.take(pa.array(oldest[tied])))
+    best: dict[int, tuple[str, int]] = {}
+    for number, name, row in zip(customer[tied].tolist(), names.to_pylist(), oldest[tied].tolist(), strict=True):
+        best[number] = min(best.get(number, (name, row)), (name, row))
+    chosen[list(best)] = [row for _, row in best.values()]
+    return join_keys(records.source.take(pa.array(chosen)), records.record_key.take(pa.array(chosen)))
 
 
 def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_hands: Ints) -> _Published:
     encoded = pc.dictionary_encode(registry["customer_id"].combine_chunks())
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    ids: list[str] = encoded.dictionary.to_pylist()
+    ids = encoded.dictionary
     row_id = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
     moments = registry["first_seen_at"].cast(pa.timestamp("us")).cast(pa.int64())
     seen = np.asarray(pc.fill_null(moments, NEVER_FIRST).to_numpy(), dtype=np.int64)
     first = np.full(len(ids), NEVER_FIRST, dtype=np.int64)
     np.minimum.at(first, row_id, seen)
-    rank = np.empty(len(ids), dtype=np.int64)
-    rank[sorted(range(len(ids)), key=lambda number: (first[number], ids[number]))] = np.arange(len(ids))
 
     everything = pa.concat_arrays([hashes.record, hashes.value])
-    found = pc.fill_null(pc.index_in(registry["identifier_hash"].cast(pa.string()), value_set=everything), -1)
+    published = registry["identifier_hash"].cast(pa.string())
+    found = pc.fill_null(pc.index_in(published, value_set=everything), -1)
     node = np.array(found.to_numpy(), dtype=np.int64)
     # A value that changed hands says nothing about who was published with it.
     node[np.isin(node, len(hashes.record) + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
-    hash_column = registry["identifier_hash"].cast(pa.string()).take(pa.array(live))
+    hash_column = published.take(pa.array(live))
     return _Published(
         ids=ids,
-        rank=rank,
+        first=first,
         row_id=row_id[live],
         row_customer=customer[live],
         row_record=np.where(node[live] < len(hashes.record), node[live], -1),
@@ -176,10 +182,14 @@ def _homes(known: _Published, ids: int) -> Ints:
 def _owners(known: _Published, home: Ints, customers: int) -> tuple[Ints, list[int]]:
     """The published id that each customer keeps (-1: none), and the ids that were absorbed, oldest first."""
     owner = np.full(customers, -1, dtype=np.int64)
+    living = np.flatnonzero(home >= 0)
+    contested = living[(np.bincount(home[living], minlength=customers) > 1)[home[living]]]
+    owner[home[living]] = living
+    names = known.ids.take(pa.array(contested)).to_pylist()
+    ranked = [old for *_, old in sorted(zip(known.first[contested].tolist(), names, contested.tolist(), strict=True))]
+    owner[home[contested]] = -1
     absorbed = []
-    for old in np.argsort(known.rank).tolist():
-        if home[old] < 0:
-            continue
+    for old in ranked:
         if owner[home[old]] < 0:
             owner[home[old]] = old
         else:
@@ -188,45 +198,68 @@ def _owners(known: _Published, home: Ints, customers: int) -> tuple[Ints, list[i
 
 
 def _regained(
-    evidence: Evidence, clusters: Clusters, owner: Ints, former: set[str], fresh: list[str], key: str
-) -> list[str]:
+    evidence: Evidence,
+    clusters: Clusters,
+    owner: Ints,
+    known: _Published,
+    former: set[str],
+    fresh: pa.StringArray,
+    key: str,
+) -> pa.StringArray:
     """`fresh`, but with the record that once gave a published id where a customer without one holds such a record."""
+    if not former:
+        return fresh
     records = evidence.records
-    nameless = np.append(owner < 0, False)[clusters.of_record] if former else np.zeros(0, np.bool_)
-    rows = np.flatnonzero(nameless)
-    seeds = pc.binary_join_element_wise(
-        records.source.take(pa.array(rows)), records.record_key.take(pa.array(rows)), SEPARATOR
-    ).to_pylist()
+    rows = np.flatnonzero(np.append(owner < 0, False)[clusters.of_record])
+    seeds = join_keys(records.source.take(pa.array(rows)), records.record_key.take(pa.array(rows)))
+    names = customer_id_array(key, seeds)
+    gone = pa.array(sorted(former), pa.string())
+    gone = gone.filter(pc.invert(pc.is_in(gone, value_set=known.ids)))
     found: dict[int, tuple[int, str]] = {}
-    for row, seed, name in zip(rows.tolist(), seeds, customer_ids(key, seeds), strict=True):
-        if name in former:
-            number, age = int(clusters.of_record[row]), (int(records.seen[row]), seed)
-            found[number] = min(found.get(number, age), age)
-    return [found[number][1] if number in found else seed for number, seed in enumerate(fresh)] if found else fresh
+    for place in np.flatnonzero(pc.is_in(names, value_set=gone).to_numpy(zero_copy_only=False)).tolist():
+        number, age = int(clusters.of_record[rows[place]]), (int(records.seen[rows[place]]), seeds[place].as_py())
+        found[number] = min(found.get(number, age), age)
+    if not found:
+        return fresh
+    mask = np.zeros(len(fresh), np.bool_)
+    mask[list(found)] = True
+    return pc.replace_with_mask(fresh, pa.array(mask), pa.array([found[n][1] for n in sorted(found)], pa.string()))
 
 
-def _ids(known: _Published, owner: Ints, fresh: list[str], key: str) -> list[str]:
-    taken = set(known.ids)
-    new = np.flatnonzero(owner < 0).tolist()
-    named = dict(zip(new, customer_ids(key, [fresh[number] for number in new]), strict=True))
-    for number, name in named.items():
-        attempt = 0
-        # The record that once gave a published id can end up in another customer: that id is not given twice.
-        while name in taken:
-            attempt += 1
-            (name,) = customer_ids(key, [f"{fresh[number]}{SEPARATOR}{attempt}"])
-        named[number] = name
-    return [named[number] if old < 0 else known.ids[old] for number, old in enumerate(owner.tolist())]
+def _ids(known: _Published, owner: Ints, fresh: pa.StringArray, key: str) -> pa.StringArray:
+    new = pa.array(owner < 0)
+    seeds = fresh.filter(new)
+    names = customer_id_array(key, seeds)
+    # The record that once gave a published id can end up in another customer: that id is not given twice.
+    taken = pc.is_in(names, value_set=known.ids).to_numpy(zero_copy_only=False)
+    if taken.any():
+        others = [_free(known.ids, seeds[row].as_py(), key) for row in np.flatnonzero(taken).tolist()]
+        names = pc.replace_with_mask(names, pa.array(taken), pa.array(others, pa.string()))
+    kept = known.ids.take(pa.array(owner, mask=owner < 0))
+    return pc.replace_with_mask(kept, new, names)
 
 
-def _splits(known: _Published, home: Ints, owner: Ints, ids: list[str], causes: _Causes) -> list[Change]:
+def _free(taken: pa.StringArray, seed: str, key: str) -> str:
+    for attempt in count(1):
+        (name,) = customer_ids(key, [f"{seed}{SEPARATOR}{attempt}"])
+        if pc.index(taken, name).as_py() < 0:
+            return name
+    raise AssertionError("counting ends nowhere")
+
+
+def _splits(known: _Published, home: Ints, owner: Ints, ids: pa.StringArray, causes: _Causes) -> list[Change]:
     """A customer that holds evidence of an id which stayed elsewhere: split off it, or took records over from it."""
     away = np.flatnonzero(home[known.row_id] != known.row_customer)
     # A customer with an id of its own lost or won a person only if a record moved; identifiers alone do so often.
     told = away[(owner[known.row_customer[away]] < 0) | (known.row_record[away] >= 0)]
     pairs = sorted({(int(known.row_customer[row]), int(known.row_id[row])) for row in told})
     return [
-        ("split", ids[number], known.ids[old], causes.of_split(number) if owner[number] < 0 else EVIDENCE_MOVED)
+        (
+            "split",
+            ids[number].as_py(),
+            known.ids[old].as_py(),
+            causes.of_split(number) if owner[number] < 0 else EVIDENCE_MOVED,
+        )
         for number, old in pairs
     ]
 
@@ -246,9 +279,8 @@ class _Causes:
         sides = [clusters.of_record[edges.record[forbidden]], clusters.of_value[edges.value[forbidden]]]
         self._parted = np.zeros(clusters.count + 1, np.bool_)
         self._parted[np.concatenate(sides)] = True
-        customer = clusters.of_record[edges.record]
-        self._order = np.argsort(customer, kind="stable")
-        self._customer = customer[self._order]
+        self._of_record = clusters.of_record
+        self._sorted: tuple[Ints, Ints] | None = None
 
     def of_merge(self, absorbed: int, customer: int) -> str:
         """The strongest type whose value lies between records of the absorbed id and others."""
@@ -274,12 +306,26 @@ class _Causes:
         refused, kind = min(seen, key=lambda pair: (-seen[pair], pair))
         return f"{Refusal(refused).name.lower()}:{self._evidence.types[kind].identifier_type}"
 
-    def _edges_of(self, customer: int) -> Bools | Ints:
-        begin, end = np.searchsorted(self._customer, [customer, customer + 1])
-        return self._order[begin:end]
+    def _edges_of(self, customer: int) -> Ints:
+        if self._sorted is None:
+            of_edge = self._of_record[self._evidence.edges.record]
+            order = np.argsort(of_edge, kind="stable")
+            self._sorted = order, of_edge[order]
+        order, of_edge = self._sorted
+        begin, end = np.searchsorted(of_edge, [customer, customer + 1])
+        return order[begin:end]
 
 
-def _changes(rows: list[Change], as_of: date) -> pa.Table:
-    ordered = sorted(rows, key=lambda row: (row[0], row[1], row[2] or ""))
-    columns = [list(column) for column in zip(*ordered, strict=True)] or [[], [], [], []]
-    return pa.table([*columns, [as_of] * len(ordered)], schema=CHANGES)
+def _changes(rows: list[Change], created: pa.StringArray, cause: str, as_of: date) -> pa.Table:
+    """All changes, ordered by kind and customer; `created` are the customers that are new because of `cause`."""
+    told = sorted(rows, key=lambda row: (row[0], row[1], row[2] or ""))
+    columns = [list(column) for column in zip(*told, strict=True)] or [[], [], [], []]
+    new = created.take(pc.array_sort_indices(created))
+    of_new = [_all("created", len(new)), new, pa.nulls(len(new), pa.string()), _all(cause, len(new))]
+    both = [pa.concat_arrays([one, pa.array(other, pa.string())]) for one, other in zip(of_new, columns, strict=True)]
+    days = pa.DictionaryArray.from_arrays(np.zeros(len(both[0]), np.int32), pa.array([as_of])).cast(pa.date32())
+    return pa.table([*both, days], schema=CHANGES)
+
+
+def _all(word: str, rows: int) -> pa.StringArray:
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [word]).cast(pa.string())

@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.identity.bridges import bridges
 from analytics.identity.decisions import Decision
 from analytics.identity.evidence import NEVER_FIRST, NEVER_LAST, Evidence, Ints, gather
+from analytics.identity.hashing import pseudonym_array
 from analytics.identity.lifetimes import by_generation, expired, reunited
 from analytics.identity.partition import Partition, partition
-from analytics.identity.pseudonym import RECORD, pseudonyms
+from analytics.identity.pseudonym import RECORD
 from analytics.identity.registry import CHANGES, Hashes, assign_ids
 from analytics.identity.rules import PROBABLE, STEWARD, RuleTable
 from analytics.identity.rulesets import Ruleset
@@ -65,6 +67,17 @@ IDENTITY_DROPS = pa.schema(
     ]
 )
 IDENTITY_CHANGES = CHANGES
+IDENTITY_BRIDGES = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        ("identifier_type", pa.string()),
+        ("identifier_hash", pa.string()),
+        ("larger", pa.int64()),
+        ("smaller", pa.int64()),
+    ]
+)
+# With fewer records on a side it is what any second address or number of a person looks like.
+BRIDGE_PART = 5
 CUSTOMER_MAP_BY_RULESET = pa.schema([("ruleset", pa.string()), *CUSTOMER_MAP])
 
 
@@ -77,6 +90,8 @@ class Resolution:
     identity_links: one row per record and identifier that was used; confidence 0..1; `evidence` is null for exact
         links, else the model's explanation (rule `probable_match`) or the decision's reason (rule `steward`).
     identity_drops: one row per identifier and reason for which it was not used; records = records it would have joined.
+    identity_bridges: one row per value without which a customer would fall into two parts of BRIDGE_PART records or
+        more: what to look at first when a merge looks wrong.
     decision_conflicts: one row per decision, or end of one, that was not followed, with what to do.
     identity_changes: against the registry given; only the changes of this build.
     customer_map_by_ruleset: the map again under each other set of rules; its customers are numbers of this table only.
@@ -90,6 +105,7 @@ class Resolution:
     identity_changes: pa.Table
     decision_conflicts: pa.Table
     customer_map_by_ruleset: pa.Table
+    identity_bridges: pa.Table
 
 
 def resolve(
@@ -160,6 +176,7 @@ def resolve(
         identity_drops=tables.identity_drops(),
         identity_changes=changes,
         decision_conflicts=found.rulings.table(),
+        identity_bridges=tables.identity_bridges(),
         customer_map_by_ruleset=pa.concat_tables([CUSTOMER_MAP_BY_RULESET.empty_table(), *others]),
     )
 
@@ -186,14 +203,16 @@ def _map_under(ruleset: str, found: Partition) -> pa.Table:
 
 def _hashes(evidence: Evidence, key: str) -> Hashes:
     records, values = evidence.records, evidence.values
-    names = pc.binary_join_element_wise(records.source, records.record_key, "|").to_pylist()
-    texts = values.text.to_pylist()
-    of_values: list[str] = [""] * len(values)
-    for code, rule in enumerate(evidence.types):
-        rows = np.flatnonzero(values.type_code == code).tolist()
-        for row, name in zip(rows, pseudonyms(key, rule.identifier_type, [texts[row] for row in rows]), strict=True):
-            of_values[row] = name
-    return Hashes(pa.array(pseudonyms(key, RECORD, names), pa.string()), pa.array(of_values, pa.string()))
+    names = pc.binary_join_element_wise(records.source, records.record_key, "|")
+    # Values of a type mostly lie beside each other: a run is hashed at once and nothing is moved.
+    turns = np.flatnonzero(np.diff(values.type_code, prepend=-1, append=-1))
+    runs = [
+        pseudonym_array(
+            key, evidence.types[int(values.type_code[begin])].identifier_type, values.text.slice(begin, end - begin)
+        )
+        for begin, end in zip(turns[:-1].tolist(), turns[1:].tolist(), strict=True)
+    ]
+    return Hashes(pseudonym_array(key, RECORD, names), pa.concat_arrays([pa.array([], pa.string()), *runs]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +313,24 @@ class _Tables:
             self.found.links.evidence.take(pa.array(words, mask=~linked)),
         ]
         return pa.table(columns, schema=IDENTITY_LINKS)
+
+    def identity_bridges(self) -> pa.Table:
+        edges, of_record = self.found.evidence.edges, self.found.clusters.of_record
+        sizes = np.append(np.bincount(of_record[of_record >= 0], minlength=self.found.clusters.count), 0)
+        rows = np.flatnonzero(
+            (self.found.refusal == Refusal.NONE) & (sizes >= 2 * BRIDGE_PART)[of_record[edges.record]]
+        )
+        found = bridges(edges.record[rows], edges.value[rows], BRIDGE_PART)
+        value = np.array([one.value for one in found], np.int64)
+        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
+        columns = [
+            self.ids.take(pa.array(self.found.clusters.of_value[value])),
+            kinds.take(pa.array(self.found.evidence.values.type_code[value])),
+            self.hashes.value.take(pa.array(value)),
+            pa.array([one.larger for one in found], pa.int64()),
+            pa.array([one.smaller for one in found], pa.int64()),
+        ]
+        return pa.table(columns, schema=IDENTITY_BRIDGES)
 
     def identity_drops(self) -> pa.Table:
         edges, values = self.found.evidence.edges, self.found.evidence.values

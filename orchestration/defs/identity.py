@@ -23,6 +23,7 @@ RESULTS = {
     "identity_drops": "evidence not used: blocked, shared or over a limit",
     "identity_changes": "customers created, merged and split, over all builds",
     "customer_map_by_ruleset": "the map under stricter and looser rules, for the bands of identity_bands",
+    "identity_bridges": "values without which a customer would fall into two big parts",
     "decision_conflicts": "steward decisions that could not be followed, with what to do",
 }
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 
+import pyarrow as pa
 import pytest
 
+from analytics.identity.hashing import customer_id_array, pseudonym_array
 from analytics.identity.pseudonym import customer_ids, key_fingerprint, pseudonym, pseudonyms
 
 
@@ -18,6 +20,17 @@ def test_pseudonyms_are_hmac_sha256(key: str) -> None:
     ]
     assert [pseudonym(key, "email", value) for value in values] == expected
     assert pseudonyms(key, "email", values) == expected
+    assert pseudonym_array(key, "email", pa.array(values)).to_pylist() == expected
+    assert customer_id_array(key, pa.array(values)).to_pylist() == customer_ids(key, values)
+
+
+def test_columns_longer_than_a_block_are_named_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analytics.identity.hashing._ROWS", 3)
+    values = [str(number) for number in range(10)]
+    assert pseudonym_array("k", "phone", pa.array(["x", *values]).slice(1)).to_pylist() == pseudonyms(
+        "k", "phone", values
+    )
+    assert pseudonym_array("k", "phone", pa.array([], pa.string())).to_pylist() == []
 
 
 def test_kind_and_key_keep_equal_values_apart() -> None:
