@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-ingest bench-identity lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -52,7 +52,11 @@ bench: $(STAMP) ## benchmarks: where the time of a run goes (docs/benchmarks.md)
 	@$(BIN)/python bench/startup.py
 
 bench-ingest: $(STAMP) ## ingestion against the engine alone, on MB megabytes of CSV and of NDJSON
-	@$(BIN)/python bench/ingest.py $(or $(MB),200)
+	@$(BIN)/python bench/ingest.py $(or $(MB),200) $(or $(ROUNDS),5)
+
+bench-setup: $(STAMP) ## install what bench-ingest compares with, into .venv-bench
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --require-hashes -r requirements-bench.lock
 
 bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, and how its time grows
 	@$(BIN)/python bench/identity.py $(or $(MILLION),10)
@@ -60,6 +64,7 @@ bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, 
 lock: ## resolve the dependencies again, without index addresses
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	echo "uv==0.13.9" | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements-uv.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 -c requirements.lock requirements-bench.in -o requirements-bench.lock
 
 clean: ## remove caches (var/ stays: it is data)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache dbt_project/target dbt_project/logs build *.egg-info

@@ -1,41 +1,50 @@
 """What the promises of ingestion cost, beside an engine that makes none.
 
-The same generated file, in the same run: bare `COPY (FROM read_csv …) TO parquet` of DuckDB, then the full path as a
-company runs it (hash, count, parse, type, account, quarantine, Parquet, ledger), then its parts alone; the same for
-NDJSON events; and dlt by its Arrow route and its row route where it is installed. Each is the best of three.
+The same generated file, in the same run: bare `COPY (FROM read_csv …) TO parquet` of DuckDB, the full path as a company
+runs it (hash, count, parse, type, account, quarantine, Parquet, ledger), the reading alone with one promise taken away
+each time, and, where `make bench-setup` has installed it, dlt by its Arrow route and its row route. They take turns for
+some rounds, so that other work on the machine falls on all of them; medians are told, in wall time and in CPU time
+(user and system, of this process and its children).
 
-Usage: python bench/ingest.py [megabytes, default 200] [row route megabytes, default 10]
+Usage: python bench/ingest.py [megabytes, default 200] [rounds, default 5] [row route megabytes, default 10]
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
-import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from statistics import median
+from unittest.mock import patch
 
 import duckdb
 import pyarrow as pa
 
-from ingestion.contract import Column
+from ingestion import children, reading
+from ingestion.contract import Column, Contract
 from ingestion.contract_files import load_contracts
 from ingestion.load import ingest
-from ingestion.parse import engine, parse_file
-from ingestion.readers.base import Notes
-from ingestion.readers.count import count_records
+from ingestion.parse import engine
+from ingestion.readers.count import Count
+from ingestion.reading import Job, read_job
 from kizuna.control.store import open_store
 from kizuna.files import sha256_of
 from kizuna.settings import Settings, load_settings
 
+_HERE = Path(__file__).resolve().parent
+_DLT = _HERE.parent / ".venv-bench" / "bin" / "python"
+
 SEED = 7
-REPEAT = 3
 
 ORDERS = """
 source: till
@@ -109,20 +118,47 @@ def write_events(path: Path, megabytes: int) -> int:
     return rows
 
 
-def best(work: Callable[[], object], repeat: int = REPEAT) -> float:
-    """Seconds of the fastest of several runs."""
-    found = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-    return min(found)
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of one run, by the clock and of processors."""
+
+    wall: float
+    cpu: float
 
 
-def bare(query: str, target: Path) -> float:
-    """DuckDB alone, with the threads it likes."""
+def _cpu() -> dict[int, float]:
+    """CPU seconds so far of this process and of each child that reads files."""
+    found = {0: sum(os.times()[:2])}
+    for pid in children._all:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def measured(work: Callable[[], object]) -> Spent:
+    """One run of `work`."""
+    before, began = _cpu(), time.perf_counter()
+    work()
+    wall = time.perf_counter() - began
+    return Spent(wall, sum(seconds - before.get(pid, 0.0) for pid, seconds in _cpu().items()))
+
+
+def _peak(pid: int | str) -> int:
+    """Largest resident memory so far, in MB."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM")), 0)
+
+
+def bare(query: str, target: Path) -> Spent:
+    """DuckDB alone, with the threads it likes; without its start."""
     with closing(duckdb.connect()) as con:
-        return best(lambda: con.execute(f"COPY (FROM {query}) TO '{target}' (FORMAT parquet)"))
+        return measured(lambda: con.execute(f"COPY (FROM {query}) TO '{target}' (FORMAT parquet)"))
 
 
 def company(folder: Path, name: str) -> Settings:
@@ -133,120 +169,141 @@ def company(folder: Path, name: str) -> Settings:
     return load_settings(home, {"KIZUNA_PSEUDONYM_KEY": "k" * 64})
 
 
-def full(folder: Path, source: str, file: Path, rows: int) -> float:
-    """The whole ingest of a new company, a fresh one each time; the first also starts the child and is not counted."""
-    seconds = []
-    for number in range(REPEAT + 1):
-        settings = company(folder, f"{source}-{number}")
-        landing = settings.landing / source
+@dataclass
+class Case:
+    """One file, and what has been measured on it. `peaks` are MB of this process and of the reading child."""
+
+    file: Path
+    query: str
+    source: str
+    contract: Contract
+    rows: int
+    lines: int
+    spent: dict[str, list[Spent]]
+    peaks: list[int]
+
+    def full(self, folder: Path, number: int) -> Spent:
+        """The whole ingest of a new company."""
+        settings = company(folder, f"{self.source}-{number}")
+        landing = settings.landing / self.source
         landing.mkdir(parents=True)
-        (landing / file.name).hardlink_to(file)
+        (landing / self.file.name).hardlink_to(self.file)
         with closing(open_store(settings)) as store:
-            began = time.perf_counter()
-            report = ingest(settings, store)
-            seconds.append(time.perf_counter() - began)
-        assert (report.rows_in, report.accepted) == (rows, rows), report
-    return min(seconds[1:])
+            reports = []
+            spent = measured(lambda: reports.append(ingest(settings, store)))
+        assert (reports[0].rows_in, reports[0].accepted) == (self.rows, self.rows), reports
+        self.peaks = [max(self.peaks[0], _peak("self")), max([self.peaks[1], *map(_peak, children._all)])]
+        return spent
+
+    def reading(self, folder: Path, contract: Contract, *, counted: bool = True) -> Spent:
+        """What the child does, in this process."""
+        kind = "csv" if self.file.suffix == ".csv" else "ndjson"
+        job = Job(
+            place=os.fsencode(self.file).hex(), kind=kind, contract=contract, name="x", sha256="0" * 64,
+            bytes=self.file.stat().st_size, batch_id="0" * 32, loaded_at=datetime(2026, 1, 1),
+            raw=folder / "raw.parquet", quarantine=folder / "quarantine.parquet",
+        )  # fmt: skip
+        with closing(engine()) as con:
+            if counted:
+                return measured(lambda: read_job(con, job))
+            with patch.object(reading, "count_records", lambda *_: Count(self.rows, self.lines)):
+                return measured(lambda: read_job(con, job))
+
+    def round(self, folder: Path, number: int) -> None:
+        """Everything once."""
+        as_text = tuple(
+            Column.model_validate({"name": column.name, "from": column.source, "aliases": column.aliases})
+            for column in self.contract.columns
+            if column.sources
+        )
+        untyped = self.contract.model_copy(update={"columns": as_text, "key": (), "event_time": None})
+        unseen = self.contract.model_copy(update={"identical_rows": "keep"})
+        add = self.spent
+        add["DuckDB alone, no promises"].append(bare(f"{self.query}('{self.file}')", folder / "bare.parquet"))
+        add["the full path"].append(self.full(folder, number))
+        add["hash, twice"].append(measured(lambda: (sha256_of(self.file), sha256_of(self.file))))
+        add["reading alone"].append(self.reading(folder, self.contract))
+        add["  without the count"].append(self.reading(folder, self.contract, counted=False))
+        add["  without identical rows"].append(self.reading(folder, unseen))
+        add["  without types and checks"].append(self.reading(folder, untyped))
 
 
-def parts(settings: Settings, file: Path, relation: str) -> dict[str, float]:
-    """What the promises cost one by one, in this process and after one another."""
-    contracts = load_contracts(settings.contracts_dir, timezone="Asia/Tokyo")
-    contract = next(contract for contract in contracts if contract.name == relation)
-    kind = "csv" if file.suffix == ".csv" else "ndjson"
-    as_text = tuple(
-        Column.model_validate({"name": column.name, "from": column.source, "aliases": column.aliases})
-        for column in contract.columns
-        if column.sources
-    )
-    untyped = contract.model_copy(update={"identical_rows": "keep", "columns": as_text, "key": (), "event_time": None})
-    unseen = contract.model_copy(update={"identical_rows": "keep"})
-    con = engine()
-
-    def parse(by: object) -> None:
-        for _ in parse_file(con, file, by, kind, "0" * 64, Notes(encoding="utf-8")):  # type: ignore[arg-type]
-            pass
-
-    text = best(lambda: parse(untyped), 1)
-    typed = best(lambda: parse(unseen), 1)
-    whole = best(lambda: parse(contract), 1)
-    return {
-        "hash, twice": 2 * best(lambda: sha256_of(file), 1),
-        "independent count": best(lambda: count_records(file, contract, kind, "utf-8"), 1),
-        "text, line numbers": text,
-        "+ types and checks": typed - text,
-        "+ identical rows": whole - typed,
-    }
+def by_dlt(folder: Path, file: Path, way: str) -> Spent:
+    """dlt in its own environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        command = [str(_DLT), str(_HERE / "by_dlt.py"), way, str(file), place]
+        answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return Spent(*map(float, answer.split()[-2:]))
 
 
-def by_dlt(folder: Path, file: Path, *, rows: bool) -> float | None:
-    """dlt into Parquet files: Arrow tables handed to it, or one dictionary per row."""
-    if importlib.util.find_spec("dlt") is None:
-        return None
-    import csv
-
-    import dlt
-    import pyarrow.csv
-
-    os.environ["DLT_DATA_DIR"] = str(folder / "dlt")
-    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-
-    def records() -> object:
-        if not rows:
-            options = pyarrow.csv.ParseOptions(newlines_in_values=True)
-            with pyarrow.csv.open_csv(file, parse_options=options) as reader:
-                yield from (pa.Table.from_batches([batch]) for batch in reader)
-            return
-        with file.open(encoding="utf-8", newline="") as stream:
-            yield from csv.DictReader(stream)
-
-    destination = dlt.destinations.filesystem(bucket_url=(folder / "dlt-out").as_uri())
-    pipeline = dlt.pipeline("bench", destination=destination, dataset_name="rows" if rows else "arrow")
-    return best(lambda: pipeline.run(records(), table_name="orders", loader_file_format="parquet"), 1)
-
-
-def show(label: str, seconds: float | None, rows: int, size: int, against: float) -> None:
-    if seconds is None:
-        print(f"{label:42} not run: it is not installed")
-        return
+def show(label: str, found: list[Spent], rows: int, size: int, against: list[Spent]) -> None:
+    """One line: medians, and the median of the rounds' own ratios."""
+    wall, cpu = median(one.wall for one in found), median(one.cpu for one in found)
+    by_wall = median(other.wall / one.wall for one, other in zip(found, against, strict=True))
+    by_cpu = median(other.cpu / max(one.cpu, 1e-3) for one, other in zip(found, against, strict=True))
     print(
-        f"{label:42} {seconds:8.2f} s {rows / seconds:12,.0f} rows/s {size / seconds / 1e6:8.1f} MB/s"
-        f"   {against / seconds:5.2f} of bare"
+        f"{label:34} {wall:7.2f} s wall {cpu:7.2f} s CPU {rows / wall:11,.0f} rows/s {size / wall / 1e6:7.1f} MB/s"
+        f"   {by_wall:5.2f} of bare by wall, {by_cpu:5.2f} by CPU"
     )
 
 
 def main() -> None:
     """Measure and print."""
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    small = int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    load = os.getloadavg()[0]
-    print(f"{megabytes} MB each, seed {SEED}, best of {REPEAT}, {os.cpu_count()} cores, load {load:.1f} at the start")
+    numbers = [int(text) for text in sys.argv[1:]]
+    megabytes, rounds, small = (*numbers, *(200, 5, 10)[len(numbers) :])
+    print(f"{megabytes} MB each, seed {SEED}, N={rounds} rounds, medians; {os.cpu_count()} cores")
     print(f"Python {sys.version.split()[0]}, duckdb {duckdb.__version__}, pyarrow {pa.__version__}")
+    print(f"load {' '.join(f'{load:.1f}' for load in os.getloadavg())} at the start")
     with tempfile.TemporaryDirectory(prefix="kizuna-bench-") as name:
         folder = Path(name)
-        orders, events, few = folder / "orders.csv", folder / "events_1.ndjson", folder / "few.csv"
+        contracts = {contract.name: contract for contract in load_contracts(
+            company(folder, "contracts").contracts_dir, timezone="Asia/Tokyo"
+        )}  # fmt: skip
+        few = folder / "few.csv"
+        few_rows = write_orders(few, small)
         for label, file, query, write, source, relation in (
-            ("CSV orders", orders, "read_csv", write_orders, "till", "till__order"),
-            ("NDJSON events", events, "read_json", write_events, "ga4", "ga4__events"),
+            ("CSV orders", folder / "orders.csv", "read_csv", write_orders, "till", "till__order"),
+            ("NDJSON events", folder / "events_1.ndjson", "read_json", write_events, "ga4", "ga4__events"),
         ):
             rows = write(file, megabytes)
             size = file.stat().st_size
+            with file.open("rb") as stream:
+                lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 24), b""))
+            case = Case(file, query, source, contracts[relation], rows, lines, defaultdict(list), [0, 0])
             print(f"\n{label}: {rows:,} rows, {size / 1e6:,.0f} MB")
-            alone = bare(f"{query}('{file}')", folder / "bare.parquet")
-            show("DuckDB alone, no promises", alone, rows, size, alone)
-            show("the full path", full(folder, source, file, rows), rows, size, alone)
-            for part, seconds in parts(company(folder, f"parts-{source}"), file, relation).items():
-                print(f"  {part:40} {seconds:8.2f} s")
-            if file == orders:
-                show("dlt, Arrow route", by_dlt(folder, file, rows=False), rows, size, alone)
-                row_count = write_orders(few, small)
-                show(
-                    f"dlt, row route ({small} MB)", by_dlt(folder, few, rows=True), row_count, few.stat().st_size,
-                    alone * few.stat().st_size / size,
-                )  # fmt: skip
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"\npeak memory: reading child {child} MB if it has ended, this process (parts included) {own} MB")
+            Path("/proc/self/clear_refs").write_text("5")
+            case.full(folder, 0)
+            peaks, case.peaks = case.peaks, [0, 0]
+            for number in range(1, rounds + 1):
+                case.round(folder, number)
+                if source == "till" and _DLT.exists():
+                    case.spent["dlt, Arrow route"].append(by_dlt(folder, file, "arrow"))
+            against = case.spent["DuckDB alone, no promises"]
+            for what, found in case.spent.items():
+                show(what, found, rows, size, against)
+            print(f"peak memory: the run {peaks[0]} MB, the child that reads {max(peaks[1], case.peaks[1])} MB")
+            if source == "till":
+                _compare(folder, case, few, few_rows)
+            print(f"load {' '.join(f'{load:.1f}' for load in os.getloadavg())} at the end")
+
+
+def _compare(folder: Path, case: Case, few: Path, few_rows: int) -> None:
+    """How many times faster than dlt; its row route, which takes long, once and on fewer rows."""
+    if not _DLT.exists():
+        print("dlt: not run, it is not installed (make bench-setup)")
+        return
+    ours = case.spent["the full path"]
+    pairs = list(zip(case.spent["dlt, Arrow route"], ours, strict=True))
+    wall, cpu = (median(getattr(a, by) / getattr(b, by) for a, b in pairs) for by in ("wall", "cpu"))
+    print(f"the full path is {wall:.1f} times as fast as dlt's Arrow route by wall, {cpu:.1f} times by CPU")
+    slow = by_dlt(folder, few, "rows")
+    rate, cpu_rate = few_rows / slow.wall, few_rows / slow.cpu
+    own = case.rows / median(one.wall for one in ours), case.rows / median(one.cpu for one in ours)
+    print(
+        f"dlt, row route, N=1, {few_rows:,} rows: {slow.wall:.1f} s wall, {slow.cpu:.1f} s CPU, {rate:,.0f} rows/s; "
+        f"the full path is {own[0] / rate:.1f} times as fast by wall, {own[1] / cpu_rate:.1f} times by CPU"
+    )
 
 
 if __name__ == "__main__":

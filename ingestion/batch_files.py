@@ -10,7 +10,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -162,26 +162,25 @@ def rejected_rows(
     rejects: tuple[Reject, ...], contract: Contract, *, file: str, batch_id: str, at: datetime, scope: str = "row"
 ) -> pa.Table:
     """Rejected rows as they are stored in quarantine."""
-    rows: list[dict[str, Any]] = [
-        {
-            "batch_id": batch_id,
-            "source": contract.source,
-            "entity": contract.entity,
-            "contract": contract.name,
-            "contract_version": contract.version,
-            "file": file,
-            "scope": scope,
-            "line": reject.line,
-            "column": reject.column,
-            "code": reject.code,
-            "reason": reject.reason,
-            "raw": reject.raw,
-            "problems": problems_json(reject),
-            "rejected_at": at,
-        }
-        for reject in rejects
-    ]
-    return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)
+    same = {
+        "batch_id": batch_id, "source": contract.source, "entity": contract.entity, "contract": contract.name,
+        "contract_version": contract.version if rejects else None, "file": file, "scope": scope, "rejected_at": at,
+    }  # fmt: skip
+    own = {
+        "line": [reject.line for reject in rejects],
+        "column": [reject.column for reject in rejects],
+        "code": [reject.code for reject in rejects],
+        "reason": [reject.reason for reject in rejects],
+        "raw": [reject.raw for reject in rejects],
+        "problems": [problems_json(reject) for reject in rejects],
+    }
+    arrays = {
+        field.name: pa.array(own[field.name], field.type)
+        if field.name in own
+        else pa.repeat(pa.scalar(same[field.name], field.type), len(rejects))
+        for field in QUARANTINE_SCHEMA
+    }
+    return pa.table(arrays, schema=QUARANTINE_SCHEMA)
 
 
 class EventSpan:

@@ -31,11 +31,12 @@ _START_SECONDS = 120
 _LOOK_SECONDS = 0.005
 _MARGIN_MB = 32
 
-#: The system's allocator would keep what the threads have freed: 700 MB where 350 are in use.
+#: What the threads have freed is given back to the system beyond these bounds. Giving back every column of every block
+#: would cost as much system time as parsing it.
 _ALLOCATOR = {
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(8 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
 
 #: A child that waits so long for a job ends by itself.

@@ -18,10 +18,14 @@ import pyarrow.compute as pc
 from ingestion.contract import Contract, Format
 from ingestion.readers.base import Chunk, Notes, Reject, TextBlock
 from ingestion.readers.text import find_encoding, open_bytes, open_text
-from ingestion.typing_sql import describe_problem, typing_query, with_ready_times
+from ingestion.typing_sql import as_they_are, describe_problem, typing_query, with_ready_times
 
 if TYPE_CHECKING:
     import duckdb
+
+
+#: Positions of rows in a chunk.
+Positions = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,16 @@ def _parse_blocks(
             keep = None if again is None else ~again[block.records]
             rejects = [reject for n, reject in block.rejects.items() if again is None or not again[n]]
 
-            def value(position: int, name: str, block: TextBlock = block) -> str | None:
-                return block.table[block.cells[name]][position].as_py() if name in block.cells else None
+            def values(positions: Positions, name: str, block: TextBlock = block) -> list[str | None]:
+                column = block.cells.get(name)
+                found: list[str | None] = [None] * len(positions)
+                return found if column is None else block.table[column].take(pa.array(positions)).to_pylist()
 
-            def raw(position: int, block: TextBlock = block) -> str:
-                return str(block.texts[int(block.records[position])].as_py())
+            def raws(positions: Positions, block: TextBlock = block) -> list[str]:
+                found: list[str] = block.texts.take(pa.array(block.records[positions])).to_pylist()
+                return found
 
-            yield _split(contract, typed, rejects, keep, value, raw)
+            yield _split(contract, typed, rejects, keep, values, raws)
 
 
 def encoding_of(path: Path, contract: Contract, kind: Format) -> str | None:
@@ -130,13 +137,16 @@ def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Itera
 
 
 def _check(con: duckdb.DuckDBPyConnection, contract: Contract, chunk: Chunk, file_hash: str) -> Parsed:
-    def value(position: int, name: str) -> str | None:
-        text: str | None = chunk.table[name][position].as_py()
-        return text
+    def values(positions: Positions, name: str) -> list[str | None]:
+        texts: list[str | None] = chunk.table[name].take(pa.array(positions)).to_pylist()
+        return texts
+
+    def raws(positions: Positions) -> list[str]:
+        return [chunk.raw(position) for position in positions.tolist()]
 
     names = {column.name: column.name for column in contract.columns if column.sources}
     typed = _typed(con, contract, chunk.table, names, file_hash, None)
-    return _split(contract, typed, chunk.rejects, None, value, chunk.raw)
+    return _split(contract, typed, chunk.rejects, None, values, raws)
 
 
 def _typed(
@@ -153,10 +163,27 @@ def _typed(
     for name, times in ready.items():
         chunk = chunk.append_column(name, times)
     relation = "chunk" if select is None else f"(SELECT {', '.join([select, *ready])} FROM chunk)"
+    as_is = {
+        name: _without(chunk[cells[name]], markers) if name in cells else pa.nulls(chunk.num_rows, pa.string())
+        for name, markers in as_they_are(contract).items()
+    }
     con.register("chunk", chunk)
-    typed = con.execute(typing_query(contract, relation, file_hash=file_hash, ready=list(ready))).to_arrow_table()
+    query = typing_query(contract, relation, file_hash=file_hash, ready=list(ready), skip=as_is)
+    typed = con.execute(query).to_arrow_table()
     con.unregister("chunk")
-    return typed
+    # The engine has one thread and keeps the order of the rows.
+    names = [column.name for column in contract.columns]
+    columns = {name: as_is[name] if name in as_is else typed[name] for name in names}
+    others = [name for name in ("_extra", "_line", "_pos", "_doubled", "_problems") if name in typed.column_names]
+    return pa.table(columns | {name: typed[name] for name in others})
+
+
+def _without(texts: pa.ChunkedArray, markers: Sequence[str]) -> pa.ChunkedArray:
+    """The texts, null where they are one of the markers."""
+    if not markers:
+        return texts
+    met = pc.equal(texts, markers[0]) if len(markers) == 1 else pc.is_in(texts, pa.array(markers, pa.string()))
+    return pc.if_else(met, None, texts) if pc.any(met).as_py() else texts
 
 
 def _split(
@@ -164,18 +191,21 @@ def _split(
     typed: pa.Table,
     rejects: Sequence[Reject],
     keep: np.ndarray[Any, Any] | None,
-    value: Callable[[int, str], str | None],
-    raw: Callable[[int], str],
+    values: Callable[[Positions, str], list[str | None]],
+    raws: Callable[[Positions], list[str]],
 ) -> Parsed:
-    """Good and rejected rows of what the type checks gave; `keep` (by position) leaves out repetitions."""
+    """Good and rejected rows of what the type checks gave; `keep` (by position) leaves out repetitions.
+
+    `values` gives the texts of a column, `raws` those of the rows, at some positions.
+    """
     if keep is not None:
         typed = typed.filter(pa.array(keep))
     is_good = pc.equal(typed["_problems"], "")
     good = typed.drop_columns(["_pos", "_problems"])
     if not pc.all(is_good).as_py():
         good = good.filter(is_good)
-        bad = typed.filter(pc.invert(is_good)).select(["_pos", "_line", "_problems"]).to_pylist()
-        found = (_reject(contract, row["_pos"], row["_line"], row["_problems"], value, raw) for row in bad)
+        bad = typed.filter(pc.invert(is_good))
+        found = _rejects(contract, bad["_pos"].to_numpy(), bad["_line"], bad["_problems"], values, raws)
         rejects = sorted((*rejects, *found), key=lambda reject: reject.line)
     doubled = 0
     if "_doubled" in good.column_names:
@@ -184,23 +214,43 @@ def _split(
     return Parsed(good, tuple(rejects), doubled)
 
 
-def _reject(
+def _rejects(
     contract: Contract,
-    position: int,
-    line: int,
-    problems: str,
-    value: Callable[[int, str], str | None],
-    raw: Callable[[int], str],
-) -> Reject:
-    found: list[tuple[str, str, str]] = []
+    positions: Positions,
+    lines: pa.ChunkedArray,
+    problems: pa.ChunkedArray,
+    values: Callable[[Positions, str], list[str | None]],
+    raws: Callable[[Positions], list[str]],
+) -> list[Reject]:
+    """The rejected rows, each with every problem in words; what rows share is looked up once."""
+    texts: dict[int, list[str | None]] = {}
+    parts: dict[str, list[tuple[int, str, str]]] = {}
+    words: dict[tuple[int, str, str | None], tuple[str, str, str]] = {}
+    rejects = []
+    rows = zip(lines.to_pylist(), problems.to_pylist(), raws(positions), strict=True)
+    for n, (line, entry, raw) in enumerate(rows):
+        if entry not in parts:
+            parts[entry] = _first_of_each(contract, entry)
+        found = []
+        for number, name, code in parts[entry]:
+            if number not in texts:
+                texts[number] = values(positions, name)
+            key = (number, code, texts[number][n])
+            if key not in words:
+                words[key] = (name, code, describe_problem(contract, *key))
+            found.append(words[key])
+        name, code, reason = found[0]
+        rejects.append(Reject(line, code, reason, raw.rstrip("\r\n"), name, tuple(found)))
+    return rejects
+
+
+def _first_of_each(contract: Contract, problems: str) -> list[tuple[int, str, str]]:
+    """(number, name, code) of the first problem of each column."""
+    found: dict[int, tuple[int, str, str]] = {}
     for entry in problems.split(";"):
         number, _, code = entry.partition(":")
-        column = contract.columns[int(number)]
-        if any(name == column.name for name, *_ in found):
-            continue
-        found.append((column.name, code, describe_problem(contract, int(number), code, value(position, column.name))))
-    name, code, reason = found[0]
-    return Reject(line, code, reason, raw(position).rstrip("\r\n"), name, tuple(found))
+        found.setdefault(int(number), (int(number), contract.columns[int(number)].name, code))
+    return list(found.values())
 
 
 def problems_json(reject: Reject) -> str | None:

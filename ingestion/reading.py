@@ -6,6 +6,7 @@ Nothing here knows the ledger or puts a file in place: what was read is told in 
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -158,7 +159,26 @@ def _read(
         raise FileRefused("file.empty", "the file is empty (0 bytes)", line=1)
     refuse_foreign(job.path, job.kind)
     notes.encoding = encoding_of(job.path, job.contract, job.kind)
-    count = count_records(job.path, job.contract, job.kind, notes.encoding)
+    with ThreadPoolExecutor(1) as other:
+        # Text is counted while it is read; of other formats the counter says first whether they can be read at all.
+        counting = other.submit(count_records, job.path, job.contract, job.kind, notes.encoding)
+        if job.kind not in ("csv", "ndjson"):
+            counting.result()
+        _take_rows(con, job, raw, quarantine, notes, span, watch)
+        count = counting.result()
+    watch.refuse_misread(job.kind, job.path, notes.encoding)
+    return count
+
+
+def _take_rows(
+    con: duckdb.DuckDBPyConnection,
+    job: Job,
+    raw: ParquetFile,
+    quarantine: ParquetFile,
+    notes: Notes,
+    span: EventSpan,
+    watch: drift.Watch,
+) -> None:
     for parsed in parse_file(con, job.path, job.contract, job.kind, job.sha256, notes):
         raw.write(accepted_rows(parsed.good, file=job.name, batch_id=job.batch_id, loaded_at=job.loaded_at))
         quarantine.write(
@@ -167,8 +187,6 @@ def _read(
         span.add(parsed.good)
         watch.add(parsed)
         notes.doubled += parsed.doubled
-    watch.refuse_misread(job.kind, job.path, notes.encoding)
-    return count
 
 
 def _agreed_rows(handled: int, notes: Notes, count: Count) -> int:

@@ -46,6 +46,7 @@ _ISO_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
 _SET_BACK_BY = ("1 HOUR", "30 MINUTE")
 _TRUE = ("true", "1", "yes", "y", "t")
 _FALSE = ("false", "0", "no", "n", "f")
+_OFTEN = ("JPY", "USD", "EUR", "GBP", "CNY")
 
 
 def literal(text: str) -> str:
@@ -68,14 +69,32 @@ def with_ready_times(contract: Contract, texts: dict[str, pa.ChunkedArray]) -> d
     return ready
 
 
-def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Collection[str] = ()) -> str:
+def as_they_are(contract: Contract) -> dict[str, tuple[str, ...]]:
+    """Text columns about which the query has nothing to say: name -> the texts that stand for nothing."""
+    currencies = {column.currency for column in contract.columns}
+    found = {}
+    for column in contract.columns:
+        changed = column.strip_prefix or column.values or column.generated or column.value is not None
+        checked = column.required == "value" or column.allowed or column.pattern is not None or column.iso4217
+        bounded = column.min is not None or column.max is not None or column.name in currencies
+        plain = column.type == "string" and column.sources and column.currency is None
+        if plain and not (changed or checked or bounded):
+            found[column.name] = contract.null_markers if column.null_markers is None else column.null_markers
+    return found
+
+
+def typing_query(
+    contract: Contract, relation: str, *, file_hash: str, ready: Collection[str] = (), skip: Collection[str] = ()
+) -> str:
     """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`.
 
-    `ready` are the columns of `relation` that `with_ready_times` gave. Where times of the contract can name two moments
-    there is a column `_doubled`, true for a row with such a time.
+    `ready` are the columns of `relation` that `with_ready_times` gave; the columns `skip` are left out. Where times of
+    the contract can name two moments there is a column `_doubled`, true for a row with such a time.
     """
     clean, values, problems, doubled = [], [], [], []
     for number, column in enumerate(contract.columns):
+        if column.name in skip:
+            continue
         clean.append(f"{_clean(contract, column, file_hash)} AS c{number}")
         value = _typed(contract, column, f"c{number}")
         if f"_t{number}" in ready:
@@ -88,12 +107,13 @@ def typing_query(contract: Contract, relation: str, *, file_hash: str, ready: Co
         problems.extend(_problems(contract, column, number))
     kept = ", ".join(["_pos, _line, _extra, _found", *ready])
     found = ", ".join(["nullif(_found, '')", *problems])
-    outputs = ", ".join(f"v{n} AS {identifier(column.name)}" for n, column in enumerate(contract.columns))
+    columns = [(n, column.name) for n, column in enumerate(contract.columns) if column.name not in skip]
+    outputs = "".join(f"v{n} AS {identifier(name)}, " for n, name in columns)
     twice = f"coalesce({' OR '.join(doubled)}, false) AS _doubled, " if doubled else ""
     return (
-        f"WITH clean AS (SELECT {kept}, {', '.join(clean)} FROM {relation}), "
-        f"typed AS (SELECT *, {', '.join(values)} FROM clean) "
-        f"SELECT {outputs}, _extra, _line, _pos, {twice}concat_ws(';', {found}) AS _problems FROM typed"
+        f"WITH clean AS (SELECT {', '.join([kept, *clean])} FROM {relation}), "
+        f"typed AS (SELECT {', '.join(['*', *values])} FROM clean) "
+        f"SELECT {outputs}_extra, _line, _pos, {twice}concat_ws(';', {found}) AS _problems FROM typed"
     )
 
 
@@ -188,9 +208,13 @@ def _problems(contract: Contract, column: Column, number: int) -> list[str]:
         checks.append((f"NOT regexp_full_match({text}, {literal(column.pattern)})", "value.pattern"))
     if column.iso4217:
         known = ", ".join(literal(code) for code in codes())
-        checks.append((f"upper({text}) NOT IN ({known})", "value.currency"))
+        # Every code of a list is compared on its own, so those that most rows have are asked about first.
+        often = ", ".join(map(literal, _OFTEN))
+        unknown = f"CASE WHEN {text} IN ({often}) THEN false ELSE upper({text}) NOT IN ({known}) END"
+        checks.append((unknown, "value.currency"))
     if column.currency is not None:
-        checks.append((f"{value} <> trunc({value}) AND {_without_decimals(contract, column)}", "value.minor_units"))
+        broken = f"CASE WHEN {value} <> trunc({value}) THEN {_without_decimals(contract, column)} ELSE false END"
+        checks.append((broken, "value.minor_units"))
     return [f"CASE WHEN {condition} THEN '{number}:{code}' END" for condition, code in checks]
 
 
