@@ -64,19 +64,35 @@ def within_limits(
     )
     if not len(over):
         return Limited(refusal, label[:records])
-    inside = sound[np.isin(label[edges.record[sound]], over)]
+    broken = np.zeros(int(label.max()) + 1, np.bool_)
+    broken[over] = True
+    inside = sound[broken[label[edges.record[sound]]]]
     refusal = refusal.copy()
     _Builder(evidence, retired, sharer_limit, why, rulings, links).build(inside, refusal)
-    sound = np.flatnonzero(refusal == Refusal.NONE)
-    return Limited(refusal, components(edges.record[sound], edges.value[sound], records, values)[:records])
+    return Limited(refusal, _relabelled(label[:records], broken, edges, inside[refusal[inside] == Refusal.NONE]))
+
+
+def _relabelled(label: Ints, broken: Bools, edges: Edges, sound: Ints) -> Ints:
+    """Labels of all records, those of broken components found anew from their `sound` edges."""
+    label = label.copy()
+    alone = np.flatnonzero(broken[label])
+    first = len(broken)
+    label[alone] = first + np.arange(len(alone))
+    record, of_record = np.unique(edges.record[sound], return_inverse=True)
+    value, of_value = np.unique(edges.value[sound], return_inverse=True)
+    if len(record):
+        found = components(of_record, of_value, len(record), len(value))[: len(record)]
+        label[record] = first + len(alone) + found
+    return label
 
 
 def _over_limit(evidence: Evidence, record: Ints, value: Ints, label: Ints, retired: Bools, links: Links) -> Ints:
     """Labels of the components that break a limit."""
-    used, first = np.unique(value, return_index=True)
-    used, first = used[~retired[used]], first[~retired[used]]
+    holder = np.full(len(evidence.values), -1, np.int64)
+    holder[value] = record
+    used = np.flatnonzero((holder >= 0) & ~retired)
     width = max(len(evidence.types), 1)
-    groups, count = np.unique(label[record[first]] * width + evidence.values.type_code[used], return_counts=True)
+    groups, count = np.unique(label[holder[used]] * width + evidence.values.type_code[used], return_counts=True)
     if not len(groups):
         return np.empty(0, np.int64)
     limit = np.array([rule.limit_per_customer for rule in evidence.types], np.int64)

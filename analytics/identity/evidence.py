@@ -112,14 +112,9 @@ def gather(
 
     Raises IdentityInputError when a source record is given twice or evidence names an unknown record.
     """
-    records, keys = _records(source_records, rules)
     given = _Given.of(identifiers)
-    record_of = pc.index_in(join_keys(given.source, given.record_key), value_set=keys)
-    if record_of.null_count:
-        raise IdentityInputError(
-            f"identifiers: {record_of.null_count} rows name a record that is not in source_records"
-        )
-    row_record = _ints(record_of)
+    records = _records(source_records, rules)
+    row_record = _records_of(records, given)
     logins = _Logins.of(device_logins)
 
     names = set(pc.unique(given.kind).to_pylist())
@@ -194,7 +189,8 @@ class _Given:
     @staticmethod
     def of(identifiers: pa.Table) -> _Given:
         written = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(_text(identifiers, "raw_value")), ""), False)
-        table = identifiers.filter(written)
+        # Evidence is nearly always written, and a copy of all of it is not small.
+        table = identifiers if pc.all(written, min_count=0).as_py() else identifiers.filter(written)
         seen = "last_seen_at" if "last_seen_at" in table.column_names else "seen_at"
         return _Given(
             source=_text(table, "source"),
@@ -246,9 +242,18 @@ class _ValueBuilder:
         normal = normalize(rule.form, encoded.dictionary, self._country)
         invalid = pc.is_null(normal.values)
         # An invalid value keeps its tidied text, so that its drop can be told apart from others.
-        shown = pc.if_else(invalid, tidy(encoded.dictionary), normal.values).dictionary_encode()
-        texts, of_distinct = shown.dictionary, _ints(shown.indices)
-        _, first = np.unique(of_distinct, return_index=True)
+        shown = (
+            normal.values if not invalid.true_count else pc.if_else(invalid, tidy(encoded.dictionary), normal.values)
+        )
+        if pc.all(pc.equal(shown, encoded.dictionary), min_count=0).as_py():
+            # Written as it is normalised, each distinct text stays one.
+            texts, of_distinct = shown, np.arange(len(shown), dtype=np.int64)
+            first = of_distinct
+        else:
+            again = shown.dictionary_encode()
+            texts, of_distinct = again.dictionary, _ints(again.indices)
+            first = np.full(len(texts), len(shown), np.int64)
+            np.minimum.at(first, of_distinct, np.arange(len(shown)))
         is_invalid = _bools(invalid)[first]
         reasons = normal.reasons.take(pa.array(first))
         reasons = pc.if_else(pa.array(is_invalid), reasons, _blocked_by(rule, texts, reasons))
@@ -281,31 +286,40 @@ def _blocked_by(rule: Rule, texts: pa.StringArray, reasons: pa.StringArray) -> p
     return reasons
 
 
-def _records(table: pa.Table, rules: RuleTable) -> tuple[Records, pa.StringArray]:
-    source, record_key = _text(table, "source"), _text(table, "record_key")
-    keys = join_keys(source, record_key)
-    if pc.count_distinct(keys).as_py() != len(keys) or keys.null_count:
+def _records_of(records: Records, given: _Given) -> Ints:
+    """The record of each row. Names are numbered as they come, so that those of unique records are 0, 1, 2, ..."""
+    names = pa.chunked_array(
+        [join_keys(records.source, records.record_key), join_keys(given.source, given.record_key)], pa.string()
+    )
+    parts = [_ints(pc.fill_null(part.indices, -1)) for part in names.dictionary_encode().chunks]
+    own, named = np.split(np.concatenate([np.empty(0, np.int64), *parts]), [len(records)])
+    if not np.array_equal(own, np.arange(len(own))):
         raise IdentityInputError("source_records: (source, record_key) must be there and unique")
+    unknown = np.count_nonzero((named >= len(own)) | (named < 0))
+    if unknown:
+        raise IdentityInputError(f"identifiers: {unknown} rows name a record that is not in source_records")
+    return named
+
+
+def _records(table: pa.Table, rules: RuleTable) -> Records:
+    source, record_key = _text(table, "source"), _text(table, "record_key")
     encoded = source.dictionary_encode()
     sources = tuple(encoded.dictionary.to_pylist())
     code = _ints(encoded.indices)
     kinds = np.array([name.rpartition(".")[2] in rules.endpoint_kinds for name in sources], dtype=np.bool_)
-    return (
-        Records(
-            source=source,
-            record_key=record_key,
-            seen=_times(table, "seen_at", NEVER_FIRST),
-            source_code=code,
-            sources=sources,
-            endpoint=kinds[code] if len(kinds) else np.zeros(len(code), np.bool_),
-        ),
-        keys,
+    return Records(
+        source=source,
+        record_key=record_key,
+        seen=_times(table, "seen_at", NEVER_FIRST),
+        source_code=code,
+        sources=sources,
+        endpoint=kinds[code] if len(kinds) else np.zeros(len(code), np.bool_),
     )
 
 
 def _edges(record: Ints, value: Ints, first: Ints, last: Ints, values: int) -> Edges:
     key = record * max(values, 1) + value
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     key = key[order]
     begin = np.flatnonzero(np.diff(key, prepend=-1))
     none = np.empty(0, np.int64)

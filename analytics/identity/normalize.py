@@ -62,7 +62,9 @@ def normalize(form: Form, texts: pa.StringArray, default_country: str) -> Normal
 
 def tidy(texts: pa.StringArray) -> pa.StringArray:
     """NFKC (full-width forms, half-width kana), outer white space and a spreadsheet's leading apostrophe removed."""
-    composed = pc.utf8_normalize(pc.utf8_trim(texts, characters=_DRESSING), form="NFKC")
+    composed = pc.utf8_trim(texts, characters=_DRESSING)
+    if not pc.all(pc.string_is_ascii(composed), min_count=0).as_py():
+        composed = pc.utf8_normalize(composed, form="NFKC")
     bare = pc.utf8_trim_whitespace(pc.utf8_ltrim(pc.utf8_trim_whitespace(composed), characters="'"))
     return bare
 

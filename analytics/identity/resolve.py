@@ -8,6 +8,7 @@ Pure: the same rows in any order give the same partition, ids and refusals.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
@@ -140,17 +141,22 @@ def resolve(
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
     gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
-    found = partition(
-        gathered,
-        rules,
-        registry=registry,
-        key=key,
-        default_country=default_country,
-        decisions=decisions,
-        probable=probable,
-    )
+    # Hashing is Python, the partition mostly numpy and scipy, which let Python go on beside them.
+    with ThreadPoolExecutor(1) as beside:
+        named = beside.submit(_hashes, gathered, key)
+        found = partition(
+            gathered,
+            rules,
+            registry=registry,
+            key=key,
+            default_country=default_country,
+            decisions=decisions,
+            probable=probable,
+        )
+        hashes = named.result()
     evidence, refusal, clusters = found.evidence, found.refusal, found.clusters
-    hashes = _hashes(evidence, key)
+    linked = _of_values(evidence, len(gathered.values), key)
+    hashes = Hashes(hashes.record, pa.concat_arrays([hashes.value, linked]))
     ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
     others = []
     for ruleset in rulesets:
@@ -202,17 +208,21 @@ def _map_under(ruleset: str, found: Partition) -> pa.Table:
 
 
 def _hashes(evidence: Evidence, key: str) -> Hashes:
-    records, values = evidence.records, evidence.values
-    names = pc.binary_join_element_wise(records.source, records.record_key, "|")
-    # Values of a type mostly lie beside each other: a run is hashed at once and nothing is moved.
-    turns = np.flatnonzero(np.diff(values.type_code, prepend=-1, append=-1))
+    names = pc.binary_join_element_wise(evidence.records.source, evidence.records.record_key, "|")
+    return Hashes(pseudonym_array(key, RECORD, names), _of_values(evidence, 0, key))
+
+
+def _of_values(evidence: Evidence, first: int, key: str) -> pa.StringArray:
+    """Pseudonyms of the values from number `first` on. Those of a type mostly lie beside each other."""
+    values = evidence.values
+    turns = first + np.flatnonzero(np.diff(values.type_code[first:], prepend=-1, append=-1))
     runs = [
         pseudonym_array(
             key, evidence.types[int(values.type_code[begin])].identifier_type, values.text.slice(begin, end - begin)
         )
         for begin, end in zip(turns[:-1].tolist(), turns[1:].tolist(), strict=True)
     ]
-    return Hashes(pseudonym_array(key, RECORD, names), pa.concat_arrays([pa.array([], pa.string()), *runs]))
+    return pa.concat_arrays([pa.array([], pa.string()), *runs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +264,7 @@ class _Tables:
         if len(self.found.evidence.older[0]):
             value = reunited(self.found.evidence, self.found.clusters.of_value)[value]
         key = value * width + records.source_code[edges.record[sound]]
-        order = np.argsort(key, kind="stable")
+        order = np.argsort(key)
         begin = np.flatnonzero(np.diff(key[order], prepend=-1))
         first = np.minimum.reduceat(edges.first[sound][order], begin) if len(begin) else np.empty(0, np.int64)
         last = np.maximum.reduceat(edges.last[sound][order], begin) if len(begin) else np.empty(0, np.int64)
