@@ -20,6 +20,8 @@ FILE_NAME = "identity/survivorship.yaml"
 GROUPS: dict[str, frozenset[str]] = {
     "address": frozenset({"completeness", "source", "recency"}),
     "name": frozenset({"completeness", "source", "recency"}),
+    "email": frozenset({"source", "recency"}),
+    "phone": frozenset({"source", "recency"}),
     "birth": frozenset({"source", "recency"}),
     "account": frozenset({"source", "recency"}),
     "consent": frozenset({"opt_out", "source", "recency"}),

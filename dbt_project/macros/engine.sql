@@ -31,6 +31,19 @@
 {%- endmacro %}
 
 
+{#- The digits of a text, full-width ones too, and nothing else. -#}
+{% macro digits_of(text) -%}
+    {{ return(adapter.dispatch('digits_of', 'kizuna')(text)) }}
+{%- endmacro %}
+
+{% macro default__digits_of(text) -%}
+    regexp_replace(translate({{ text }}, '０１２３４５６７８９', '0123456789'), '[^0-9]', '', 'g')
+{%- endmacro %}
+
+{% macro spark__digits_of(text) -%}
+    regexp_replace(translate({{ text }}, '０１２３４５６７８９', '0123456789'), '[^0-9]', '')
+{%- endmacro %}
+
 {#- Whole seconds from one timestamp to another, BIGINT, negative when they are in the wrong order. -#}
 {% macro epoch_seconds(from_ts, to_ts) -%}
     {{ return(adapter.dispatch('epoch_seconds', 'kizuna')(from_ts, to_ts)) }}

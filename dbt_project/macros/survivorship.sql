@@ -15,6 +15,8 @@
         {'group': 'address', 'attributes': ['region', 'postal_prefix', 'country'],
             'weighed': ['region', 'postal_prefix'], 'by': ['completeness', 'source', 'recency']},
         {'group': 'name', 'attributes': ['last_name', 'first_name'], 'by': ['completeness', 'source', 'recency']},
+        {'group': 'email', 'attributes': ['email'], 'by': ['source', 'recency']},
+        {'group': 'phone', 'attributes': ['phone'], 'by': ['source', 'recency']},
         {'group': 'birth', 'attributes': ['birth_on'], 'by': ['source', 'recency']},
         {'group': 'account', 'attributes': ['account_id'], 'by': ['source', 'recency']},
         {'group': 'consent', 'attributes': ['email_consent'], 'by': ['opt_out', 'source', 'recency']},

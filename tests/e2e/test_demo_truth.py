@@ -190,7 +190,12 @@ def test_the_band_of_the_usual_rules_is_what_is_published(day: Day) -> None:
 def test_attributes_are_told_with_their_record_and_without_a_name(day: Day) -> None:
     published = {hashed for (hashed,) in day.published("SELECT DISTINCT record_key_hash FROM marts.identity_links")}
     rows = day.published("SELECT attribute, value, record_key_hash, is_withheld FROM marts.customer_attributes")
-    assert {attribute for attribute, value, _, _ in rows if value is None} == {"first_name", "last_name"}
+    assert {attribute for attribute, value, _, _ in rows if value is None} == {
+        "first_name",
+        "last_name",
+        "email",
+        "phone",
+    }
     assert all(is_withheld == (value is None) for _, value, _, is_withheld in rows)
     assert len({hashed for _, _, hashed, _ in rows} & published) > 1000
     regions = day.published(

@@ -37,6 +37,27 @@ priorities as (
 
 ),
 
+-- Addresses and numbers that are evidence, as they were normalised: what is blocked or shared describes nobody.
+contacts as (
+
+    select customer_id, identifier_type, spelling, min(normalized_value) as contact
+    from (
+        select
+            customer_id,
+            identifier_type,
+            normalized_value,
+            -- A number is written with its country or without; the last nine digits are the same.
+            case identifier_type
+                when 'email' then normalized_value
+                else right({{ digits_of('normalized_value') }}, 9)
+            end as spelling
+        from {{ source('identity', 'customer_identifiers') }}
+        where identifier_type in ('email', 'phone')
+    ) as used
+    group by customer_id, identifier_type, spelling
+
+),
+
 records as (
 
     select
@@ -46,6 +67,8 @@ records as (
         nullif(trim(rec.region), '') as stated_region,
         nullif(trim(rec.country), '') as country,
         nullif(trim(rec.postal_code), '') as postal_code,
+        emails.contact as email,
+        phones.contact as phone,
         nullif(trim(rec.first_name), '') as first_name,
         nullif(trim(rec.last_name), '') as last_name,
         cast(rec.birth_on as varchar) as birth_on,
@@ -55,6 +78,14 @@ records as (
     from source_records as rec
     inner join customer_map as map
         on rec.source = map.source and rec.record_key = map.record_key
+    left join contacts as emails
+        on map.customer_id = emails.customer_id
+        and emails.identifier_type = 'email'
+        and lower(trim(rec.email)) = emails.spelling
+    left join contacts as phones
+        on map.customer_id = phones.customer_id
+        and phones.identifier_type = 'phone'
+        and right({{ digits_of('rec.phone') }}, 9) = phones.spelling
 
 ),
 

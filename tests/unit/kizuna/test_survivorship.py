@@ -39,7 +39,10 @@ def test_sources_share_a_place_or_have_one_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("groups: {region: {by: [source]}}", ["groups", "'region'", "address, name, birth, account, consent"]),
+        (
+            "groups: {region: {by: [source]}}",
+            ["groups", "'region'", "address, name, email, phone, birth, account, consent"],
+        ),
         ("groups: {birth: {by: [completeness]}}", ["groups.birth.by", "'completeness'", "recency, source"]),
         ("groups: {birth: {by: [source, source]}}", ["groups.birth.by", "different"]),
         ("sources: salesforce.contact", ["sources", "'salesforce.contact' is not a list"]),

@@ -1,3 +1,4 @@
+{%- set withheld = "('first_name', 'last_name', 'email', 'phone')" -%}
 with
 
 golden as (
@@ -30,13 +31,13 @@ final as (
         golden.attribute_group,
         cast(
             case
-                -- A name is nobody's business outside; of a birth date the band is told.
-                when golden.attribute in ('first_name', 'last_name') then null
+                -- Names, addresses and numbers are nobody's business outside; of a birth date the band is told.
+                when golden.attribute in {{ withheld }} then null
                 when golden.attribute = 'birth_on' then customers.age_band
                 else golden.value
             end as varchar
         ) as value,
-        golden.attribute in ('first_name', 'last_name') as is_withheld,
+        golden.attribute in {{ withheld }} as is_withheld,
         golden.source,
         cast(record_names.record_key_hash as varchar) as record_key_hash,
         golden.recency_at as stated_at,
