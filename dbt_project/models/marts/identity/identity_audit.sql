@@ -24,6 +24,12 @@ drops as (
 
 ),
 
+bridges as (
+
+    select * from {{ source('identity', 'identity_bridges') }}
+
+),
+
 source_records as (
 
     select * from {{ ref('source_records') }}
@@ -211,6 +217,8 @@ metrics as (
     union all
     select 'top_degree', identifier_type, records, 'The value is ' || identifier_hash || '.' from degrees
     union all
+    select 'bridges', identifier_type, count(*), null from bridges group by identifier_type
+    union all
     select 'links_by_rule', rule, count(*), null from links group by rule
     union all
     select 'attribute_conflicts', attribute, sum(case when distinct_values > 1 then 1 else 0 end), null
@@ -251,6 +259,8 @@ borders as (
             'One person rarely leaves more than 50 records; 200 mean a value that many people share.'),
         ('top_degree', 'above', 20, 100,
             'A value on more than 20 records is worth a look: a family, an office, or one that should be blocked.'),
+        ('bridges', 'above', 0, null,
+            'Values without which a customer would fall into two big parts: one of them may be somebody else.'),
         ('unmapped_records', 'above', 0, null, 'Records that are nobody''s, with the reason as detail.'),
         ('dropped_identifiers', 'above', null, null,
             'Identifiers that were not used as evidence, with type and reason as detail.'),
