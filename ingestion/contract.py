@@ -199,6 +199,7 @@ class Column(_Model):
     `required`: `value` (also written true) refuses an empty cell, `header` only a missing column.
     `scale` is the number of decimals kept; a value with more is rejected unless `round` is set. `currency` names the
     column that holds an amount's currency: half a yen is rejected too, or rounded. `iso4217` refuses unknown codes.
+    `impossible` says whether a date written as it should be, of a day that does not exist, refuses the row.
     """
 
     name: Name = ""
@@ -222,6 +223,7 @@ class Column(_Model):
     max: str | int | float | None = None
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
+    impossible: Literal["reject", "empty"] = "reject"
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -84,6 +84,9 @@ class CanonicalField(_Model):
     required: bool = False
     data_class: DataClass = "none"
     allowed: tuple[str, ...] = ()
+    impossible: Literal["reject", "empty"] = "reject"
+    #: Filled from the same column as this field unless it is mapped itself, as text.
+    beside: Name | None = None
 
 
 class CanonicalEntity(_Model):
@@ -218,6 +221,10 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
     canonical = entity.columns[name]
     field = file.fields.get(name)
     generated = name == entity.key and file.key == GENERATED
+    if field is None and canonical.beside in file.fields and not generated:
+        field = MappedField.model_validate(
+            file.fields[canonical.beside].model_dump(include={"column", "aliases", "value"})
+        )
     if field is None:
         # A key that is absent is generated for entities whose key is optional; required fields must be mapped.
         generated = generated or (name == entity.key and not canonical.required)
@@ -253,6 +260,7 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
                 "required": canonical.required,
                 "data_class": canonical.data_class,
                 "formats": formats,
+                "impossible": canonical.impossible,
                 "iso4217": name == "currency",
                 "currency": "currency" if canonical.type == "decimal" and "currency" in file.fields else None,
                 **passed,

@@ -197,7 +197,10 @@ def _problems(contract: Contract, column: Column, number: int) -> list[str]:
     if column.required == "value":
         checks.append((f"{text} IS NULL", "value.required"))
     if column.type != "string":
-        checks.append((f"{text} IS NOT NULL AND {value} IS NULL", f"type.{column.type}"))
+        untyped = f"{text} IS NOT NULL AND {value} IS NULL"
+        if column.type == "date" and column.impossible == "empty":
+            untyped = f"{untyped} AND NOT ({_written_as_dates(contract, column, text)})"
+        checks.append((untyped, f"type.{column.type}"))
     if column.min is not None:
         checks.append((f"{value} < {_bound(column, column.min)}", "value.min"))
     if column.max is not None:
@@ -216,6 +219,16 @@ def _problems(contract: Contract, column: Column, number: int) -> list[str]:
         broken = f"CASE WHEN {value} <> trunc({value}) THEN {_without_decimals(contract, column)} ELSE false END"
         checks.append((broken, "value.minor_units"))
     return [f"CASE WHEN {condition} THEN '{number}:{code}' END" for condition, code in checks]
+
+
+def _written_as_dates(contract: Contract, column: Column, text: str) -> str:
+    """Whether a text has the form of a date, whatever day it names."""
+    patterns = [
+        _ISO_DAY if entry == "iso" else _strptime_pattern(entry)
+        for entry in _date_formats(contract, column)
+        if entry == "iso" or entry not in NAMED_TIMES
+    ]
+    return " OR ".join(f"regexp_full_match({text}, {literal(pattern)})" for pattern in patterns) or "false"
 
 
 def _bound(column: Column, bound: str | int | float) -> str:

@@ -24,11 +24,13 @@ from kizuna.yaml_lines import Place, read_yaml
 
 FILE_NAME = "identity/rules.yaml"
 MOST = 10**6
+#: Records of one source that likeness may join into a person, each of which brings a number of its own.
+RECORDS_ALIKE = 50
 
 
 def company_rules(home: Path, company: Company) -> RuleTable:
     """The effective table. Raises `InputError` naming file, line, key, value and what is allowed."""
-    table = default_rules(limit_default=company.kpi.identity_limit_default)
+    table = _shipped(company)
     whole = read_yaml(home / FILE_NAME)
     if whole is None:
         return table
@@ -47,13 +49,28 @@ def stated_limits(home: Path, company: Company) -> dict[str, int | None]:
     """Limits per customer of the types that the company's file names; None where its vendor's trail does not count."""
     whole = read_yaml(home / FILE_NAME)
     said = whole.table() if whole is not None else {}
-    names = said["types"].table() if "types" in said else {}
+    names = set(said["types"].table()) if "types" in said else set()
     table = company_rules(home, company)
+    if company.identity.probabilistic:
+        names.add("customer_key")
     return {
         name: None if table.rule(name).merge_trail else table.rule(name).limit_per_customer
-        for name in names
+        for name in sorted(names)
         if name not in (STEWARD, PROBABLE)
     }
+
+
+def _shipped(company: Company) -> RuleTable:
+    """The table Kizuna ships; with probable links one person may hold a number per duplicate record of a source."""
+    table = default_rules(limit_default=company.kpi.identity_limit_default)
+    if not company.identity.probabilistic:
+        return table
+
+    def wide(rule: Rule) -> Rule:
+        return replace(rule, limit_per_customer=max(rule.limit_per_customer, RECORDS_ALIKE))
+
+    issued = tuple(wide(rule) if rule.priority == 1 and not rule.unique else rule for rule in table.rules)
+    return replace(table, rules=issued, vendor_id=wide(table.vendor_id) if table.vendor_id else None)
 
 
 def _rule(name: str, place: Place, table: RuleTable, country: str) -> Rule:

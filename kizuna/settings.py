@@ -68,11 +68,14 @@ class KpiParams(_Section):
 
 
 class IdentityParams(_Section):
-    """What the identity gate accepts; `docs/operating.md` says when to change it.
+    """What the identity gate accepts, and links by likeness; `docs/operating.md` says when to change it.
 
     `max_id_churn`: share of published customer ids that one build may merge, split or lose, once they are more than
     `min_id_churn`. `stitch_rate_low` and `stitch_rate_high` bound the share of devices that lead to a known customer,
     `max_stitch_change` bounds its step from one published version to the next.
+
+    `probabilistic` also links records that share no identifier but are alike (`analytics/linkage`): with a probability
+    of `match_threshold` on they are one person, from `review_threshold` on `kizuna identity review` lists them.
     """
 
     max_id_churn: Share = 0.10
@@ -80,9 +83,14 @@ class IdentityParams(_Section):
     stitch_rate_low: Share = 0.0
     stitch_rate_high: Share = 1.0
     max_stitch_change: Share = 0.20
+    probabilistic: bool = False
+    match_threshold: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    review_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.50
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> IdentityParams:
+        if self.review_threshold > self.match_threshold:
+            raise ValueError("review_threshold must not be above match_threshold")
         if self.stitch_rate_low > self.stitch_rate_high:
             raise ValueError("stitch_rate_low must not be above stitch_rate_high")
         return self

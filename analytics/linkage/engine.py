@@ -45,6 +45,9 @@ def _run(
     odds = np.empty(len(left), np.float64)
     if not len(left):
         return grades, odds
+    # Splink raises its own logging when it is imported.
+    import splink  # noqa: F401
+
     with _quiet():
         linker, db = _linker(prepared, comparisons, parameters)
         wanted = ", ".join(f"gamma_{item.name}" for item in comparisons)

@@ -60,7 +60,8 @@
         'contact': [
             'source_name', 'identity_namespace', 'contact_key', 'person_source', 'person_record_key',
             'not_customer_reason', 'user_id', 'store_customer_id', 'crm_contact_id', 'account_key', 'first_name',
-            'last_name', 'email', 'phone', 'other_phone', ('birth_on', 'date'), 'region', 'postal_code', 'country',
+            'last_name', 'full_name', 'kana', 'email', 'phone', 'other_phone', ('birth_on', 'date'), 'birth_text',
+            'house_number', 'street', 'address_line_2', 'city', 'region', 'postal_code', 'country',
             ('has_opted_out', 'boolean'), ('created_at', 'timestamp'), ('created_on', 'date'),
             ('updated_at', 'timestamp'), 'as_of_note', '_source', '_file', ('_line', 'bigint'), '_batch'
         ],

@@ -5,7 +5,8 @@
 {% macro source_record(
     source, record_key, entity, seen_at,
     email=none, phone=none, first_name=none, last_name=none, birth_on=none, region=none, postal_code=none,
-    country=none, created_at=none, updated_at=none, opted_out=none, account_key=none
+    country=none, created_at=none, updated_at=none, opted_out=none, account_key=none, full_name=none, kana=none,
+    birth_text=none, house_number=none, street=none, address_line_2=none, city=none
 ) -%}
     {%- set text = dbt.type_string() -%}
     {%- set columns = [
@@ -14,7 +15,9 @@
         ('first_name', first_name, text), ('last_name', last_name, text), ('birth_on', birth_on, 'date'),
         ('region', region, text), ('postal_code', postal_code, text), ('country', country, text),
         ('created_at', created_at, 'timestamp'), ('updated_at', updated_at, 'timestamp'),
-        ('opted_out', opted_out, 'boolean'), ('account_key', account_key, text)
+        ('opted_out', opted_out, 'boolean'), ('account_key', account_key, text), ('full_name', full_name, text),
+        ('kana', kana, text), ('birth_text', birth_text, text), ('house_number', house_number, text),
+        ('street', street, text), ('address_line_2', address_line_2, text), ('city', city, text)
     ] -%}
     {%- for name, expression, type in columns %}
         cast({{ expression if expression is not none else 'null' }} as {{ type }}) as {{ name }}{{ ',' if not loop.last }}

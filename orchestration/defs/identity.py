@@ -10,6 +10,7 @@ from kizuna.identity_rules import company_rules
 from kizuna.redact import engine_errors_without_values
 from kizuna.stewardship import company_decisions
 from orchestration.dbt_stage import complete_stage, stage_assets
+from orchestration.linkage import link_probable
 from orchestration.session import Company, resume
 
 evidence = stage_assets("identity", completes_stage=False)
@@ -55,17 +56,20 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
     settings = session.settings
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         read = {name: db.execute(f"SELECT * FROM identity.{name}").to_arrow_table() for name in EVIDENCE[:3]}
+        rules = company_rules(settings.home, settings.company)
+        linkage = link_probable(db, settings.company, rules)
         resolution = resolve(
             read["source_records"],
             read["identifiers"],
             read["device_logins"],
-            company_rules(settings.home, settings.company),
+            rules,
             db.execute("SELECT * FROM state.customer_identifiers").to_arrow_table(),
             key=settings.pseudonym_key,
             default_country=settings.company.country,
             as_of=session.build.as_of,
             decisions=company_decisions(settings.home),
-            probable=None,
+            probable=linkage.links if linkage else None,
+            possible=linkage.review if linkage else None,
             rulesets=(STRICT, LOOSE),
             former_ids=db.execute(
                 "SELECT DISTINCT other_customer_id FROM state.identity_changes WHERE change = 'merged'"

@@ -53,7 +53,7 @@ from_salesforce_contacts as (
             email='email', phone='coalesce(mobile_phone, phone)', first_name='first_name', last_name='last_name',
             birth_on='birth_on', region='region', postal_code='postal_code', country='country',
             created_at='created_at', updated_at='modified_at', opted_out='has_opted_out_of_email',
-            account_key='account_id'
+            account_key='account_id', street='street', city='city'
         ) }}
     from salesforce_contacts
 ),
@@ -92,7 +92,7 @@ from_shopify_customers as (
             "'shopify.customer'", 'customer_id', "'customer'", 'null',
             email='email', phone='coalesce(phone, default_address_phone)', first_name='first_name',
             last_name='last_name', region='region', postal_code='postal_code',
-            opted_out='not accepts_email_marketing'
+            opted_out='not accepts_email_marketing', city='city'
         ) }}
     from shopify_customers
 ),
@@ -238,7 +238,10 @@ from_canonical as (
             region='coalesce(contacts.region, mentions.region)', postal_code='contacts.postal_code',
             country='contacts.country', created_at='coalesce(contacts.created_at, mentions.first_mentioned_at)',
             updated_at='coalesce(contacts.updated_at, mentions.last_mentioned_at)',
-            opted_out='contacts.has_opted_out', account_key='coalesce(contacts.account_key, mentions.account_key)'
+            opted_out='contacts.has_opted_out', account_key='coalesce(contacts.account_key, mentions.account_key)',
+            full_name='contacts.full_name', kana='contacts.kana', birth_text='contacts.birth_text',
+            house_number='contacts.house_number', street='contacts.street', address_line_2='contacts.address_line_2',
+            city='contacts.city'
         ) }}
     from canonical_mentions_ranked as mentions
     left join canonical_contacts_ranked as contacts

@@ -43,7 +43,10 @@ renamed as (
         country,
         lifecycle_stage,
         lead_status,
-        {{ nothing_for(['birth_on', 'not_customer_reason']) }},
+        {{ nothing_for([
+            'full_name', 'kana', 'birth_on', 'birth_text', 'house_number', 'street', 'address_line_2', 'city',
+            'not_customer_reason'
+        ]) }},
 
         -- flags
         opted_out as has_opted_out,

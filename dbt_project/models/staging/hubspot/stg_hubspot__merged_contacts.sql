@@ -21,7 +21,8 @@ final as (
         identifiers.person_record_key,
         {{ nothing_for([
             'not_customer_reason', 'user_id', 'store_customer_id', 'crm_contact_id', 'account_key', 'first_name',
-            'last_name', 'email', 'phone', 'other_phone', 'birth_on', 'region', 'postal_code', 'country',
+            'last_name', 'full_name', 'kana', 'email', 'phone', 'other_phone', 'birth_on', 'birth_text',
+            'house_number', 'street', 'address_line_2', 'city', 'region', 'postal_code', 'country',
             'has_opted_out', 'created_at', 'created_on', 'updated_at'
         ]) }},
         'no_event_time' as as_of_note,

@@ -1,6 +1,7 @@
 {% set content = [
     '_namespace', 'email', 'phone', 'user_id', 'store_customer_id', 'first_name', 'last_name', 'birth_on', 'region',
-    'postal_code', 'country', 'account_key', 'opted_out', 'created_at'
+    'postal_code', 'country', 'account_key', 'opted_out', 'created_at', 'full_name', 'kana', 'birth_text',
+    'house_number', 'street', 'address_line_2', 'city'
 ] %}
 
 with source as (
@@ -31,10 +32,17 @@ renamed as (
         contact_key as person_record_key,
         first_name,
         last_name,
+        full_name,
+        kana,
         email,
         phone,
         {{ nothing_for(['other_phone']) }},
         birth_on,
+        birth_text,
+        house_number,
+        street,
+        address_line_2,
+        city,
         region,
         postal_code,
         country,

@@ -1,6 +1,6 @@
 {% set content = [
     'is_deleted', 'master_record_id', 'account_id', 'first_name', 'last_name', 'title', 'lead_source', 'email',
-    'phone', 'mobile_phone', 'mailing_postal_code', 'mailing_state', 'mailing_city', 'mailing_country', 'birthdate',
+    'phone', 'mobile_phone', 'mailing_postal_code', 'mailing_state', 'mailing_street', 'mailing_city', 'mailing_country', 'birthdate',
     'has_opted_out_of_email', 'do_not_call', 'email_bounced_date', 'created_date', 'last_modified_date'
 ] %}
 
@@ -32,6 +32,7 @@ renamed as (
         mobile_phone,
         mailing_postal_code as postal_code,
         mailing_state as region,
+        mailing_street as street,
         mailing_city as city,
         mailing_country as country,
         birthdate as birth_on,

@@ -42,7 +42,9 @@ renamed as (
         country,
         status,
         lead_source,
-        {{ nothing_for(['birth_on']) }},
+        {{ nothing_for([
+            'full_name', 'kana', 'birth_on', 'birth_text', 'house_number', 'street', 'address_line_2', 'city'
+        ]) }},
 
         -- flags
         coalesce(is_deleted, false) as is_deleted,

@@ -28,12 +28,13 @@ renamed as (
         'stripe.customer' as person_source,
         id as person_record_key,
         name,
+        name as full_name,
         email,
         phone,
         description,
         {{ nothing_for([
-            'not_customer_reason', 'first_name', 'last_name', 'other_phone', 'birth_on', 'region', 'postal_code',
-            'country', 'has_opted_out'
+            'not_customer_reason', 'first_name', 'last_name', 'kana', 'other_phone', 'birth_on', 'birth_text',
+            'house_number', 'street', 'address_line_2', 'city', 'region', 'postal_code', 'country', 'has_opted_out'
         ]) }},
 
         -- flags
