@@ -45,11 +45,9 @@ def _run(
     odds = np.empty(len(left), np.float64)
     if not len(left):
         return grades, odds
-    # Splink raises its own logging when it is imported.
-    import splink  # noqa: F401
-
+    # Making a linker turns Splink's own logging on, so it is made first.
+    linker, db = _linker(prepared, comparisons, parameters)
     with _quiet():
-        linker, db = _linker(prepared, comparisons, parameters)
         wanted = ", ".join(f"gamma_{item.name}" for item in comparisons)
         for start in range(0, len(left), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)

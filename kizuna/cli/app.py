@@ -253,6 +253,14 @@ def identity_decisions(home: Home = None) -> None:
     print_decisions(home)
 
 
+@identity_app.command("review", epilog="Example: kizuna identity review")
+def identity_review(home: Home = None) -> None:
+    """Write pairs of records that are alike but not linked, to decide about (personal data: for the data team only)."""
+    from kizuna.cli.identity_review import export_review
+
+    export_review(home)
+
+
 @slack_app.command("preview", epilog="Example: kizuna slack preview")
 def slack_preview(home: Home = None) -> None:
     """Render what waits in the outbox to HTML that looks like Slack."""
