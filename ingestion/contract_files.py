@@ -250,6 +250,11 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
             f"{path}: fields.{name}.column: {field.column!r} is not one of dialect.columns: "
             f"{', '.join(file.dialect.columns)}"
         )
+    if file.format in ("csv", "xlsx"):
+        # Headers of tables are read without outer spaces, so a name copied with them means the same column.
+        field = field.model_copy(
+            update={"column": field.column and field.column.strip(), "aliases": tuple(a.strip() for a in field.aliases)}
+        )
     passed = field.model_dump(exclude={"column", "format"}) | {"allowed": field.allowed or canonical.allowed}
     try:
         return Column.model_validate(

@@ -69,7 +69,9 @@ def probable_links(
     prepared = prepare(persons, rules or default_rules(), default_country)
     persons, prepared = _with_something_to_compare(persons, prepared)
     records = prepared.num_rows
-    comparisons = usable({name: 1 - prepared[name].null_count / max(records, 1) for name in prepared.column_names})
+    comparisons = (
+        usable({name: 1 - prepared[name].null_count / records for name in prepared.column_names}) if records else ()
+    )
     notes: dict[str, int | float | str] = {
         "records": records,
         "compared": ", ".join(item.words for item in comparisons) or "nothing",

@@ -10,6 +10,7 @@ import io
 import json
 import sys
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def export_review(home: Path | None) -> None:
     sys.stdout.write(
         f"{len(rows)} pairs to review: {file}\n"
         "Personal data in the clear; only you can read the file. Delete it when you are done.\n"
-        f"Copy the cell `same_person` or `two_people` of a pair into {settings.home / FILE_NAME}, with the reason and "
-        "your name.\n"
+        f"Copy the cell `same_person` or `two_people` of a pair into {settings.home / FILE_NAME}, after `- ` on a line "
+        "of its own, and add the reason and your name.\n"
     )
 
 
@@ -94,7 +95,8 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
     writer.writerow(["probability", "explanation", "record_a", "record_b", *pairs, "same_person", "two_people"])
     for row in rows:
         ends = [f"{row[f'source_{side}']} {row[f'record_key_{side}']}" for side in "ab"]
-        decided = [f"- {{{verb}: {json.dumps(ends, ensure_ascii=False)}, reason: , by: }}" for verb in _VERBS]
+        words = f"{json.dumps(ends, ensure_ascii=False)}, reason: , by: , on: {date.today().isoformat()}"
+        decided = [f"{{{verb}: {words}}}" for verb in _VERBS]
         cells = [*ends, *(row[name] for name in pairs)]
         writer.writerow([row["probability"], row["explanation"], *map(_harmless, cells), *decided])
     return out.getvalue().encode("utf-8-sig")

@@ -92,3 +92,12 @@ def test_a_malformed_file_is_refused_with_line_and_what_is_allowed(
         company_rules(write(tmp_path, text), COMPANY)
     assert str(raised.value).startswith(f"{tmp_path / FILE_NAME}:{line}:")
     assert words in str(raised.value)
+
+
+def test_likeness_joins_records_of_one_source_each_with_a_number_of_its_own(tmp_path: Path) -> None:
+    alike = Company.model_validate({"name": "c", "identity": {"probabilistic": True}})
+    table = company_rules(tmp_path, alike)
+    assert table.rule("customer_key").limit_per_customer == table.rule("stripe_customer_id").limit_per_customer == 50
+    assert table.rule("email") == default_rules().rule("email")
+    assert table.rule("user_id").limit_per_customer == 1
+    assert stated_limits(tmp_path, alike)["customer_key"] == 50 or table.rule("customer_key").merge_trail
