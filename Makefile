@@ -61,6 +61,9 @@ bench-setup: $(STAMP) ## install what bench-ingest compares with, into .venv-ben
 bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, and how its time grows
 	@$(BIN)/python bench/identity.py $(or $(MILLION),10)
 
+bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
+	@$(BIN)/python bench/linkage.py
+
 lock: ## resolve the dependencies again, without index addresses
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev --python-version 3.11 pyproject.toml -o requirements.lock
 	echo "uv==0.13.9" | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements-uv.lock

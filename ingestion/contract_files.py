@@ -252,9 +252,8 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
         )
     if file.format in ("csv", "xlsx"):
         # Headers of tables are read without outer spaces, so a name copied with them means the same column.
-        field = field.model_copy(
-            update={"column": field.column and field.column.strip(), "aliases": tuple(a.strip() for a in field.aliases)}
-        )
+        names = {"column": field.column and field.column.strip(), "aliases": tuple(a.strip() for a in field.aliases)}
+        field = field.model_copy(update=names)
     passed = field.model_dump(exclude={"column", "format"}) | {"allowed": field.allowed or canonical.allowed}
     try:
         return Column.model_validate(
