@@ -114,6 +114,7 @@ def measure(folder: Path) -> dict[str, float]:
         "customers": pc.count_distinct(first.customer_map["customer_id"]).as_py(),
         "dropped": first.identity_drops.num_rows,
     }
+    print(json.dumps(result), file=sys.stderr, flush=True)
     kept = first.customer_map
     del first
     again, second = build(registry)

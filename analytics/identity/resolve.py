@@ -31,6 +31,8 @@ from analytics.identity.sharing import Refusal
 OWN_ID, MERGE_TRAIL, EXACT, DEVICE_LOGIN = "own_id", "merge_trail", "exact", "device_login"
 
 _TIME = pa.timestamp("us")
+# Columns of few words: a number per row, since tables hold a row per link.
+_WORD = pa.dictionary(pa.int32(), pa.string())
 CUSTOMER_MAP = pa.schema(
     [("source", pa.string()), ("record_key", pa.string()), ("customer_id", pa.string()), ("is_known", pa.bool_())]
 )
@@ -38,8 +40,8 @@ UNMAPPED = pa.schema([("source", pa.string()), ("record_key", pa.string()), ("re
 CUSTOMER_IDENTIFIERS = pa.schema(
     [
         ("customer_id", pa.string()),
-        ("source", pa.string()),
-        ("identifier_type", pa.string()),
+        ("source", _WORD),
+        ("identifier_type", _WORD),
         ("identifier_hash", pa.string()),
         ("normalized_value", pa.string()),
         ("first_seen_at", _TIME),
@@ -49,11 +51,11 @@ CUSTOMER_IDENTIFIERS = pa.schema(
 IDENTITY_LINKS = pa.schema(
     [
         ("customer_id", pa.string()),
-        ("source", pa.string()),
+        ("source", _WORD),
         ("record_key_hash", pa.string()),
-        ("identifier_type", pa.string()),
+        ("identifier_type", _WORD),
         ("identifier_hash", pa.string()),
-        ("rule", pa.string()),
+        ("rule", _WORD),
         ("confidence", pa.float64()),
         ("evidence", pa.string()),
     ]
@@ -275,18 +277,13 @@ class _Tables:
             records.source.take(pa.array(mapped)), records.record_key.take(pa.array(mapped)), "|"
         )
         seen = records.seen[mapped]
-        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
-        sources = pa.array(records.sources, pa.string())
+        kinds = [*(rule.identifier_type for rule in self.found.evidence.types), RECORD]
+        kind = np.concatenate([values.type_code[value], np.full(len(mapped), len(kinds) - 1, np.int64)])
         customer = np.concatenate([self.found.clusters.of_value[value], self.found.clusters.of_record[mapped]])
         columns = [
             self.ids.take(pa.array(customer)),
-            sources.take(pa.array(np.concatenate([source, records.source_code[mapped]]))),
-            pa.concat_arrays(
-                [
-                    kinds.take(pa.array(values.type_code[value])),
-                    pa.DictionaryArray.from_arrays(np.zeros(len(mapped), np.int32), [RECORD]).cast(pa.string()),
-                ]
-            ),
+            _words(np.concatenate([source, records.source_code[mapped]]), records.sources),
+            _words(kind, kinds),
             pa.concat_arrays([self.hashes.value.take(pa.array(value)), self.hashes.record.take(pa.array(mapped))]),
             pa.concat_arrays([values.text.take(pa.array(value)), own]),
             _moments(np.concatenate([first, seen])),
@@ -299,7 +296,7 @@ class _Tables:
         sound = np.flatnonzero(self.found.refusal == Refusal.NONE)
         record, value = edges.record[sound], edges.value[sound]
         kind = values.type_code[value]
-        names = pa.array([EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN, STEWARD, PROBABLE], pa.string())
+        names = (EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN, STEWARD, PROBABLE)
         login = edges.login[sound]
         own = self.found.own[sound]
         rule = np.where(login, 3, np.where(self.found.trail[sound] & ~own, 2, np.where(own, 1, 0)))
@@ -311,14 +308,13 @@ class _Tables:
         confidence[linked] = self.found.links.strength[row]
         words = np.full(len(value), -1, np.int64)
         words[linked] = row
-        kinds = pa.array([rule.identifier_type for rule in self.found.evidence.types], pa.string())
         columns = [
             self.ids.take(pa.array(self.found.clusters.of_record[record])),
-            records.source.take(pa.array(record)),
+            _words(records.source_code[record], records.sources),
             self.hashes.record.take(pa.array(record)),
-            kinds.take(pa.array(kind)),
+            _words(kind, [rule.identifier_type for rule in self.found.evidence.types]),
             self.hashes.value.take(pa.array(value)),
-            names.take(pa.array(rule)),
+            _words(rule, names),
             pa.array(confidence),
             self.found.links.evidence.take(pa.array(words, mask=~linked)),
         ]
@@ -366,6 +362,10 @@ class _Tables:
             pa.array([why.get(pair) for pair in pairs], pa.string()),
         ]
         return pa.table(columns, schema=IDENTITY_DROPS)
+
+
+def _words(codes: Ints, words: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
 
 
 def _moments(microseconds: Ints) -> pa.Array:
