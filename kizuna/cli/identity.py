@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from kizuna.errors import InputError
 from kizuna.identity_rules import company_rules
 from kizuna.pseudonym import pseudonym
 from kizuna.settings import Settings, load_settings
+from kizuna.stewardship import FILE_NAME
 from kizuna.versions import current
 
 Row = tuple[Any, ...]
@@ -177,10 +179,14 @@ class _Asked:
             who=customer,
         )
         told = explain(customer, (Sighting(*row) for row in records), (Evidence(*row) for row in evidence))
-        return [
-            *str(told).splitlines(),
-            *self._unused(customer, {(row[0], row[1], row[2], row[3]) for row in evidence}),
-        ]
+        lines = [*str(told).splitlines(), *self._unused(customer, {row[:4] for row in evidence})]
+        if told.doubtful is not None:
+            one, other = (_quoted(f"{record.source} {record.record_key}") for record in told.doubtful)
+            lines.append(
+                f"If the weakest tie is wrong, one line in {FILE_NAME} parts them: "
+                f"- {{forbid: [{one}, {other}], reason: …, by: …, on: {date.today().isoformat()}}}"
+            )
+        return lines
 
     def _unused(self, customer: str, used: set[Row]) -> list[str]:
         """What the customer's records carry and no link uses."""
