@@ -7,6 +7,7 @@ instead of n * (n - 1) / 2, and whoever wants to know why two records are one fi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +115,6 @@ def gather(
     """
     given = _Given.of(identifiers)
     records = _records(source_records, rules)
-    row_record = _records_of(records, given)
     logins = _Logins.of(device_logins)
 
     names = set(pc.unique(given.kind).to_pylist())
@@ -124,18 +124,11 @@ def gather(
         names |= {DEVICE, USER}
     types = tuple(sorted((rules.rule(name) for name in names), key=lambda rule: (rule.priority, rule.identifier_type)))
 
-    row_value = np.full(len(row_record), -1, dtype=np.int64)
-    builder = _ValueBuilder(default_country)
-    login_nodes: dict[str, Ints] = {DEVICE: np.empty(0, np.int64), USER: np.empty(0, np.int64)}
-    for code, rule in enumerate(types):
-        rows = np.flatnonzero(pc.equal(given.kind, rule.identifier_type).to_numpy(zero_copy_only=False))
-        texts = [given.raw.take(pa.array(rows))]
-        if rule.identifier_type in login_nodes:
-            texts.append(logins.device if rule.identifier_type == DEVICE else logins.user)
-        nodes = builder.add(code, rule, pa.concat_arrays(texts))
-        row_value[rows] = nodes[: len(rows)]
-        if rule.identifier_type in login_nodes:
-            login_nodes[rule.identifier_type] = nodes[len(rows) :]
+    # Whose rows these are, and which values they show: neither needs the other, and both are mostly Arrow's.
+    with ThreadPoolExecutor(1) as beside:
+        owners = beside.submit(_records_of, records, given)
+        builder, row_value, login_nodes = _number_values(types, given, logins, default_country)
+        row_record = owners.result()
     values = builder.done()
 
     device_code = next((code for code, rule in enumerate(types) if rule.identifier_type == DEVICE), -1)
@@ -158,6 +151,25 @@ def gather(
         types=types,
         logins=(login_nodes[DEVICE], login_nodes[USER]),
     )
+
+
+def _number_values(
+    types: tuple[Rule, ...], given: _Given, logins: _Logins, default_country: str
+) -> tuple[_ValueBuilder, Ints, dict[str, Ints]]:
+    """The distinct values, the value of every row given, and those of the logins' devices and users."""
+    row_value = np.full(len(given.raw), -1, dtype=np.int64)
+    builder = _ValueBuilder(default_country)
+    login_nodes: dict[str, Ints] = {DEVICE: np.empty(0, np.int64), USER: np.empty(0, np.int64)}
+    for code, rule in enumerate(types):
+        rows = np.flatnonzero(pc.equal(given.kind, rule.identifier_type).to_numpy(zero_copy_only=False))
+        texts = [given.raw.take(pa.array(rows))]
+        if rule.identifier_type in login_nodes:
+            texts.append(logins.device if rule.identifier_type == DEVICE else logins.user)
+        nodes = builder.add(code, rule, pa.concat_arrays(texts))
+        row_value[rows] = nodes[: len(rows)]
+        if rule.identifier_type in login_nodes:
+            login_nodes[rule.identifier_type] = nodes[len(rows) :]
+    return builder, row_value, login_nodes
 
 
 def join_keys(source: pa.StringArray | pa.ChunkedArray, record_key: pa.StringArray | pa.ChunkedArray) -> pa.StringArray:

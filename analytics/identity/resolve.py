@@ -176,11 +176,15 @@ def resolve(
         others.append(_map_under(ruleset.name, other))
 
     tables = _Tables(found, hashes, ids)
+    with ThreadPoolExecutor(1) as beside:
+        links_table = beside.submit(tables.identity_links, rules.device_login_confidence)
+        customer_identifiers = tables.customer_identifiers()
+        identity_links = links_table.result()
     return Resolution(
         customer_map=tables.customer_map(),
         unmapped=tables.unmapped(found.reason),
-        customer_identifiers=tables.customer_identifiers(),
-        identity_links=tables.identity_links(rules.device_login_confidence),
+        customer_identifiers=customer_identifiers,
+        identity_links=identity_links,
         identity_drops=tables.identity_drops(),
         identity_changes=changes,
         decision_conflicts=found.rulings.table(),
