@@ -40,10 +40,10 @@ Change = tuple[str, str, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Pseudonyms in the order of the evidence: of every record (as identifier `record`) and of every value."""
+    """Pseudonyms in the order of the evidence: of the records (as identifier `record`), then of the values."""
 
-    record: pa.StringArray
-    value: pa.StringArray
+    every: pa.StringArray
+    records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +140,11 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
     first = np.full(len(ids), NEVER_FIRST, dtype=np.int64)
     np.minimum.at(first, row_id, seen)
 
-    everything = pa.concat_arrays([hashes.record, hashes.value])
     published = registry["identifier_hash"].cast(pa.string())
-    found = pc.fill_null(pc.index_in(published, value_set=everything), -1)
+    found = pc.fill_null(pc.index_in(published, value_set=hashes.every), -1)
     node = np.array(found.to_numpy(), dtype=np.int64)
     # A value that changed hands says nothing about who was published with it.
-    node[np.isin(node, len(hashes.record) + changed_hands)] = -1
+    node[np.isin(node, hashes.records + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
     hash_column = published.take(pa.array(live))
@@ -154,7 +153,7 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
         first=first,
         row_id=row_id[live],
         row_customer=customer[live],
-        row_record=np.where(node[live] < len(hashes.record), node[live], -1),
+        row_record=np.where(node[live] < hashes.records, node[live], -1),
         row_seen=seen[live],
         row_hash=hash_column.combine_chunks() if isinstance(hash_column, pa.ChunkedArray) else hash_column,
     )

@@ -31,18 +31,18 @@ from analytics.identity.sharing import Refusal
 OWN_ID, MERGE_TRAIL, EXACT, DEVICE_LOGIN = "own_id", "merge_trail", "exact", "device_login"
 
 _TIME = pa.timestamp("us")
-# Columns of few words: a number per row, since tables hold a row per link.
+# Words and names that stand in many rows: a number per row, since tables hold a row per link.
 _WORD = pa.dictionary(pa.int32(), pa.string())
 CUSTOMER_MAP = pa.schema(
-    [("source", pa.string()), ("record_key", pa.string()), ("customer_id", pa.string()), ("is_known", pa.bool_())]
+    [("source", pa.string()), ("record_key", pa.string()), ("customer_id", _WORD), ("is_known", pa.bool_())]
 )
 UNMAPPED = pa.schema([("source", pa.string()), ("record_key", pa.string()), ("reason", pa.string())])
 CUSTOMER_IDENTIFIERS = pa.schema(
     [
-        ("customer_id", pa.string()),
+        ("customer_id", _WORD),
         ("source", _WORD),
         ("identifier_type", _WORD),
-        ("identifier_hash", pa.string()),
+        ("identifier_hash", _WORD),
         ("normalized_value", pa.string()),
         ("first_seen_at", _TIME),
         ("last_seen_at", _TIME),
@@ -50,11 +50,11 @@ CUSTOMER_IDENTIFIERS = pa.schema(
 )
 IDENTITY_LINKS = pa.schema(
     [
-        ("customer_id", pa.string()),
+        ("customer_id", _WORD),
         ("source", _WORD),
-        ("record_key_hash", pa.string()),
+        ("record_key_hash", _WORD),
         ("identifier_type", _WORD),
-        ("identifier_hash", pa.string()),
+        ("identifier_hash", _WORD),
         ("rule", _WORD),
         ("confidence", pa.float64()),
         ("evidence", pa.string()),
@@ -81,7 +81,9 @@ IDENTITY_BRIDGES = pa.schema(
 )
 # With fewer records on a side it is what any second address or number of a person looks like.
 BRIDGE_PART = 5
-CUSTOMER_MAP_BY_RULESET = pa.schema([("ruleset", pa.string()), *CUSTOMER_MAP])
+CUSTOMER_MAP_BY_RULESET = pa.schema(
+    [("ruleset", pa.string()), *(f.with_type(pa.string()) if f.name == "customer_id" else f for f in CUSTOMER_MAP)]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ def resolve(
 
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
+    registry = _plain(registry)
     gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
     # Hashing is Python, the partition mostly numpy and scipy, which let Python go on beside them.
     with ThreadPoolExecutor(1) as beside:
@@ -155,10 +158,11 @@ def resolve(
             decisions=decisions,
             probable=probable,
         )
-        hashes = named.result()
+        hashed = named.result()
     evidence, refusal, clusters = found.evidence, found.refusal, found.clusters
     linked = _of_values(evidence, len(gathered.values), key)
-    hashes = Hashes(hashes.record, pa.concat_arrays([hashes.value, linked]))
+    hashes = Hashes(pa.concat_arrays([*hashed, linked]), len(evidence.records))
+    del hashed
     ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
     others = []
     for ruleset in rulesets:
@@ -213,9 +217,10 @@ def _map_under(ruleset: str, found: Partition) -> pa.Table:
     return pa.table(columns, schema=CUSTOMER_MAP_BY_RULESET)
 
 
-def _hashes(evidence: Evidence, key: str) -> Hashes:
+def _hashes(evidence: Evidence, key: str) -> tuple[pa.StringArray, pa.StringArray]:
+    """Pseudonyms of the records and of the values."""
     names = pc.binary_join_element_wise(evidence.records.source, evidence.records.record_key, "|")
-    return Hashes(pseudonym_array(key, RECORD, names), _of_values(evidence, 0, key))
+    return pseudonym_array(key, RECORD, names), _of_values(evidence, 0, key)
 
 
 def _of_values(evidence: Evidence, first: int, key: str) -> pa.StringArray:
@@ -248,7 +253,7 @@ class _Tables:
             [
                 records.source.take(rows),
                 records.record_key.take(rows),
-                self.ids.take(pa.array(customer)),
+                _words(customer, self.ids),
                 pa.array(self.found.known()[customer]),
             ],
             schema=CUSTOMER_MAP,
@@ -285,10 +290,10 @@ class _Tables:
         kind = np.concatenate([values.type_code[value], np.full(len(mapped), len(kinds) - 1, np.int64)])
         customer = np.concatenate([self.found.clusters.of_value[value], self.found.clusters.of_record[mapped]])
         columns = [
-            self.ids.take(pa.array(customer)),
+            _words(customer, self.ids),
             _words(np.concatenate([source, records.source_code[mapped]]), records.sources),
             _words(kind, kinds),
-            pa.concat_arrays([self.hashes.value.take(pa.array(value)), self.hashes.record.take(pa.array(mapped))]),
+            _words(np.concatenate([len(records) + value, mapped]), self.hashes.every),
             pa.concat_arrays([values.text.take(pa.array(value)), own]),
             _moments(np.concatenate([first, seen])),
             _moments(np.concatenate([last, seen])),
@@ -313,11 +318,11 @@ class _Tables:
         words = np.full(len(value), -1, np.int64)
         words[linked] = row
         columns = [
-            self.ids.take(pa.array(self.found.clusters.of_record[record])),
+            _words(self.found.clusters.of_record[record], self.ids),
             _words(records.source_code[record], records.sources),
-            self.hashes.record.take(pa.array(record)),
+            _words(record, self.hashes.every),
             _words(kind, [rule.identifier_type for rule in self.found.evidence.types]),
-            self.hashes.value.take(pa.array(value)),
+            _words(len(records) + value, self.hashes.every),
             _words(rule, names),
             pa.array(confidence),
             self.found.links.evidence.take(pa.array(words, mask=~linked)),
@@ -336,7 +341,7 @@ class _Tables:
         columns = [
             self.ids.take(pa.array(self.found.clusters.of_value[value])),
             kinds.take(pa.array(self.found.evidence.values.type_code[value])),
-            self.hashes.value.take(pa.array(value)),
+            self.hashes.every.take(pa.array(self.hashes.records + value)),
             pa.array([one.larger for one in found], pa.int64()),
             pa.array([one.smaller for one in found], pa.int64()),
         ]
@@ -360,7 +365,7 @@ class _Tables:
         pairs = zip(value.tolist(), refused.tolist(), strict=True)
         columns = [
             kinds.take(pa.array(values.type_code[value])),
-            self.hashes.value.take(pa.array(value)),
+            self.hashes.every.take(pa.array(self.hashes.records + value)),
             reasons.take(pa.array(refused)),
             pa.array(count, pa.int64()),
             pa.array([why.get(pair) for pair in pairs], pa.string()),
@@ -368,8 +373,16 @@ class _Tables:
         return pa.table(columns, schema=IDENTITY_DROPS)
 
 
-def _words(codes: Ints, words: Sequence[str]) -> pa.DictionaryArray:
+def _words(codes: Ints, words: Sequence[str] | pa.StringArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
+
+
+def _plain(table: pa.Table | None) -> pa.Table | None:
+    """The table without dictionaries."""
+    if table is None:
+        return None
+    kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def _moments(microseconds: Ints) -> pa.Array:

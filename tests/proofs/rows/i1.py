@@ -33,7 +33,13 @@ def run_trial(seed: int, _folder: Path) -> Trial:
 def _tables(found: Resolution) -> dict[str, pa.Table]:
     tables = {name: getattr(found, name) for name in type(found).__dataclass_fields__}
     return {
-        name: table.sort_by([(column, "ascending") for column in table.column_names])
+        name: _decoded(table).sort_by([(column, "ascending") for column in table.column_names])
         for name, table in tables.items()
         if isinstance(table, pa.Table)
     }
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Dictionaries are numbered as rows came; what they say is what counts."""
+    kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
