@@ -31,12 +31,11 @@ _START_SECONDS = 120
 _LOOK_SECONDS = 0.005
 _MARGIN_MB = 32
 
-#: What the threads have freed is given back to the system beyond these bounds. Giving back every column of every block
-#: would cost as much system time as parsing it.
+#: What the threads have freed is given back to the system beyond these bounds: block for block where a file may take
+#: little memory. Elsewhere that would cost as much system time as parsing.
 _ALLOCATOR = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    True: {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 20)},
+    False: {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)},
 }
 
 #: A child that waits so long for a job ends by itself.
@@ -74,7 +73,7 @@ class Children:
         self.close()
 
     def _answer(self, job: Job | UnpackJob) -> Reading:
-        child = _take_idle(job.limits) or _Child()
+        child = _take_idle(job.limits) or _Child(job.limits)
         try:
             reading, is_usable = child.read(job)
         except BaseException:
@@ -96,18 +95,20 @@ def _take_idle(limits: Limits) -> _Child | None:
         except queue.Empty:
             return None
         is_fresh = time.monotonic() - child.idle_since < IDLE_SECONDS / 2 and child.is_alive()
-        if is_fresh and own_memory(child.pid) < limits.memory_mb << 19:
+        suits = child.is_tight or not limits.is_tight
+        if is_fresh and suits and own_memory(child.pid) < limits.memory_mb << 19:
             return child
         child.end()
 
 
 class _Child:
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.idle_since = time.monotonic()
+        self.is_tight = limits.is_tight
         self._is_ready = False
         # The child needs none of the company's secrets, and must not be killed at a point that is the run's.
         env = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
-        env |= _ALLOCATOR
+        env |= _ALLOCATOR[limits.is_tight]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingestion.child", str(IDLE_SECONDS)],
             cwd=_ROOT,

@@ -32,6 +32,11 @@ class Limits:
         return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if name != "workers")
 
     @property
+    def is_tight(self) -> bool:
+        """Whether memory is dearer than time: less than a gigabyte for a file."""
+        return self.memory_mb < 1024
+
+    @property
     def line_bytes(self) -> int:
         return self.line_mb << 20
 

@@ -160,9 +160,10 @@ def _read(
     refuse_foreign(job.path, job.kind)
     notes.encoding = encoding_of(job.path, job.contract, job.kind)
     with ThreadPoolExecutor(1) as other:
-        # Text is counted while it is read; of other formats the counter says first whether they can be read at all.
+        # Text is counted while it is read, where there is memory for both; of other formats the counter says first
+        # whether they can be read at all.
         counting = other.submit(count_records, job.path, job.contract, job.kind, notes.encoding)
-        if job.kind not in ("csv", "ndjson"):
+        if job.limits.is_tight or job.kind not in ("csv", "ndjson"):
             counting.result()
         _take_rows(con, job, raw, quarantine, notes, span, watch)
         count = counting.result()

@@ -110,7 +110,7 @@ def test_one_child_serves_many_files_and_ends_with_its_run(shop: Any) -> None:
 
 
 def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    child = children._Child()
+    child = children._Child(Limits())
     assert child.is_alive()
     assert child._process.stdin is not None
     child._process.stdin.close()
@@ -119,7 +119,7 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
 
 def test_children_know_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", "planted" * 8)
-    child = children._Child()
+    child = children._Child(Limits())
     environment = Path(f"/proc/{child._process.pid}/environ")
     if not environment.exists():
         pytest.skip("the system does not show the environment of a process")
