@@ -102,7 +102,7 @@ def test_one_child_serves_many_files_and_ends_with_its_run(shop: Any) -> None:
     for number in range(8):
         shop.land(f"delighted/{number}.csv", GOOD.replace("r1", f"r{number}"))
     try:
-        children._Child.__init__ = lambda self: (start(self), pids.add(self._process.pid))[0]  # type: ignore[method-assign]
+        children._Child.__init__ = lambda self, limits: (start(self, limits), pids.add(self._process.pid))[0]  # type: ignore[method-assign]
         assert shop.ingest().accepted == 8
     finally:
         children._Child.__init__ = start  # type: ignore[method-assign]
