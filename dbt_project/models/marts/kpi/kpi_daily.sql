@@ -15,206 +15,22 @@ dates as (
 
 ),
 
-customers as (
-
-    select customer_id, region from {{ ref('dim_customers') }}
-
-),
-
-orders as (
-
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_orders') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-    where facts.is_counted
-
-),
-
-refunds as (
-
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_refunds') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-    where facts.is_counted
-
-),
-
-sessions as (
-
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_sessions') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-
-),
-
-interactions as (
-
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_interactions') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-    where facts.opened_on is not null and facts.continues_interaction_id is null and facts.direction = 'inbound'
-
-),
-
-responses as (
-
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_survey_responses') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-    where facts.is_valid
-
-),
-
-order_days as (
-
-    select distinct customer_id, region, ordered_on
-    from orders
-    where customer_id is not null
-
-),
-
-customer_days as (
-
-    select
-        customer_id,
-        region,
-        ordered_on,
-        lead(ordered_on) over (partition by customer_id order by ordered_on) as next_ordered_on,
-        row_number() over (partition by customer_id order by ordered_on) as order_day_number
-    from order_days
-
-),
-
--- One NPS answer per customer and day, the day's latest; what it says holds until the customer answers again.
-nps_days as (
-
-    select
-        survey_kind,
-        region,
-        submitted_on,
-        case when score >= 9 then 1 when score <= 6 then -1 else 0 end as vote,
-        lead(submitted_on) over (partition by survey_kind, respondent order by submitted_on) as next_submitted_on
-    from (
-        select
-            responses.*,
-            coalesce(customer_id, response_id) as respondent,
-            row_number() over (
-                partition by survey_kind, coalesce(customer_id, response_id), submitted_on
-                order by submitted_at desc, response_id desc
-            ) as answer_rank
-        from responses
-        where kind = 'nps'
-    ) as ranked
-    where answer_rank = 1
-
-),
-
--- What happened on a day.
-flows as (
-
-    select 'orders' as kpi, region, ordered_on as day, cast(1 as decimal(18, 2)) as numerator, 0 as denominator
-    from orders
-    union all
-    select 'gross_revenue', region, ordered_on, gross_reporting, 0 from orders
-    union all
-    select 'refunds', region, refunded_on, amount_reporting, 0 from refunds
-    union all
-    select 'net_revenue', region, ordered_on, gross_reporting, 0 from orders
-    union all
-    select 'net_revenue', region, refunded_on, -amount_reporting, 0 from refunds
-    union all
-    select 'new_customers', region, ordered_on, 1, 0 from customer_days where order_day_number = 1
-    union all
-    select 'sessions', region, started_on, 1, 0 from sessions
-    union all
-    select 'interactions_opened', region, opened_on, 1, 0 from interactions
-    union all
-    select 'sla_met_share', region, opened_on, case when is_sla_met then 1 else 0 end, 1
-    from interactions
-    where is_sla_met is not null
-    union all
-    select 'abandonment_share', region, opened_on, case when is_abandoned then 1 else 0 end, 1
-    from interactions
-    where channel = 'phone'
-    union all
-    select 'csat_avg', region, opened_on, csat_score, 1 from interactions where csat_score is not null
-    union all
-    select 'csat_avg', region, submitted_on, score, 1 from responses where kind = 'csat'
-
-),
-
--- What begins and ends to count on a day; the running sum is the state at the end of the day.
-changes as (
-
-    select 'active_customers_90d' as kpi, region, ordered_on as day, 1 as numerator, 0 as denominator
-    from customer_days
-    union all
-    select
-        'active_customers_90d',
-        region,
-        case
-            when next_ordered_on < {{ core_add_days('ordered_on', 90) }} then next_ordered_on
-            else {{ core_add_days('ordered_on', 90) }}
-        end,
-        -1,
-        0
-    from customer_days
-    union all
-    select 'open_interactions', region, opened_on, 1, 0 from interactions
-    union all
-    select 'open_interactions', region, case when resolved_on > opened_on then resolved_on else opened_on end, -1, 0
-    from interactions
-    where not is_open
-    union all
-    select 'nps_' || survey_kind || '_28d', region, submitted_on, vote, 1 from nps_days
-    union all
-    select
-        'nps_' || survey_kind || '_28d',
-        region,
-        case
-            when next_submitted_on < {{ core_add_days('submitted_on', 28) }} then next_submitted_on
-            else {{ core_add_days('submitted_on', 28) }}
-        end,
-        -vote,
-        -1
-    from nps_days
-
-),
-
+-- Each area says in core what its facts add to a KPI; a new area is one more line here.
 segmented as (
 
-    select 'overall' as segment_type, 'all' as segment, kpi, day, numerator, denominator, 1 as is_flow from flows
+    select * from {{ ref('int_kpi_orders') }}
     union all
-    select 'region', region, kpi, day, numerator, denominator, 1 from flows
+    select * from {{ ref('int_kpi_sessions') }}
     union all
-    select 'overall', 'all', kpi, day, numerator, denominator, 0 from changes
+    select * from {{ ref('int_kpi_support') }}
     union all
-    select 'region', region, kpi, day, numerator, denominator, 0 from changes
-
-),
-
-response_minutes as (
-
-    select 'overall' as segment_type, 'all' as segment, opened_on as day, first_response_minutes
-    from interactions
-    where first_response_minutes is not null
-    union all
-    select 'region', region, opened_on, first_response_minutes
-    from interactions
-    where first_response_minutes is not null
+    select * from {{ ref('int_kpi_surveys') }}
 
 ),
 
 medians as (
 
-    select
-        segment_type,
-        segment,
-        day,
-        {{ core_median('first_response_minutes') }} as median_minutes,
-        count(*) as contacts
-    from response_minutes
-    group by segment_type, segment, day
+    select * from {{ ref('int_kpi_medians') }}
 
 ),
 
@@ -310,10 +126,10 @@ measured as (
         day,
         cast(numerator as decimal(20, 2)) as numerator,
         cast(denominator as decimal(20, 2)) as denominator,
-        cast(null as decimal(20, 2)) as median_minutes
+        cast(null as decimal(20, 2)) as median_value
     from filled
     union all
-    select 'first_response_median_minutes', segment_type, segment, day, null, contacts, median_minutes
+    select kpi, segment_type, segment, day, null, denominator, median_value
     from medians
     where day >= {{ first_day }}
     union all
@@ -376,7 +192,7 @@ final as (
             when 'sum' then cast(measured.numerator as double)
             when 'ratio' then {{ core_ratio('measured.numerator', 'measured.denominator') }}
             when 'nps' then {{ core_ratio('100 * measured.numerator', 'measured.denominator') }}
-            when 'median' then cast(measured.median_minutes as double)
+            when 'median' then cast(measured.median_value as double)
         end as value,
         cast(measured.numerator as decimal(20, 2)) as numerator,
         cast(case when definitions.aggregation <> 'sum' then measured.denominator end as decimal(20, 2)) as denominator,
