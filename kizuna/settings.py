@@ -58,6 +58,7 @@ class KpiParams(_Section):
         "low": 2880,
     }
     user_id_is: Literal["shopify_customer_id", "email", "none"] = "shopify_customer_id"
+    survey_answer: Literal["latest", "first"] = "latest"
     signal_weights: dict[str, float] = {}
 
     @model_validator(mode="after")

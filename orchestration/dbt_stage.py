@@ -167,6 +167,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "sla_minutes": dict(kpi.sla_minutes),
         "device_login_window_days": kpi.device_login_window_days,
         "user_id_is": kpi.user_id_is,
+        "survey_answer": kpi.survey_answer,
         "max_id_churn": str(Decimal(str(company.identity.max_id_churn))),
         "max_stitch_change": str(Decimal(str(company.identity.max_stitch_change))),
         "survivorship": company_survivorship(session.settings.home),

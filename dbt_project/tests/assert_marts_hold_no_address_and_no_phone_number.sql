@@ -18,6 +18,7 @@
 -- depends_on: {{ ref('ltv_by_cohort') }}
 -- depends_on: {{ ref('nps_by_period') }}
 -- depends_on: {{ ref('survey_responses') }}
+-- depends_on: {{ ref('survey_scores_by_period') }}
 -- depends_on: {{ ref('retention_cohorts') }}
 -- depends_on: {{ ref('churn_risk') }}
 -- depends_on: {{ ref('churn_risk_daily') }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
 from collections import defaultdict
 from datetime import date
@@ -44,7 +45,32 @@ def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
         folder = company.path / "landing" / source
         folder.mkdir()
         shutil.copy(file, folder)
+    for name, survey in {
+        "event_survey": (test_data / "prepbench" / "case_040" / "inputs" / "input_02.csv").read_text(encoding="utf-8"),
+        "store_survey": answers_in_rows(test_data / "prepbench" / "case_050" / "inputs" / "input_01.csv"),
+    }.items():
+        (company.path / "landing" / name).mkdir()
+        (company.path / "landing" / name / "answers.csv").write_text(survey, encoding="utf-8")
     return company, cli("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
+
+
+def answers_in_rows(file: Path) -> str:
+    """A survey with one line per question as CSV with one line per answer: a mapping does not turn rows into columns.
+
+    Nothing is cleaned here: day and time stand side by side as they were typed, store and name make a customer.
+    """
+    answers: dict[str, dict[str, str]] = defaultdict(dict)
+    with file.open(newline="", encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            answers[row["Response"]].update({**row, row["Question Number"]: row["Answer"]})
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["Response", "Country", "Store", "Customer", "Completed", "Score", "Reason"])
+    for one in answers.values():
+        customer, reason = f"{one['Store']}/{one['Name']}", one["3a"] or one["3b"]
+        typed = (one["Response"], one["Country"], one["Store"], customer, f"{one['1']} {one['2']}", one["3"], reason)
+        writer.writerow(typed)
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +140,51 @@ def test_contradictory_times_are_flagged_and_never_averaged(mapped: Any, tickets
     assert {(response, resolution, fcr) for _, response, resolution, fcr in flagged} == {(None, None, None)}
 
 
+def test_nps_of_an_event_equals_its_known_answer(mapped: Any, test_data: Path) -> None:
+    company, _ = mapped
+    with (test_data / "prepbench" / "case_040" / "gt" / "output_01.csv").open(encoding="utf-8") as handle:
+        known = [tuple(float(cell) for cell in row.values()) for row in csv.DictReader(handle)]
+    found = company.published(
+        "SELECT round(nps, 1), respondents, promoters, detractors FROM marts.nps_by_period "
+        "WHERE period = '2019-11-01' AND segment_type = 'overall' AND survey_kind = 'relational'"
+    )
+    assert found == known == [(-35.9, 39, 8, 22)]
+
+
+def test_first_and_latest_answers_of_customers_equal_their_known_answer(mapped: Any, test_data: Path) -> None:
+    company, _ = mapped
+    customers = dict(
+        company.build("SELECT customer_id, record_key FROM identity.customer_map WHERE source LIKE 'mapped.store_%'")
+    )
+    with (test_data / "prepbench" / "case_050" / "gt" / "output_01.csv").open(encoding="utf-8") as handle:
+        known = [
+            (
+                *(row[name] for name in ("Country", "Store", "Name", "Completion Date (Date Time stamp)")),
+                row["Result (First / Latest)"],
+                *(row[name] or None for name in ("Promoter", "Passive", "Detractor")),
+                row["Would you recommend C&BS Co to your friends and family?"],
+            )
+            for row in csv.DictReader(handle)
+        ]
+    found = company.published(
+        """
+        SELECT survey, touchpoint, customer_id, strftime(submitted_at, '%d/%m/%Y %H:%M:%S'),
+            CASE answer_place WHEN 'latest' THEN 'Latest' ELSE 'First' END,
+            CASE nps_group WHEN 'promoter' THEN '1' END, CASE nps_group WHEN 'passive' THEN '1' END,
+            CASE nps_group WHEN 'detractor' THEN '1' END, score::VARCHAR
+        FROM marts.survey_responses WHERE source = 'store_survey' AND answer_place <> 'between'
+        """
+    )
+    names = [(*row[:2], customers[row[2]].rsplit("/", 1)[1], *row[3:]) for row in found]
+    assert sorted(names, key=str) == sorted(known, key=str)
+    assert len(known) == 26
+
+
 def test_only_the_company_s_own_sources_are_in_its_marts(mapped: Any) -> None:
     company, ran = mapped
     sources = company.published("SELECT source, rows_in, accepted FROM marts.data_state ORDER BY source")
-    assert sources == [("cdnow", 6919, 6919), ("support_desk", 8469, 8469)]
+    surveys = [("event_survey", 39, 39), ("store_survey", 28, 27)]
+    assert sources == [("cdnow", 6919, 6919), *surveys, ("support_desk", 8469, 8469)]
     assert {row[0] for row in company.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"USD"}
     assert "cdnow" in ran.output
 

@@ -68,13 +68,7 @@ final as (
         customers.account_id,
         unified.source,
         unified.kind,
-        -- Asked about the whole relation, or about one moment; the two are never mixed.
-        case
-            when unified.touchpoint is null then 'relational'
-            when lower(unified.touchpoint) in ('relational', 'relationship', 'general', 'brand', 'quarterly')
-            then 'relational'
-            else 'transactional'
-        end as survey_kind,
+        {{ survey_kind_of('unified.touchpoint') }} as survey_kind,
         unified.survey,
         unified.touchpoint,
         unified.score,

@@ -161,6 +161,11 @@ create table marts.nps_by_period as
     'relational' as survey_kind, counted.*, round(100.0::double * (promoters - detractors) / respondents, 6) as nps,
     -100::double as ci_low, 100::double as ci_high, null::double as response_rate
   from counted, (values ('overall', 'overall'), ('region', 'Kanto')) s(segment_type, segment) where respondents > 0;
+create table marts.survey_scores_by_period as
+  select 'month' as period_type, date '2026-05-01' as period, s.segment_type, s.segment, 'csat' as kind,
+    'transactional' as survey_kind, 9 as respondents, 4.5::double as mean_score, 1.0::double as satisfied_share,
+    null::double as response_rate
+  from (values ('overall', 'overall'), ('region', 'Kanto')) s(segment_type, segment) where $n > 0;
 create table marts.survey_responses as
   select response_id, customer_id, kind, score, 'thanks, call [number]' as comment_masked
   from core.fct_survey_responses;

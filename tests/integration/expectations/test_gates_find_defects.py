@@ -142,6 +142,8 @@ DEFECTS: list[tuple[str, str, str]] = [
     ("marts.nps_by_period",
      "update marts.nps_by_period set passives = passives + 1, respondents = respondents + 1 where segment = 'Kanto'",
      "segments_add_up_to_overall"),
+    ("marts.survey_scores_by_period",
+     "update marts.survey_scores_by_period set respondents = 8 where segment = 'Kanto'", "segments_add_up_to_overall"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"
      " where period_number = 1", "returned_are_of_the_cohort"),
     ("marts.support_interactions", "update marts.support_interactions set first_response_minutes = -5"

@@ -6,6 +6,21 @@ responses as (
 
 ),
 
+-- Where an answer stands among those of one customer to one survey at one touchpoint, invalid answers left out.
+placed as (
+
+    select
+        response_id,
+        row_number() over (
+            partition by coalesce(customer_id, response_id), kind, survey, touchpoint
+            order by submitted_at, response_id
+        ) as place,
+        count(*) over (partition by coalesce(customer_id, response_id), kind, survey, touchpoint) as answers
+    from responses
+    where is_valid
+
+),
+
 final as (
 
     select
@@ -25,6 +40,14 @@ final as (
             else 'detractor'
         end as nps_group,
         responses.is_valid,
+        cast(
+            case
+                when placed.answers = 1 then 'only'
+                when placed.place = 1 then 'first'
+                when placed.place = placed.answers then 'latest'
+                when placed.place is not null then 'between'
+            end as varchar
+        ) as answer_place,
         responses.sent_at,
         responses.submitted_at,
         responses.submitted_on,
@@ -32,6 +55,7 @@ final as (
         cast('{{ var("timezone") }}' as varchar) as timezone,
         {{ marts_mask_personal('responses.comment') }} as comment_masked
     from responses
+    left join placed on responses.response_id = placed.response_id
 
 )
 
