@@ -33,10 +33,22 @@ def components(record: Ints, value: Ints, records: int, values: int) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    size = records + values
-    ones = np.ones(len(record), dtype=np.int8)
-    graph = coo_array((ones, (record, records + value)), shape=(size, size)).tocsr()
-    label: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    # A value on one record ties nothing, and most are such: the ids that systems issue.
+    degree = np.bincount(value, minlength=values)
+    tying = degree > 1
+    number = records + np.cumsum(tying) - 1
+    rows = np.flatnonzero(tying[value])
+    size = records + int(np.count_nonzero(tying))
+    ones = np.ones(len(rows), dtype=np.int8)
+    graph = coo_array((ones, (record[rows], number[value[rows]])), shape=(size, size)).tocsr()
+    count, found = connected_components(graph, directed=False)
+    label = np.empty(records + values, np.int64)
+    label[:records] = found[:records]
+    of_value = label[records:]
+    of_value[tying] = found[records:]
+    of_value[value] = found[record]
+    alone = np.flatnonzero(degree == 0)
+    of_value[alone] = count + np.arange(len(alone))
     return label
 
 

@@ -92,16 +92,27 @@ def partition(
 def own_ids(evidence: Evidence) -> Bools:
     """Edges that say the record's own key."""
     edges, records, values = evidence.edges, evidence.records, evidence.values
-    keys = records.record_key.take(pa.array(edges.record))
-    own = np.array(pc.equal(keys, values.text.take(pa.array(edges.value))).to_numpy(zero_copy_only=False), np.bool_)
+    # Equal texts are equally long, and lengths are cheaper to fetch.
+    keys, texts = (_lengths(column) for column in (records.record_key, values.text))
+    alike = np.flatnonzero(keys[edges.record] == texts[edges.value])
+    own = np.zeros(len(edges), np.bool_)
+    same = pc.equal(
+        records.record_key.take(pa.array(edges.record[alike])), values.text.take(pa.array(edges.value[alike]))
+    )
+    own[alike] = same.to_numpy(zero_copy_only=False)
     for code, rule in enumerate(evidence.types):
         if rule.form == "salesforce_id":
             # A record may be keyed by the short form of its id.
             rows = np.flatnonzero(values.type_code[edges.value] == code)
-            long = normalize(rule.form, keys.take(pa.array(rows)), "").values
+            keys_of_rows = records.record_key.take(pa.array(edges.record[rows]))
+            long = normalize(rule.form, keys_of_rows, "").values
             same = pc.equal(long, values.text.take(pa.array(edges.value[rows])))
             own[rows] = same.to_numpy(zero_copy_only=False)
     return own
+
+
+def _lengths(texts: pa.StringArray) -> Ints:
+    return np.asarray(pc.binary_length(texts).to_numpy(zero_copy_only=False))
 
 
 def trails(evidence: Evidence, own: Bools) -> Bools:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from analytics.identity.bridges import bridges
 from analytics.identity.decisions import Decision
-from analytics.identity.evidence import NEVER_FIRST, NEVER_LAST, Evidence, Ints, gather
+from analytics.identity.evidence import NEVER_FIRST, NEVER_LAST, Evidence, Ints, gather, text_of
 from analytics.identity.hashing import pseudonym_array
 from analytics.identity.lifetimes import by_generation, expired, reunited
 from analytics.identity.partition import Partition, partition
@@ -43,7 +43,7 @@ CUSTOMER_IDENTIFIERS = pa.schema(
         ("source", _WORD),
         ("identifier_type", _WORD),
         ("identifier_hash", _WORD),
-        ("normalized_value", pa.string()),
+        ("normalized_value", _WORD),
         ("first_seen_at", _TIME),
         ("last_seen_at", _TIME),
     ]
@@ -145,10 +145,11 @@ def resolve(
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
     registry = _plain(registry)
-    gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
-    # Hashing is Python, the partition mostly numpy and scipy, which let Python go on beside them.
+    # Hashing is Python; the rest is mostly numpy, scipy and Arrow, which let Python go on beside them.
     with ThreadPoolExecutor(1) as beside:
-        named = beside.submit(_hashes, gathered, key)
+        named = beside.submit(_named, source_records, key)
+        gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
+        valued = beside.submit(_of_values, gathered, 0, key)
         found = partition(
             gathered,
             rules,
@@ -158,7 +159,8 @@ def resolve(
             decisions=decisions,
             probable=probable,
         )
-        hashed = named.result()
+        names, hashed = named.result()
+        hashed = [hashed, valued.result()]
     evidence, refusal, clusters = found.evidence, found.refusal, found.clusters
     linked = _of_values(evidence, len(gathered.values), key)
     hashes = Hashes(pa.concat_arrays([*hashed, linked]), len(evidence.records))
@@ -179,7 +181,7 @@ def resolve(
         )
         others.append(_map_under(ruleset.name, other))
 
-    tables = _Tables(found, hashes, ids)
+    tables = _Tables(found, hashes, names, ids)
     with ThreadPoolExecutor(1) as beside:
         links_table = beside.submit(tables.identity_links, rules.device_login_confidence)
         customer_identifiers = tables.customer_identifiers()
@@ -217,10 +219,10 @@ def _map_under(ruleset: str, found: Partition) -> pa.Table:
     return pa.table(columns, schema=CUSTOMER_MAP_BY_RULESET)
 
 
-def _hashes(evidence: Evidence, key: str) -> tuple[pa.StringArray, pa.StringArray]:
-    """Pseudonyms of the records and of the values."""
-    names = pc.binary_join_element_wise(evidence.records.source, evidence.records.record_key, "|")
-    return pseudonym_array(key, RECORD, names), _of_values(evidence, 0, key)
+def _named(source_records: pa.Table, key: str) -> tuple[pa.StringArray, pa.StringArray]:
+    """Names of the records, in clear and as pseudonyms."""
+    names = pc.binary_join_element_wise(*(text_of(source_records, name) for name in ("source", "record_key")), "|")
+    return names, pseudonym_array(key, RECORD, names)
 
 
 def _of_values(evidence: Evidence, first: int, key: str) -> pa.StringArray:
@@ -242,6 +244,7 @@ class _Tables:
 
     found: Partition
     hashes: Hashes
+    names: pa.StringArray
     ids: pa.StringArray
 
     def customer_map(self) -> pa.Table:
@@ -282,9 +285,6 @@ class _Tables:
         value, source = np.divmod(key[order][begin], width)
 
         mapped = np.flatnonzero(self.found.clusters.of_record >= 0)
-        own = pc.binary_join_element_wise(
-            records.source.take(pa.array(mapped)), records.record_key.take(pa.array(mapped)), "|"
-        )
         seen = records.seen[mapped]
         kinds = [*(rule.identifier_type for rule in self.found.evidence.types), RECORD]
         kind = np.concatenate([values.type_code[value], np.full(len(mapped), len(kinds) - 1, np.int64)])
@@ -294,7 +294,7 @@ class _Tables:
             _words(np.concatenate([source, records.source_code[mapped]]), records.sources),
             _words(kind, kinds),
             _words(np.concatenate([len(records) + value, mapped]), self.hashes.every),
-            pa.concat_arrays([values.text.take(pa.array(value)), own]),
+            _words(np.concatenate([value, len(values) + mapped]), pa.concat_arrays([values.text, self.names])),
             _moments(np.concatenate([first, seen])),
             _moments(np.concatenate([last, seen])),
         ]
