@@ -158,10 +158,11 @@ def _number_values(
 ) -> tuple[_ValueBuilder, Ints, dict[str, Ints]]:
     """The distinct values, the value of every row given, and those of the logins' devices and users."""
     row_value = np.full(len(given.raw), -1, dtype=np.int64)
+    of_row = _codes(given.kind, pa.array([rule.identifier_type for rule in types], pa.string()))
     builder = _ValueBuilder(default_country)
     login_nodes: dict[str, Ints] = {DEVICE: np.empty(0, np.int64), USER: np.empty(0, np.int64)}
     for code, rule in enumerate(types):
-        rows = np.flatnonzero(pc.equal(given.kind, rule.identifier_type).to_numpy(zero_copy_only=False))
+        rows = np.flatnonzero(of_row == code)
         texts = [given.raw.take(pa.array(rows))]
         if rule.identifier_type in login_nodes:
             texts.append(logins.device if rule.identifier_type == DEVICE else logins.user)
@@ -191,23 +192,25 @@ def join_on(left: Ints, right: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    source: pa.StringArray
+    source: pa.ChunkedArray
     record_key: pa.StringArray
-    kind: pa.StringArray
+    kind: pa.ChunkedArray
     raw: pa.StringArray
     first: Ints
     last: Ints
 
     @staticmethod
     def of(identifiers: pa.Table) -> _Given:
-        written = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(text_of(identifiers, "raw_value")), ""), False)
+        raw = identifiers["raw_value"].cast(pa.string())
+        blank = pc.or_(pc.equal(raw, ""), pc.utf8_is_space(raw))
+        written = pc.invert(pc.fill_null(blank, True))
         # Evidence is nearly always written, and a copy of all of it is not small.
         table = identifiers if pc.all(written, min_count=0).as_py() else identifiers.filter(written)
         seen = "last_seen_at" if "last_seen_at" in table.column_names else "seen_at"
         return _Given(
-            source=text_of(table, "source"),
+            source=table["source"],
             record_key=text_of(table, "record_key"),
-            kind=text_of(table, "identifier_type"),
+            kind=table["identifier_type"],
             raw=text_of(table, "raw_value"),
             first=_times(table, "seen_at", NEVER_FIRST),
             last=_times(table, seen, NEVER_LAST),
@@ -301,7 +304,7 @@ def _blocked_by(rule: Rule, texts: pa.StringArray, reasons: pa.StringArray) -> p
 def _records_of(records: Records, given: _Given) -> Ints:
     """The record of each row. One source at a time: its keys alone are names, and fewer of them are found faster."""
     sources = pa.array(records.sources, pa.string())
-    of_row = _ints(pc.fill_null(pc.index_in(given.source, value_set=sources), -1))
+    of_row = _codes(given.source, sources)
     found = np.full(len(of_row), -1, np.int64)
     for code in range(len(records.sources)):
         own, named = np.flatnonzero(records.source_code == code), np.flatnonzero(of_row == code)
@@ -354,7 +357,14 @@ def _edges(record: Ints, value: Ints, first: Ints, last: Ints, values: int) -> E
 def text_of(table: pa.Table, name: str) -> pa.StringArray:
     """A column as one array of texts."""
     column = table[name].cast(pa.string())
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays([pa.array([], pa.string()), *column.chunks])
+
+
+def _codes(names: pa.ChunkedArray, of: pa.StringArray) -> npt.NDArray[np.int32]:
+    """The place of each name in `of`, -1 for any other."""
+    return np.asarray(pc.fill_null(pc.index_in(names.cast(pa.string()), value_set=of), -1).to_numpy(), np.int32)
 
 
 def _times(table: pa.Table, name: str, missing: int) -> Ints:

@@ -40,10 +40,10 @@ Change = tuple[str, str, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Hashes:
-    """Pseudonyms in the order of the evidence: of the records (as identifier `record`), then of the values."""
+    """Pseudonyms in the order of the evidence: of the records (as identifier `record`), and of the values."""
 
-    every: pa.StringArray
-    records: int
+    of_record: pa.StringArray
+    of_value: pa.StringArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,10 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
     np.minimum.at(first, row_id, seen)
 
     published = registry["identifier_hash"].cast(pa.string())
-    found = pc.fill_null(pc.index_in(published, value_set=hashes.every), -1)
+    found = pc.fill_null(pc.index_in(published, value_set=pa.chunked_array([hashes.of_record, hashes.of_value])), -1)
     node = np.array(found.to_numpy(), dtype=np.int64)
     # A value that changed hands says nothing about who was published with it.
-    node[np.isin(node, hashes.records + changed_hands)] = -1
+    node[np.isin(node, len(hashes.of_record) + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
     hash_column = published.take(pa.array(live))
@@ -153,7 +153,7 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
         first=first,
         row_id=row_id[live],
         row_customer=customer[live],
-        row_record=np.where(node[live] < hashes.records, node[live], -1),
+        row_record=np.where(node[live] < len(hashes.of_record), node[live], -1),
         row_seen=seen[live],
         row_hash=hash_column.combine_chunks() if isinstance(hash_column, pa.ChunkedArray) else hash_column,
     )

@@ -159,12 +159,12 @@ def resolve(
             decisions=decisions,
             probable=probable,
         )
-        names, hashed = named.result()
-        hashed = [hashed, valued.result()]
+        names, of_record = named.result()
+        of_value = valued.result()
     evidence, refusal, clusters = found.evidence, found.refusal, found.clusters
-    linked = _of_values(evidence, len(gathered.values), key)
-    hashes = Hashes(pa.concat_arrays([*hashed, linked]), len(evidence.records))
-    del hashed
+    if len(evidence.values) > len(of_value):
+        of_value = pa.concat_arrays([of_value, _of_values(evidence, len(of_value), key)])
+    hashes = Hashes(of_record, of_value)
     ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
     others = []
     for ruleset in rulesets:
@@ -284,21 +284,34 @@ class _Tables:
         last = np.maximum.reduceat(edges.last[sound][order], begin) if len(begin) else np.empty(0, np.int64)
         value, source = np.divmod(key[order][begin], width)
 
-        mapped = np.flatnonzero(self.found.clusters.of_record >= 0)
-        seen = records.seen[mapped]
-        kinds = [*(rule.identifier_type for rule in self.found.evidence.types), RECORD]
-        kind = np.concatenate([values.type_code[value], np.full(len(mapped), len(kinds) - 1, np.int64)])
-        customer = np.concatenate([self.found.clusters.of_value[value], self.found.clusters.of_record[mapped]])
-        columns = [
-            _words(customer, self.ids),
-            _words(np.concatenate([source, records.source_code[mapped]]), records.sources),
-            _words(kind, kinds),
-            _words(np.concatenate([len(records) + value, mapped]), self.hashes.every),
-            _words(np.concatenate([value, len(values) + mapped]), pa.concat_arrays([values.text, self.names])),
-            _moments(np.concatenate([first, seen])),
-            _moments(np.concatenate([last, seen])),
-        ]
-        return pa.table(columns, schema=CUSTOMER_IDENTIFIERS)
+        of_value, of_record = self.found.clusters.of_value, self.found.clusters.of_record
+        kinds = [rule.identifier_type for rule in self.found.evidence.types]
+        mapped = np.flatnonzero(of_record >= 0)
+        seen = _moments(records.seen[mapped])
+        # Two tables under one name: texts and pseudonyms stay where they are.
+        return pa.concat_tables(
+            pa.table(columns, schema=CUSTOMER_IDENTIFIERS)
+            for columns in (
+                [
+                    _words(of_value[value], self.ids),
+                    _words(source, records.sources),
+                    _words(values.type_code[value], kinds),
+                    _words(value, self.hashes.of_value),
+                    _words(value, values.text),
+                    _moments(first),
+                    _moments(last),
+                ],
+                [
+                    _words(of_record[mapped], self.ids),
+                    _words(records.source_code[mapped], records.sources),
+                    _words(np.zeros(len(mapped), np.int32), [RECORD]),
+                    _words(mapped, self.hashes.of_record),
+                    _words(mapped, self.names),
+                    seen,
+                    seen,
+                ],
+            )
+        )
 
     def identity_links(self, login_confidence: float) -> pa.Table:
         records, values, edges = self.found.evidence.records, self.found.evidence.values, self.found.evidence.edges
@@ -320,9 +333,9 @@ class _Tables:
         columns = [
             _words(self.found.clusters.of_record[record], self.ids),
             _words(records.source_code[record], records.sources),
-            _words(record, self.hashes.every),
+            _words(record, self.hashes.of_record),
             _words(kind, [rule.identifier_type for rule in self.found.evidence.types]),
-            _words(len(records) + value, self.hashes.every),
+            _words(value, self.hashes.of_value),
             _words(rule, names),
             pa.array(confidence),
             self.found.links.evidence.take(pa.array(words, mask=~linked)),
@@ -341,7 +354,7 @@ class _Tables:
         columns = [
             self.ids.take(pa.array(self.found.clusters.of_value[value])),
             kinds.take(pa.array(self.found.evidence.values.type_code[value])),
-            self.hashes.every.take(pa.array(self.hashes.records + value)),
+            self.hashes.of_value.take(pa.array(value)),
             pa.array([one.larger for one in found], pa.int64()),
             pa.array([one.smaller for one in found], pa.int64()),
         ]
@@ -365,7 +378,7 @@ class _Tables:
         pairs = zip(value.tolist(), refused.tolist(), strict=True)
         columns = [
             kinds.take(pa.array(values.type_code[value])),
-            self.hashes.every.take(pa.array(self.hashes.records + value)),
+            self.hashes.of_value.take(pa.array(value)),
             reasons.take(pa.array(refused)),
             pa.array(count, pa.int64()),
             pa.array([why.get(pair) for pair in pairs], pa.string()),
