@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from expectations.context import Gate
 from expectations.rules import Suite
-from expectations.suites import core, identity, kpi, marts, raw
+from expectations.suites import core, identity, kpi, marts, marts_value, raw
 
 #: Gates in the order of the flow.
 GATE_NAMES: tuple[Gate, ...] = ("raw", "identity", "core", "marts")
@@ -68,7 +68,10 @@ GATES: tuple[GateRow, ...] = (
     ),
     *(GateRow("identity", f"identity.{name}", name, suite, reason) for name, suite, reason in identity.SUITES),
     *(GateRow("core", f"core.{name}", name, suite, reason) for name, suite, reason in core.SUITES),
-    *(GateRow("marts", f"marts.{name}", name, suite, reason) for name, suite, reason in (*marts.SUITES, *kpi.SUITES)),
+    *(
+        GateRow("marts", f"marts.{name}", name, suite, reason)
+        for name, suite, reason in (*marts.SUITES, *marts_value.SUITES, *kpi.SUITES)
+    ),
 )
 
 

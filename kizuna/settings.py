@@ -45,6 +45,7 @@ class KpiParams(_Section):
     """Parameters of the KPI definitions; `docs/kpis.md` says where each enters."""
 
     margin_rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.30")
+    discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
     churn_horizon_days: Annotated[int, Field(ge=7, le=730)] = 90
     churn_high: Share = 0.60
     churn_medium: Share = 0.30

@@ -35,6 +35,7 @@ SCORES_SCHEMA = pa.schema([
     ("driver_1_effect", pa.float64()), ("driver_2_effect", pa.float64()), ("driver_3_effect", pa.float64()),
     ("driver_1_code", pa.string()), ("driver_2_code", pa.string()), ("driver_3_code", pa.string()),
     ("expected_purchases", pa.float64()), ("expected_value", _MONEY), ("value_at_risk", _MONEY), ("model", pa.string()),
+    ("discounted_value", _MONEY), ("value_low", _MONEY), ("value_high", _MONEY),
 ])  # fmt: skip
 DAILY_SCHEMA = pa.schema([
     ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
@@ -264,6 +265,9 @@ def _scores_table(
             "expected_purchases": pa.array(scores.expected_purchases),
             "expected_value": decimals_from(scores.expected_value),
             "value_at_risk": decimals_from(scores.value_at_risk),
+            "discounted_value": decimals_from(scores.discounted_value),
+            "value_low": decimals_from(scores.value_low),
+            "value_high": decimals_from(scores.value_high),
         }
         for rank, (words, code) in enumerate(zip(drivers_in_words(found, locale), driver_codes(found), strict=True), 1):
             effect = pa.array(found.contribution[:, rank - 1].round(6), mask=found.code[:, rank - 1] < 0)

@@ -45,6 +45,8 @@ class ChurnRules:
     # A tenth of the minimum: with fewer repeat buyers the dropout parameters are the prior's, not the data's.
     min_repeaters: int = 50
     horizon_weeks: float = 52.0
+    # Per year; only the value of the next year is discounted, never the value at risk.
+    discount_rate: float = 0.0
     # Buyers of one order can leave too; the paper's own model keeps them alive for ever (analytics.ltv.bgnbd).
     leave_after_first: bool = True
     signals: tuple[SignalWeight, ...] = DEFAULT_SIGNALS

@@ -3,6 +3,8 @@
 probability = sigmoid(logit(1 - P(alive)) + sum of weights of the signals that are on)
 expected value = expected purchases in the horizon x expected value per purchase (net revenue, no margin taken)
 value at risk = probability x expected value
+
+The same parameters give the value of the next year, discounted and with its interval (analytics.ltv.outlook).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from analytics.churn.timeline import Purchases
 from analytics.ltv.bgnbd import BgNbd, PurchaseForecast, fit_bgnbd
 from analytics.ltv.gamma_gamma import GammaGamma, fit_gamma_gamma
 from analytics.ltv.maximise import FitFailed, Floats, TooLittleHistory
+from analytics.ltv.outlook import outlook
 
 # No model of this kind knows more than one in a thousand.
 _FLOOR, _CEILING = 0.001, 0.999
@@ -53,6 +56,9 @@ class Scores:
     expected_purchases: Floats
     expected_value: Ints
     value_at_risk: Ints
+    discounted_value: Ints
+    value_low: Ints
+    value_high: Ints
 
 
 def fit_churn_model(purchases: Purchases, rules: ChurnRules) -> ChurnModel:
@@ -96,11 +102,22 @@ def score_customers(
     probability: Floats = np.clip(_sigmoid(total), _FLOOR, _CEILING).round(6)
     high = probability >= rules.high
     wanted = np.ones(len(x), dtype=bool) if value_of_all else high
-    expected, hundredths = np.zeros(len(x)), np.zeros(len(x), dtype=np.int64)
+    expected = np.zeros(len(x))
+    hundredths, discounted, low, high_value = (np.zeros(len(x), dtype=np.int64) for _ in range(4))
     if wanted.any():
         expected[wanted] = np.round(model.forecast.expected(x[wanted], t_x[wanted], T[wanted]), 6)
         worth = model.average_value(x[wanted] + 1, purchases.average(mask)[wanted])
         hundredths[wanted] = money_hundredths(expected[wanted] * worth)
+    if value_of_all and len(x):
+        year = outlook(
+            model.forecast,
+            model.value,
+            model.mean_value,
+            (x, t_x, T),
+            purchases.average(mask),
+            yearly_discount=rules.discount_rate,
+        )
+        discounted, low, high_value = (money_hundredths(part) for part in (year.discounted, year.low, year.high))
     return Scores(
         probability=probability,
         p_alive=_sigmoid(-gone).round(6),
@@ -110,6 +127,9 @@ def score_customers(
         expected_purchases=expected,
         expected_value=hundredths,
         value_at_risk=money_hundredths(probability * (hundredths / 100.0)),
+        discounted_value=discounted,
+        value_low=low,
+        value_high=high_value,
     )
 
 

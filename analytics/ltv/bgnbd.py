@@ -13,6 +13,7 @@ Denizel & Filiztekin 2007): the same formulas with n = x + 1 chances to leave in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from analytics.ltv.maximise import WEAK_PRIOR, Floats, Prior, TooLittleHistory, 
 _START = np.log(np.array([0.5, 0.3, 0.8, 2.0]))
 # Quadrature nodes: 32 give 9 digits while horizon / (alpha + T) stays below 50, beyond that it takes more.
 _NODES, _NODES_WIDE, _WIDE = 32, 128, 50.0
+# A function of p, r + x and tau, each of the shape of the customers.
+GivenP = Callable[[Floats, Floats, Floats], Floats]
 
 
 class Collapsed(NamedTuple):
@@ -112,18 +115,24 @@ class PurchaseForecast:
     def expected(self, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> Floats:
         """Expected purchases per customer, shape of x."""
         xs, txs, ts = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (x, t_x, T))
-        alive = self.model.p_alive(xs, txs, ts)
         tau = self.horizon / (self.model.alpha + ts)
-        result = np.zeros(len(xs))
-        # The number of nodes follows each customer, never the batch: the same customer always gets the same number.
+        product: Floats = self.model.p_alive(xs, txs, ts) * self.average_over_leaving(xs, tau, _purchases_given_p)
+        return product
+
+    def average_over_leaving(self, x: Floats, tau: Floats, given_p: GivenP) -> Floats:
+        """Mean over each customer's chance to leave p ~ Beta(a, b + n) of a function of p, r + x and tau.
+
+        `tau` is horizon / (alpha + T). The number of nodes follows each customer, never the batch: the same customer
+        always gets the same number.
+        """
+        result = np.zeros(len(x))
         wide = tau > _WIDE
         for nodes, chosen in ((_NODES, ~wide), (_NODES_WIDE, wide)):
             if chosen.any():
-                result[chosen] = self._integral(xs[chosen], tau[chosen], nodes)
-        product: Floats = alive * result
-        return product
+                result[chosen] = self._average(x[chosen], tau[chosen], given_p, nodes)
+        return result
 
-    def _integral(self, x: Floats, tau: Floats, nodes: int) -> Floats:
+    def _average(self, x: Floats, tau: Floats, given_p: GivenP, nodes: int) -> Floats:
         counts, which = np.unique(x, return_inverse=True)
         rules = [self._rule(int(n + self.model.leave_after_first), nodes) for n in counts]
         points = np.stack([p for p, _ in rules])
@@ -131,14 +140,18 @@ class PurchaseForecast:
         power = self.model.r + x
         total = np.zeros(len(x))
         for k in range(nodes):
-            p = points[which, k]
-            total += weights[which, k] * -np.expm1(-power * np.log1p(p * tau)) / p
+            total += weights[which, k] * given_p(points[which, k], power, tau)
         return total
 
     def _rule(self, n: int, nodes: int) -> tuple[Floats, Floats]:
         if (n, nodes) not in self._rules:
             self._rules[n, nodes] = _beta_quadrature(self.model.a, self.model.b + n, nodes)
         return self._rules[n, nodes]
+
+
+def _purchases_given_p(p: Floats, power: Floats, tau: Floats) -> Floats:
+    some: Floats = -np.expm1(-power * np.log1p(p * tau)) / p
+    return some
 
 
 def _beta_quadrature(a: float, b: float, nodes: int) -> tuple[Floats, Floats]:

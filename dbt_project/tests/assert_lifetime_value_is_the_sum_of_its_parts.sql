@@ -4,8 +4,15 @@
 with customers as (
     select
         coalesce(sum(net), 0) as net,
-        coalesce(sum(case when net <> gross - refunds or ltv <> net + coalesce(predicted_12m, 0) then 1 else 0 end), 0)
-            as broken
+        coalesce(sum(
+            case
+                when net <> gross - refunds
+                    or ltv <> net + coalesce(predicted_12m, 0)
+                    or ltv_margin <> margin + coalesce(predicted_margin_12m, 0)
+                then 1
+                else 0
+            end
+        ), 0) as broken
     from {{ ref('ltv_by_customer') }}
 ),
 

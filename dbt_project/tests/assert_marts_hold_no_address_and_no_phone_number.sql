@@ -16,6 +16,8 @@
 -- depends_on: {{ ref('customer_360') }}
 -- depends_on: {{ ref('ltv_by_customer') }}
 -- depends_on: {{ ref('ltv_by_cohort') }}
+-- depends_on: {{ ref('ltv_backtest') }}
+-- depends_on: {{ ref('revenue_reconciliation') }}
 -- depends_on: {{ ref('nps_by_period') }}
 -- depends_on: {{ ref('survey_responses') }}
 -- depends_on: {{ ref('survey_scores_by_period') }}

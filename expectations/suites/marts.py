@@ -65,53 +65,6 @@ def customer_360(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
-def ltv_by_customer(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.ltv_by_customer: one row per customer and reporting currency."""
-    return [
-        *FINANCE.not_null("customer_id", "currency", "gross", "refunds", "net", reason="the parts of a value"),
-        FINANCE.unique_together("customer_id", "currency", reason="a customer listed twice is worth twice as much"),
-        FINANCE.refers_to("customer_id", "core.dim_customers.customer_id", "the value of nobody"),
-        FINANCE.never("net_is_gross_minus_refunds", "net is distinct from gross - refunds", "the definition, exact"),
-        FINANCE.equal(
-            "net_equals_core",
-            "select coalesce(sum(net), 0) from {batch}",
-            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
-            _SAME_NET,
-        ),
-        FINANCE.never("margin_does_not_exceed_net", "net >= 0 and margin > net", "a margin rate is at most 1"),
-        FINANCE.between("gross", 0, None, reason="returns come as refunds"),
-        FINANCE.between("refunds", 0, None, reason="a refund lowers net by being positive"),
-        FINANCE.never(
-            "values_are_in_the_reporting_currency", f"currency <> '{ctx.currency}'", "one currency per company's report"
-        ),
-        *_common(FINANCE, ctx, relation),
-    ]
-
-
-def ltv_by_cohort(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.ltv_by_cohort: one row per cohort month and months since the first order."""
-    return [
-        *FINANCE.not_null("cohort_month", "months_since_first_order", "net", reason="the coordinates of a curve"),
-        FINANCE.unique_together("cohort_month", "months_since_first_order", reason="two values at one point"),
-        FINANCE.between("months_since_first_order", 0, None, reason="nobody buys before the first order"),
-        FINANCE.between("customers", 1, None, reason="a cohort is made of customers"),
-        FINANCE.equal(
-            "cohorts_add_up_to_core",
-            "select coalesce(sum(net), 0) from {batch}",
-            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
-            _SAME_NET,
-        ),
-        FINANCE.no_rows(
-            "cumulative_net_is_the_running_sum",
-            "select 1 from (select net_cumulative, sum(net) over (partition by cohort_month"
-            " order by months_since_first_order) as running from {batch}) as curves"
-            " where net_cumulative is distinct from running",
-            "a curve is the sum of its steps, exact",
-        ),
-        *_common(FINANCE, ctx, relation),
-    ]
-
-
 def nps_by_period(ctx: GateContext, relation: str) -> list[Rule]:
     """marts.nps_by_period: one row per period, segment and kind of survey."""
     return [
@@ -169,37 +122,6 @@ def survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
             "select count(*) from core.fct_survey_responses",
             "an answer lost between core and mart is a voice nobody hears",
         ),
-        *_common(INSIGHTS, ctx, relation),
-    ]
-
-
-def retention_cohorts(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.retention_cohorts: one row per definition, cohort and period number."""
-    return [
-        *INSIGHTS.not_null("cohort_size", "returned", "period_number", reason="a rate is made of these"),
-        INSIGHTS.between("cohort_size", 1, None, reason="a cohort is made of customers"),
-        INSIGHTS.between("period_number", 0, None, reason="nobody returns before coming"),
-        INSIGHTS.unique_together("definition", "cohort_month", "period_number", reason="two values at one point"),
-        INSIGHTS.never(
-            "everybody_is_there_in_period_zero",
-            "period_number = 0 and returned <> cohort_size",
-            "a cohort is who came in its first period",
-        ),
-        FINANCE.equal(
-            "cohort_revenue_adds_up_to_core",
-            "select coalesce(sum(net), 0) from {batch} where definition = 'first_order_month'",
-            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
-            _SAME_NET,
-        ),
-        INSIGHTS.never(
-            "returned_are_of_the_cohort", "returned > cohort_size or returned < 0", "retained + churned = cohort"
-        ),
-        INSIGHTS.never(
-            "unbounded_includes_the_period",
-            "returned_unbounded < returned or returned_unbounded > cohort_size",
-            "who returned in a period returned in or after it",
-        ),
-        INSIGHTS.between("rate", 0, 1, reason="a share"),
         *_common(INSIGHTS, ctx, relation),
     ]
 
@@ -427,11 +349,8 @@ def customer_attributes(ctx: GateContext, relation: str) -> list[Rule]:
 
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("customer_360", customer_360, "one row per customer, and it agrees with the core"),
-    ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
-    ("ltv_by_cohort", ltv_by_cohort, "cohort curves add up to revenue"),
     ("nps_by_period", nps_by_period, "promoters, passives and detractors are all respondents"),
     ("survey_responses", survey_responses, "answers without personal data"),
-    ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),
     ("support_interactions", support_interactions, "no contact lost, no time below zero"),
     ("support_weekly", support_weekly, "one value per week, channel and queue"),
     ("churn_risk", churn_risk, "probabilities are probabilities"),

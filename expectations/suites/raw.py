@@ -87,6 +87,7 @@ RELATIONS: tuple[RawRelation, ...] = (
     RawRelation("medallia__feedback", ["request_id"], ["request_sent_at", "response_received_at"], ["star_rating"]),
     RawRelation("delighted__responses", ["response_id"], ["created_at", "sent_at"], ["score"]),
     RawRelation("reference__exchange_rates", ["rate_on", "currency", "rate"], [], ["rate"]),
+    RawRelation("reference__product_margins", ["sku", "valid_from", "margin_rate"], []),
     RawRelation("mapped__contact", ["contact_key"], ["created_at"]),
     RawRelation(
         "mapped__order",

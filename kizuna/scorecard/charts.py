@@ -27,7 +27,7 @@ PERIODS_SHOWN = 12
 RISK_DAYS_SHOWN = 70
 
 
-def _finish(chart: Any) -> Spec:
+def finish(chart: Any) -> Spec:
     """Plain dictionary with the common look; the schema address is dropped, since nothing is fetched by it."""
     configured = chart.configure(font=CHART_FONT, background="#ffffff", padding=4).configure_view(stroke=None)
     configured = configured.configure_axis(
@@ -49,7 +49,8 @@ def _finish(chart: Any) -> Spec:
     return spec
 
 
-def _rows(values: Sequence[dict[str, Any]]) -> Any:
+def inline_rows(values: Sequence[dict[str, Any]]) -> Any:
+    """The rows as data inside the specification, so that a picture needs no file."""
     import altair as alt
 
     data: Any = alt.Data
@@ -105,7 +106,7 @@ def revenue_chart(
     rows = [{"week": w.isoformat(), "net": float(net), "whole": whole} for w, net, whole in weekly(revenue, as_of)]
     band = max(2.0, width / max(len(rows), 12) * 0.72)
     chart = (
-        alt.Chart(_rows(rows))
+        alt.Chart(inline_rows(rows))
         .mark_bar(size=min(band, 26), cornerRadiusEnd=2)
         .encode(
             x=alt.X(
@@ -118,7 +119,7 @@ def revenue_chart(
         )
         .properties(width=width, height=200, **_title(title))
     )
-    return _finish(chart)
+    return finish(chart)
 
 
 def nps_chart(months: Sequence[NpsMonth], labels: Labels, *, width: int = 460, title: str | None = None) -> Spec:
@@ -141,8 +142,8 @@ def nps_chart(months: Sequence[NpsMonth], labels: Labels, *, width: int = 460, t
         "month:T", scale=alt.Scale(type="utc", padding=14), axis=alt.Axis(tickCount="month", **_month_axis(labels))
     )
     y = alt.Scale(domain=[low, high], nice=True)
-    base = alt.Chart(_rows(rows))
-    zero = alt.Chart(_rows([{"y": 0}])).mark_rule(color=MUTED, strokeWidth=1).encode(y="y:Q")
+    base = alt.Chart(inline_rows(rows))
+    zero = alt.Chart(inline_rows([{"y": 0}])).mark_rule(color=MUTED, strokeWidth=1).encode(y="y:Q")
     interval = base.mark_rule(color=PALE_TEAL, strokeWidth=5, strokeCap="round").encode(
         x=x, y=alt.Y("low:Q", scale=y, axis=alt.Axis(title=None, tickCount=6)), y2="high:Q"
     )
@@ -150,7 +151,7 @@ def nps_chart(months: Sequence[NpsMonth], labels: Labels, *, width: int = 460, t
     point = base.mark_point(filled=True, size=52, stroke=TEAL, strokeWidth=2, opacity=1).encode(
         x=x, y="nps:Q", fill=alt.condition("datum.whole", alt.value(TEAL), alt.value("#ffffff"))
     )
-    return _finish((zero + interval + line + point).properties(width=width, height=230, **_title(title)))
+    return finish((zero + interval + line + point).properties(width=width, height=230, **_title(title)))
 
 
 def retention_chart(cells: Sequence[CohortCell], labels: Labels, *, width: int = 460, title: str | None = None) -> Spec:
@@ -165,7 +166,7 @@ def retention_chart(cells: Sequence[CohortCell], labels: Labels, *, width: int =
     ]
     top = max((float(r["rate"]) for r in rows), default=1.0)  # type: ignore[arg-type]
     names = [f"{c:%Y-%m}" for c in cohorts]
-    base = alt.Chart(_rows(rows)).encode(
+    base = alt.Chart(inline_rows(rows)).encode(
         x=alt.X("period:O", axis=alt.Axis(title=labels["axis_period"], labelAngle=0, orient="top", grid=False)),
         y=alt.Y("name:O", sort=names, axis=alt.Axis(title=labels["axis_cohort"], grid=False)),
     )
@@ -175,7 +176,7 @@ def retention_chart(cells: Sequence[CohortCell], labels: Labels, *, width: int =
         text=alt.Text("rate:Q", format=".0%"),
         color=alt.condition(f"datum.rate > {top * 0.55:.6f}", alt.value("#ffffff"), alt.value(INK)),
     )
-    return _finish((cell + text).properties(width=width, height=230, **_title(title)))
+    return finish((cell + text).properties(width=width, height=230, **_title(title)))
 
 
 def risk_chart(
@@ -205,7 +206,7 @@ def risk_chart(
     x = alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(**_day_axis(labels)))
     y = alt.Y("share:Q", axis=alt.Axis(title=None, format=".0%", tickCount=5), scale=alt.Scale(zero=True, nice=True))
     lines = (
-        alt.Chart(_rows([{"day": d.day.isoformat(), "share": d.share, "segment": d.segment} for d in segments]))
+        alt.Chart(inline_rows([{"day": d.day.isoformat(), "share": d.share, "segment": d.segment} for d in segments]))
         .mark_line(color=GREY, strokeWidth=1, opacity=0.75)
         .encode(x=x, y=y, detail="segment:N")
     )
@@ -216,26 +217,28 @@ def risk_chart(
     usual = [r for r in rows if r["baseline"] is not None]
     layers, words = lines, []
     if usual:
-        dashed = alt.Chart(_rows(usual)).mark_line(color=INK, strokeWidth=1.2, strokeDash=[4, 3])
+        dashed = alt.Chart(inline_rows(usual)).mark_line(color=INK, strokeWidth=1.2, strokeDash=[4, 3])
         label = f"{labels['usual_range']} {labels.percent(focus[-1].baseline or 0.0)}"
-        ends = alt.Chart(_rows(usual[-1:])).encode(x=x, y="baseline:Q", text=alt.value(label))
+        ends = alt.Chart(inline_rows(usual[-1:])).encode(x=x, y="baseline:Q", text=alt.value(label))
         place: dict[str, Any] = {"align": "right", "baseline": "top", "dy": 8, "fontSize": 11}
         # A white edge keeps the words readable over the grey lines; the main line goes over it.
         layers += ends.mark_text(**place, stroke="#ffffff", strokeWidth=4) + dashed.encode(x=x, y="baseline:Q")
         words.append(ends.mark_text(**place, color=INK))
-    layers += alt.Chart(_rows(rows)).mark_line(color=colour, strokeWidth=2.5).encode(x=x, y=y)
+    layers += alt.Chart(inline_rows(rows)).mark_line(color=colour, strokeWidth=2.5).encode(x=x, y=y)
     marked = [r for r in rows if r["spike"] or len(rows) == 1] if highlight or len(rows) == 1 else []
     if marked:
-        layers += alt.Chart(_rows(marked)).mark_point(filled=True, size=60, color=colour, opacity=1).encode(x=x, y=y)
+        layers += (
+            alt.Chart(inline_rows(marked)).mark_point(filled=True, size=60, color=colour, opacity=1).encode(x=x, y=y)
+        )
     if rows:
         newest = {**rows[-1], "label": f"{name} {labels.percent(focus[-1].share)}"}
-        name_it = alt.Chart(_rows([newest])).mark_text(
+        name_it = alt.Chart(inline_rows([newest])).mark_text(
             align="right", baseline="bottom", dx=4, dy=-9, fontSize=13, color=colour
         )
         words.append(name_it.encode(x=x, y=y, text="label:N"))
     for word in words:
         layers += word
-    return _finish(layers.properties(width=width, height=230, **_title(title)))
+    return finish(layers.properties(width=width, height=230, **_title(title)))
 
 
 def support_chart(weeks: Sequence[SupportWeek], labels: Labels, *, width: int = 460, title: str | None = None) -> Spec:
@@ -252,7 +255,7 @@ def support_chart(weeks: Sequence[SupportWeek], labels: Labels, *, width: int = 
         for w in weeks[-WEEKS_SHOWN:]
     ]
     band = min(max(2.0, width / max(len(rows), 12) * 0.7), 18)
-    base = alt.Chart(_rows(rows))
+    base = alt.Chart(inline_rows(rows))
     scale = alt.Scale(type="utc", padding=10)
     bars = base.mark_bar(size=band, cornerRadiusEnd=1.5).encode(
         x=alt.X("week:T", scale=scale, axis=alt.Axis(labels=False, grid=False, title=None)),
@@ -267,7 +270,7 @@ def support_chart(weeks: Sequence[SupportWeek], labels: Labels, *, width: int = 
     chart = alt.vconcat(
         bars.properties(width=width, height=112), waits.properties(width=width, height=92), spacing=14, **_title(title)
     ).resolve_scale(x="shared")
-    return _finish(chart)
+    return finish(chart)
 
 
 def sparkline(values: Sequence[float], *, width: int = 150, height: int = 34) -> str:

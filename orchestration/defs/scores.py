@@ -11,6 +11,7 @@ from kizuna.builds import begin_stage, latest_verdicts, require_passed
 from kizuna.pseudonym import pseudonym
 from kizuna.redact import engine_errors_without_values
 from orchestration.dbt_stage import complete_stage
+from orchestration.forecast_check import backtest_result, forecast_backtest
 from orchestration.session import Company, Session, resume
 
 #: The drivers of those at risk are counted this long before `as_of` too, so that a message can say what changed.
@@ -21,6 +22,7 @@ RESULTS = {
     "churn_scores": "customer: churn probability, band, drivers in words, value at risk",
     "churn_daily": "segment x day: share at high risk against its baseline; earlier days as they were published",
     "churn_drivers_daily": "segment x day x driver: customers at high risk who carry it",
+    "ltv_backtest": "group of customers: what the forecast would have said of the last weeks, and what happened",
     "agent_labels": "agent: keyed pseudonym; agents are people too",
     "gate_verdicts": "gate x relation: what was judged before the marts",
 }
@@ -39,16 +41,30 @@ RESULTS = {
         )
         for name, description in RESULTS.items()
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            name="forecast_meets_the_weeks_held_out",
+            asset=dg.AssetKey(["scores", "ltv_backtest"]),
+            description="The purchases predicted for the last weeks, from what was known before them, are near enough.",
+        )
+    ],
     can_subset=False,
 )
-def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.MaterializeResult[None]]:
+def score(
+    context: dg.AssetExecutionContext, company: Company
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Score everybody as of the build's day; judge the new days against their baselines."""
     session = resume(context, company)
     require_passed(session.store, session.build, ("stage", "scores"))
     begin_stage(session.store, session.build, "scores")
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
-        tables = {**churn_tables(session, db), "agent_labels": agent_labels(session, db)}
+        judged = forecast_backtest(session, db)
+        tables = {
+            **churn_tables(session, db),
+            "ltv_backtest": judged.table,
+            "agent_labels": agent_labels(session, db),
+        }
         for name, table in tables.items():
             db.register("frame", table)
             db.execute(f"CREATE OR REPLACE TABLE scores.{name} AS SELECT * FROM frame")
@@ -65,6 +81,7 @@ def score(context: dg.AssetExecutionContext, company: Company) -> Iterator[dg.Ma
     complete_stage(session, "scores", **counts)
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows})
+    yield backtest_result(judged)
 
 
 def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -103,7 +120,10 @@ def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, p
         refunds,
     )
     rules = ChurnRules(
-        high=kpi.churn_high, medium=kpi.churn_medium, min_customers=kpi.churn_min_customers
+        high=kpi.churn_high,
+        medium=kpi.churn_medium,
+        min_customers=kpi.churn_min_customers,
+        discount_rate=kpi.discount_rate,
     ).with_weights(kpi.signal_weights)
     last = db.execute("SELECT max(day) FROM state.churn_risk_daily").fetchall()[0][0]
     new_days = days_to_assess(as_of, last)

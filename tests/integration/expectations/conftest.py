@@ -148,12 +148,21 @@ create table marts.customer_360 as
 create table marts.ltv_by_customer as
   select f.customer_id, 'JPY' as currency, coalesce(sum(gross_reporting), 0)::decimal(18,2) as gross,
     coalesce(sum(refunded_reporting), 0)::decimal(18,2) as refunds, (gross - refunds)::decimal(18,2) as net,
-    (net * 0.3)::decimal(18,2) as margin
+    (net * 0.3)::decimal(18,2) as margin, 100::decimal(18,2) as predicted_12m, 10::decimal(18,2) as predicted_low,
+    300::decimal(18,2) as predicted_high, 30::decimal(18,2) as predicted_margin_12m, null::varchar as prediction_reason,
+    net + 100 as ltv, margin + 30 as ltv_margin
   from core.customer_features f left join core.fct_orders o on f.customer_id = o.customer_id and is_counted group by 1;
 create table marts.ltv_by_cohort as
   select date '2026-02-01' as cohort_month, m.i as months_since_first_order, $n as customers,
     case when m.i = 0 then total else 0::decimal(18,2) end as net, total as net_cumulative
   from (select sum(net)::decimal(18,2) as total from marts.ltv_by_customer) t, range(3) m(i) where $n > 0;
+create table marts.ltv_backtest as
+  select g.name as repeat_purchases, $n as customers, 5 as actual_purchases, 3 as inside_interval
+  from (values ('all'), ('0')) g(name) where $n > 0;
+create table marts.revenue_reconciliation as
+  select currency as order_currency, case when is_counted then 'counted' else 'cancelled' end as fate,
+    count(*) as orders, sum(gross_amount) as gross, sum(net_reporting) as net_reporting
+  from core.fct_orders group by all;
 create table marts.nps_by_period as
   with counted as (select count_if(score >= 9) as promoters, count_if(score in (7, 8)) as passives,
     count_if(score <= 6) as detractors, count(*) as respondents from core.fct_survey_responses)

@@ -134,6 +134,14 @@ DEFECTS: list[tuple[str, str, str]] = [
      "net_equals_core"),
     ("marts.ltv_by_customer", "update marts.ltv_by_customer set currency = 'USD' where customer_id = 'K5'",
      "values_are_in_the_reporting_currency"),
+    ("marts.ltv_by_customer", "update marts.ltv_by_customer set ltv_margin = 0 where customer_id = 'K5'",
+     "ltv_is_the_sum_of_its_parts"),
+    ("marts.ltv_by_customer", "update marts.ltv_by_customer set predicted_12m = null, predicted_margin_12m = null,"
+     " ltv = net, ltv_margin = margin where customer_id = 'K5'", "a_prediction_or_a_reason"),
+    ("marts.ltv_backtest", "update marts.ltv_backtest set actual_purchases = 6 where repeat_purchases = '0'",
+     "groups_add_up_to_all"),
+    ("marts.revenue_reconciliation", "update marts.revenue_reconciliation set net_reporting = net_reporting - 1"
+     " where fate = 'counted'", "counted_net_is_that_of_the_customers"),
     ("marts.ltv_by_cohort", "update marts.ltv_by_cohort set net_cumulative = 0 where months_since_first_order = 1",
      "cumulative_net_is_the_running_sum"),
     ("marts.nps_by_period", "update marts.nps_by_period set nps = 101", "nps_is_in_range"),

@@ -1,0 +1,139 @@
+"""Marts gate, what customers are worth and whether they stay: do parts add up, and do tables agree with the core?"""
+
+from __future__ import annotations
+
+from expectations.context import GateContext
+from expectations.rules import Rule, Suite
+from expectations.suites.marts import _COUNTED, _SAME_NET, FINANCE, INSIGHTS, _common
+
+
+def ltv_by_customer(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_customer: one row per customer and reporting currency."""
+    return [
+        *FINANCE.not_null("customer_id", "currency", "gross", "refunds", "net", reason="the parts of a value"),
+        FINANCE.unique_together("customer_id", "currency", reason="a customer listed twice is worth twice as much"),
+        FINANCE.refers_to("customer_id", "core.dim_customers.customer_id", "the value of nobody"),
+        FINANCE.never("net_is_gross_minus_refunds", "net is distinct from gross - refunds", "the definition, exact"),
+        FINANCE.equal(
+            "net_equals_core",
+            "select coalesce(sum(net), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        FINANCE.never("margin_does_not_exceed_net", "net >= 0 and margin > net", "a margin rate is at most 1"),
+        FINANCE.between("gross", 0, None, reason="returns come as refunds"),
+        FINANCE.between("refunds", 0, None, reason="a refund lowers net by being positive"),
+        FINANCE.never(
+            "values_are_in_the_reporting_currency", f"currency <> '{ctx.currency}'", "one currency per company's report"
+        ),
+        FINANCE.never(
+            "ltv_is_the_sum_of_its_parts",
+            "ltv is distinct from net + coalesce(predicted_12m, 0)"
+            " or ltv_margin is distinct from margin + coalesce(predicted_margin_12m, 0)",
+            "the definition, exact",
+        ),
+        FINANCE.never(
+            "a_prediction_or_a_reason",
+            "(predicted_12m is null) <> (prediction_reason is not null)",
+            "whoever has no prediction is told why",
+        ),
+        FINANCE.between("predicted_low", 0, None, reason="nobody is expected to bring less than nothing"),
+        FINANCE.never("the_interval_is_one", "predicted_low > predicted_high", "an interval has its ends in order"),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def ltv_by_cohort(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_cohort: one row per cohort month and months since the first order."""
+    return [
+        *FINANCE.not_null("cohort_month", "months_since_first_order", "net", reason="the coordinates of a curve"),
+        FINANCE.unique_together("cohort_month", "months_since_first_order", reason="two values at one point"),
+        FINANCE.between("months_since_first_order", 0, None, reason="nobody buys before the first order"),
+        FINANCE.between("customers", 1, None, reason="a cohort is made of customers"),
+        FINANCE.equal(
+            "cohorts_add_up_to_core",
+            "select coalesce(sum(net), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        FINANCE.no_rows(
+            "cumulative_net_is_the_running_sum",
+            "select 1 from (select net_cumulative, sum(net) over (partition by cohort_month"
+            " order by months_since_first_order) as running from {batch}) as curves"
+            " where net_cumulative is distinct from running",
+            "a curve is the sum of its steps, exact",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def retention_cohorts(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.retention_cohorts: one row per definition, cohort and period number."""
+    return [
+        *INSIGHTS.not_null("cohort_size", "returned", "period_number", reason="a rate is made of these"),
+        INSIGHTS.between("cohort_size", 1, None, reason="a cohort is made of customers"),
+        INSIGHTS.between("period_number", 0, None, reason="nobody returns before coming"),
+        INSIGHTS.unique_together("definition", "cohort_month", "period_number", reason="two values at one point"),
+        INSIGHTS.never(
+            "everybody_is_there_in_period_zero",
+            "period_number = 0 and returned <> cohort_size",
+            "a cohort is who came in its first period",
+        ),
+        FINANCE.equal(
+            "cohort_revenue_adds_up_to_core",
+            "select coalesce(sum(net), 0) from {batch} where definition = 'first_order_month'",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        INSIGHTS.never(
+            "returned_are_of_the_cohort", "returned > cohort_size or returned < 0", "retained + churned = cohort"
+        ),
+        INSIGHTS.never(
+            "unbounded_includes_the_period",
+            "returned_unbounded < returned or returned_unbounded > cohort_size",
+            "who returned in a period returned in or after it",
+        ),
+        INSIGHTS.between("rate", 0, 1, reason="a share"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def ltv_backtest(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_backtest: one row per group of buyers."""
+    return [
+        *FINANCE.not_null("repeat_purchases", "customers", "actual_purchases", reason="what is compared"),
+        FINANCE.unique("repeat_purchases", "two verdicts on one group"),
+        FINANCE.no_rows(
+            "groups_add_up_to_all",
+            "select 1 from {batch}"
+            " having sum(case when repeat_purchases = 'all' then customers else -customers end) <> 0"
+            " or sum(case when repeat_purchases = 'all' then actual_purchases else -actual_purchases end) <> 0",
+            "everybody is in one group",
+        ),
+        FINANCE.never("inside_are_customers", "inside_interval > customers", "a share of the customers"),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def revenue_reconciliation(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.revenue_reconciliation: one row per currency and fate of its orders."""
+    return [
+        *FINANCE.not_null("order_currency", "fate", "orders", "gross", reason="its coordinates and what is counted"),
+        FINANCE.unique_together("order_currency", "fate", reason="an order has one fate"),
+        FINANCE.equal(
+            "counted_net_is_that_of_the_customers",
+            "select coalesce(sum(net_reporting), 0) from {batch} where fate = 'counted'",
+            "select coalesce(sum(net), 0) from marts.ltv_by_customer",
+            _SAME_NET,
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+SUITES: tuple[tuple[str, Suite, str], ...] = (
+    ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
+    ("ltv_by_cohort", ltv_by_cohort, "cohort curves add up to revenue"),
+    ("ltv_backtest", ltv_backtest, "the forecast is judged on everybody"),
+    ("revenue_reconciliation", revenue_reconciliation, "every order has one fate, and money is not lost"),
+    ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),
+)
