@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kizuna.errors import SettingsError
+from kizuna.opening_hours import SupportParams
 
 CONFIG_NAME = "kizuna.yaml"
 DEMO_KEY_NAME = "demo.key"
@@ -174,6 +175,7 @@ class Company(_Section):
     demo: bool = False
     kpi: KpiParams = KpiParams()
     identity: IdentityParams = IdentityParams()
+    support: SupportParams = SupportParams()
     alerts: AlertRules = AlertRules()
     channels: Channels = Channels()
     retention: Retention = Retention()

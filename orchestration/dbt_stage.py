@@ -14,6 +14,7 @@ from packaging.version import Version
 from kizuna.builds import begin_stage, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
+from kizuna.opening_hours import as_dbt_vars
 from kizuna.survivorship import company_survivorship
 from orchestration import idle_models
 from orchestration.dbt_child import DbtChild
@@ -171,6 +172,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "max_id_churn": str(Decimal(str(company.identity.max_id_churn))),
         "max_stitch_change": str(Decimal(str(company.identity.max_stitch_change))),
         "survivorship": company_survivorship(session.settings.home),
+        **as_dbt_vars(company.support, company.country, build.as_of),
     }
 
 

@@ -29,6 +29,7 @@
             'stg_freshdesk__tickets',
             'stg_hubspot__tickets'
         ],
+        'interaction_event': ['stg_zendesk__ticket_events', 'stg_salesforce__case_history', 'stg_intercom__events'],
         'call': ['stg_mapped__call'],
         'message': [
             'stg_mapped__message',
@@ -114,6 +115,11 @@
             ('resolved_at', 'timestamp'), ('updated_at', 'timestamp'), 'as_of_note', '_source', '_file',
             ('_line', 'bigint'), '_batch'
         ],
+        'interaction_event': [
+            'source_name', 'event_key', 'interaction_key', 'event_kind', 'old_value', 'new_value', 'actor_key',
+            ('happened_at', 'timestamp'), ('happened_on', 'date'), 'as_of_note', '_source', '_file',
+            ('_line', 'bigint'), '_batch'
+        ],
         'call': [
             'source_name', 'identity_namespace', 'call_key', 'continues_key', 'direction', 'account_key',
             'person_source', 'person_record_key', 'customer_key', 'email', 'phone', 'queue', 'agent', 'topic',
@@ -124,7 +130,7 @@
         ],
         'message': [
             'source_name', 'identity_namespace', 'message_key', 'interaction_key', 'person_source',
-            'person_record_key', 'customer_key', 'email', 'phone', 'direction', 'author_kind', 'channel', 'subject',
+            'person_record_key', 'customer_key', 'email', 'phone', 'direction', 'author_kind', 'author_key', 'channel', 'subject',
             'body', ('sent_at', 'timestamp'), ('sent_on', 'date'), 'as_of_note', '_source', '_file',
             ('_line', 'bigint'), '_batch'
         ],
@@ -169,6 +175,7 @@
         'refund': {'refund_id': 'refund_key'},
         'subscription': {'subscription_id': 'subscription_key'},
         'interaction': {'interaction_id': 'interaction_key', 'continues_interaction_id': 'continues_key'},
+        'interaction_event': {'event_id': 'event_key', 'interaction_id': 'interaction_key'},
         'call': {'call_id': 'call_key', 'continues_call_id': 'continues_key'},
         'message': {'message_id': 'message_key', 'interaction_id': 'interaction_key'},
         'campaign_touch': {'touch_id': 'touch_key'},

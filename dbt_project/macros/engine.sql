@@ -17,6 +17,21 @@
 {%- endmacro %}
 
 
+{#- Second of the local day (0 to 86399) by the wall clock of the company's zone, of a UTC timestamp. -#}
+{% macro local_second(ts) -%}
+    {{ return(adapter.dispatch('local_second', 'kizuna')(ts)) }}
+{%- endmacro %}
+
+{% macro default__local_second(ts) -%}
+    cast(floor(epoch(cast(cast({{ ts }} as timestamp) at time zone 'UTC' at time zone '{{ var("timezone") }}' as time))) as bigint)
+{%- endmacro %}
+
+{% macro spark__local_second(ts) -%}
+    cast(unix_timestamp(from_utc_timestamp({{ ts }}, '{{ var("timezone") }}'))
+        - unix_timestamp(date_trunc('day', from_utc_timestamp({{ ts }}, '{{ var("timezone") }}'))) as bigint)
+{%- endmacro %}
+
+
 {#- UTC timestamp at which a local calendar date begins. -#}
 {% macro local_midnight_utc(day) -%}
     {{ return(adapter.dispatch('local_midnight_utc', 'kizuna')(day)) }}

@@ -130,12 +130,18 @@ def support_interactions(ctx: GateContext, relation: str) -> list[Rule]:
     """marts.support_interactions: one row per interaction and agent."""
     return [
         *SUPPORT.not_null("interaction_id", reason="nobody can look it up"),
-        SUPPORT.unique("interaction_id", "a double contact is double workload"),
+        SUPPORT.unique_together("interaction_id", "agent_label", reason="an agent's work on a contact counted twice"),
         SUPPORT.equal(
             "every_interaction_is_here",
-            "select count(*) from {batch}",
+            "select count(*) filter (where is_owner) from {batch}",
             "select count(*) from core.fct_interactions",
             "a contact lost between core and mart is work nobody sees",
+        ),
+        SUPPORT.equal(
+            "contacts_are_measured_once",
+            "select count(first_response_minutes) from {batch}",
+            "select count(first_response_minutes) from core.fct_interactions",
+            "a contact of two agents would weigh twice in every mean",
         ),
         SUPPORT.between("first_response_minutes", 0, None, reason="no reply before its question"),
         SUPPORT.between("resolution_minutes", 0, None, reason="no solution before its question"),

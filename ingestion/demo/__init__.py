@@ -23,6 +23,8 @@ timezone: Asia/Tokyo
 currency: JPY
 as_of: {as_of}
 demo: true
+support:
+  topic_tags: [delivery_failure, delivery, return, product, payment, account, stock]
 """
 
 

@@ -173,7 +173,7 @@ def _support(marts: _Marts, as_of: date | None) -> tuple[SupportWeek, ...]:
             count(*),
             round(median(first_response_minutes), 2)
         from marts.support_interactions
-        where opened_on is not null and continues_interaction_id is null
+        where opened_on is not null and continues_interaction_id is null and is_owner
         group by week order by week
     """
     end = as_of or date.max

@@ -17,7 +17,14 @@ from orchestration.session import Company, Session, resume
 #: The drivers of those at risk are counted this long before `as_of` too, so that a message can say what changed.
 DRIVERS_BEFORE = timedelta(days=7)
 
-FACTS = ("dim_customers", "fct_orders", "fct_interactions", "fct_survey_responses", "fct_refunds")
+FACTS = (
+    "dim_customers",
+    "fct_orders",
+    "fct_interactions",
+    "fct_interaction_agents",
+    "fct_survey_responses",
+    "fct_refunds",
+)
 RESULTS = {
     "churn_scores": "customer: churn probability, band, drivers in words, value at risk",
     "churn_daily": "segment x day: share at high risk against its baseline; earlier days as they were published",
@@ -87,7 +94,7 @@ def score(
 def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
     """(source, agent_id, agent_label) of every agent; a plain hash of a login could be guessed."""
     rows = db.execute(
-        "SELECT DISTINCT source, agent_id FROM core.fct_interactions WHERE agent_id IS NOT NULL ORDER BY ALL"
+        "SELECT DISTINCT source, agent_id FROM core.fct_interaction_agents WHERE agent_id IS NOT NULL ORDER BY ALL"
     ).fetchall()
     key = session.settings.pseudonym_key
     labels = [f"A-{pseudonym(key, 'agent', f'{source}:{agent}')[:10]}" for source, agent in rows]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ingestion.demo.care import AGENTS, Ticket
 from ingestion.demo.clock import DAY, stamp_z
 from ingestion.demo.delivery import Deliveries
+from ingestion.demo.office import Office, office_of
 from ingestion.demo.people import Person
 from ingestion.demo.render import email_text, phone_text
 from ingestion.demo.shopping import CALL_CENTRE
@@ -79,11 +80,10 @@ def status_at(ticket: Ticket, cut: int) -> str:
     return "pending" if 0 < ticket.replied < cut else ("open" if ticket.spike else "new")
 
 
-def _minutes(begin: int, moment: int, cut: int) -> dict[str, int | None]:
+def _minutes(office: Office, begin: int, moment: int, cut: int) -> dict[str, int | None]:
     if not 0 < moment < cut:
         return {"calendar": None, "business": None}
-    calendar = (moment - begin) // 60
-    return {"calendar": calendar, "business": calendar * 2 // 5}
+    return {"calendar": (moment - begin) // 60, "business": office.seconds(begin, moment) // 60}
 
 
 def _when(moment: int, cut: int) -> str | None:
@@ -94,6 +94,7 @@ def _ticket(ticket: Ticket, world: World, cut: int) -> _Record:
     changed = updated_at(ticket, cut)
     person = world.people[ticket.person]
     rated = 0 < ticket.rated < cut
+    office = office_of(world.calendar)
     record: dict[str, object] = {
         "url": f"{_HOST}/tickets/{ticket.ticket_id}.json",
         "id": ticket.ticket_id,
@@ -150,11 +151,11 @@ def _ticket(ticket: Ticket, world: World, cut: int) -> _Record:
         "assigned_at": stamp_z(ticket.created + 60),
         "solved_at": _when(ticket.solved, cut),
         "latest_comment_added_at": stamp_z(ticket.replied if 0 < ticket.replied < cut else ticket.created),
-        "reply_time_in_minutes": _minutes(ticket.created, ticket.replied, cut),
-        "first_resolution_time_in_minutes": _minutes(ticket.created, ticket.first_solved, cut),
-        "full_resolution_time_in_minutes": _minutes(ticket.created, ticket.solved, cut),
+        "reply_time_in_minutes": _minutes(office, ticket.created, ticket.replied, cut),
+        "first_resolution_time_in_minutes": _minutes(office, ticket.created, ticket.first_solved, cut),
+        "full_resolution_time_in_minutes": _minutes(office, ticket.created, ticket.solved, cut),
         "agent_wait_time_in_minutes": {"calendar": None, "business": None},
-        "requester_wait_time_in_minutes": _minutes(ticket.created, ticket.solved, cut),
+        "requester_wait_time_in_minutes": _minutes(office, ticket.created, ticket.solved, cut),
         "on_hold_time_in_minutes": {"calendar": 0, "business": 0},
     }
     return record, metrics

@@ -184,7 +184,8 @@ create table marts.retention_cohorts as
     case when months_since_first_order = 0 then $n else 8 end as returned_unbounded, returned / $n as rate, net
   from marts.ltv_by_cohort;
 create table marts.support_interactions as
-  select interaction_id, customer_id, first_response_minutes, resolution_minutes, 'A-0f3b' as agent_label
+  select interaction_id, customer_id, first_response_minutes, resolution_minutes, 'A-0f3b' as agent_label,
+    true as is_owner
   from core.fct_interactions;
 create table marts.support_weekly as
   select date '2026-03-30' as week, 'email' as channel, 'unknown' as queue, count(*) as opened,

@@ -33,7 +33,7 @@ create table marts.retention_cohorts(definition varchar, cohort_month date, peri
 create table marts.churn_risk_daily(segment_type varchar, segment varchar, day date, as_of date, scored bigint,
     at_risk bigint, share double, baseline double, value_at_risk decimal(18,2), is_spike boolean);
 create table marts.support_interactions(interaction_id varchar, continues_interaction_id varchar, opened_on date,
-    first_response_minutes decimal(18,2));
+    first_response_minutes decimal(18,2), is_owner boolean);
 create table marts.data_state(source varchar, entity varchar, files bigint, rows_in bigint, accepted bigint,
     quarantined bigint, duplicates bigint, last_event_at timestamp, freshness_days bigint, raw_gate varchar);
 """
@@ -123,8 +123,9 @@ def fill(connection: duckdb.DuckDBPyConnection, regions: tuple[str, ...] = REGIO
     for offset in range(300):
         for number in range(rng.randrange(4, 15)):
             minutes = None if number == 0 else Decimal(str(round(rng.lognormvariate(4.1, 0.8), 2)))
-            contacts.append((f"i{offset}-{number}", None, AS_OF - timedelta(days=offset), minutes))
-    contacts.append(("leg", "i0-0", AS_OF, Decimal("99999")))
+            contacts.append((f"i{offset}-{number}", None, AS_OF - timedelta(days=offset), minutes, True))
+    contacts.append(("leg", "i0-0", AS_OF, Decimal("99999"), True))
+    contacts.append(("i0-0", None, AS_OF, None, False))
     insert(connection, "support_interactions", contacts)
     states = [
         ("amazon_connect", "contact_records", 61, 8_412, 8_409, 3, 0, datetime(2026, 6, 30, 11, 42), 0, "passed"),

@@ -1,8 +1,24 @@
+{% set once = [
+    'first_response_minutes', 'first_response_business_minutes', 'sla_minutes', 'is_sla_met',
+    'first_resolution_minutes', 'first_resolution_business_minutes', 'resolution_minutes',
+    'resolution_business_minutes', 'reopens', 'handoffs', 'automatic_replies', 'queue_seconds', 'csat', 'is_resolved',
+    'is_fcr', 'is_fcr_proxy', 'abandoned', 'is_unanswered', 'is_open', 'has_time_conflict'
+] %}
 with
 
 interactions as (
 
-    select * from {{ ref('fct_interactions') }}
+    select
+        *,
+        csat_score as csat,
+        is_abandoned as abandoned
+    from {{ ref('fct_interactions') }}
+
+),
+
+work as (
+
+    select * from {{ ref('fct_interaction_agents') }}
 
 ),
 
@@ -13,10 +29,11 @@ agents as (
 
 ),
 
+-- What is measured of the whole contact stands in one row, so that sums and means over all rows count it once.
 final as (
 
     select
-        interaction_id,
+        work.interaction_id,
         customer_id,
         account_id,
         interactions.source,
@@ -25,38 +42,38 @@ final as (
         channel,
         queue,
         agents.agent_label,
+        work.is_owner,
         priority,
         {{ marts_mask_personal('topic') }} as topic,
         status,
         opened_at,
         opened_on,
         first_response_at,
-        first_response_minutes,
-        first_response_business_minutes,
-        sla_minutes,
-        is_sla_met,
+        response_from,
+        sla_priority,
+        sla_priority_from,
+        first_resolved_at,
         resolved_at,
         resolved_on,
-        first_resolution_minutes,
-        resolution_minutes,
-        reopens,
-        handoffs,
-        queue_seconds,
-        talk_seconds,
-        hold_seconds,
-        acw_seconds,
-        handle_seconds,
-        csat_score as csat,
-        is_resolved,
-        is_fcr,
-        is_abandoned as abandoned,
-        is_open,
-        has_time_conflict,
+        {%- for name in once %}
+        case when work.is_owner then interactions.{{ name }} end as {{ name }},
+        {%- endfor %}
+        work.gave_first_response,
+        work.replies,
+        work.notes,
+        work.assignments,
+        work.touches,
+        work.talk_seconds,
+        work.hold_seconds,
+        work.acw_seconds,
+        work.handle_seconds,
         {{ core_as_of() }} as as_of,
         cast('{{ var("timezone") }}' as varchar) as timezone
-    from interactions
+    from work
+    inner join interactions
+        on work.interaction_id = interactions.interaction_id
     left join agents
-        on interactions.source = agents.source and interactions.agent_id = agents.agent_id
+        on work.source = agents.source and work.agent_id = agents.agent_id
 
 )
 

@@ -111,6 +111,7 @@ renamed as (
             when author_type = 'bot' then 'bot'
             else 'agent'
         end as author_kind,
+        case when author_type not in {{ customers }} then author_id end as author_key,
         case when source_type = 'conversation' then 'chat' else source_type end as channel,
         subject,
         body,

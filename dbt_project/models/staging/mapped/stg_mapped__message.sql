@@ -34,6 +34,7 @@ renamed as (
         -- message
         direction,
         author_kind,
+        {{ nothing_for(['author_key']) }},
         channel,
         subject,
         body,

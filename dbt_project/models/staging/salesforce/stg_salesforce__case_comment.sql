@@ -29,6 +29,7 @@ renamed as (
         -- comment
         case when is_published then 'outbound' else 'internal' end as direction,
         'agent' as author_kind,
+        created_by_id as author_key,
         'case' as channel,
         comment_body as body,
         {{ nothing_for(['subject']) }},

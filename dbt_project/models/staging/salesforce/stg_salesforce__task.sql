@@ -45,6 +45,7 @@ renamed as (
             else 'internal'
         end as direction,
         case when lower(call_type) = 'inbound' then 'customer' else 'agent' end as author_kind,
+        case when lower(call_type) = 'inbound' then null else owner_id end as author_key,
         lower(coalesce(task_subtype, type)) as channel,
         case when completed_at >= {{ as_of_end() }} then null else status end as status,
         priority,

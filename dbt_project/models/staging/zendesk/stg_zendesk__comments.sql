@@ -60,6 +60,7 @@ renamed as (
             when author_id like '-%' then 'system'
             else 'agent'
         end as author_kind,
+        case when not is_by_customer then author_id end as author_key,
         via_channel as channel,
         body,
 
