@@ -19,6 +19,7 @@ from ingestion.demo.truth_numbers import (
     write_sessions,
     write_support,
 )
+from ingestion.demo.truth_support import write_support_metrics
 from ingestion.demo.vendors.ga4 import Seen
 from ingestion.demo.web import LOGIN_WINDOW_DAYS
 from ingestion.demo.world import ACTIVE_DAYS, World
@@ -35,6 +36,8 @@ DEFINITIONS = {
     "region": "prefecture in Salesforce MailingState, Shopify province code or Billing Province Name; empty if none",
     "cohort": "local month of the component's first counted order; months_since = calendar months",
     "first_response_minutes": "Zendesk calendar reply time; Amazon Connect wait from initiation to agent, in seconds",
+    "support.csv": "seconds from opening, by the clock and within Monday to Friday 9-18 without Japanese holidays; "
+    "sla_met of the first reply; fcr: solved, not reopened, nothing new on the topic (fcr_proxy: at all) for 7 days",
     "sessions": "attribution by the rule: login in the session, else the previous login on the device, else its first "
     f"login if within {LOGIN_WINDOW_DAYS} days after the session, else nobody; person_present is who really sat there",
     "line": "physical line, 1-based; for a row that spans lines, the line on which it begins",
@@ -69,6 +72,7 @@ def write_truth(world: World, seen: Seen, book: Deliveries, folder: Path) -> dic
         (row for truth in days for row in nps(world, truth)),
     )
     write_support(world, days, folder)
+    write_support_metrics(world, days, folder)
     write_sessions(world, seen, days[1], folder)
     _write_files(book, folder)
     _write_spike(world, days[1], folder)

@@ -281,6 +281,51 @@ def test_abandoned_calls_are_the_planted_ones(day: Day) -> None:
     assert differences(planted, found) == []
 
 
+SUPPORT_COLUMNS = (
+    "first_response_minutes, first_response_business_minutes, first_resolution_minutes, "
+    "first_resolution_business_minutes, resolution_minutes, resolution_business_minutes, reopens, handoffs, "
+    "is_resolved, is_open, is_sla_met, is_fcr, is_fcr_proxy, abandoned, queue_seconds, talk_seconds, hold_seconds, "
+    "acw_seconds"
+)
+
+
+def test_what_support_measures_is_exact_per_contact(day: Day) -> None:
+    """Tickets, calls and cases: durations by clock and by business hours, SLA, first-contact resolution, telephony."""
+
+    def minutes(seconds: str) -> Decimal | None:
+        return (int(seconds) / MINUTE).quantize(CENT, ROUND_HALF_UP) if seconds else None
+
+    def number(text: str) -> int | None:
+        return int(text) if text else None
+
+    def flag(text: str) -> bool | None:
+        return text == "1" if text else None
+
+    spans = ("first_response", "first_resolution", "resolution")
+    planted = {
+        row["interaction"]: (
+            day.customer[row["component"]] if row["component"] else None,
+            row["topic"] or None,
+            *(minutes(row[f"{span}{clock}"]) for span in spans for clock in ("", "_business")),
+            *(number(row[name]) for name in ("reopens", "handoffs")),
+            *(flag(row[name]) for name in ("resolved", "open", "sla_met", "fcr", "fcr_proxy", "abandoned")),
+            *(number(row[name]) for name in ("queue", "talk", "hold", "acw")),
+        )
+        for row in day.truth("support")
+    }
+    found = {
+        interaction: tuple(values)
+        for interaction, *values in day.published(
+            f"SELECT interaction_id, customer_id, topic, {SUPPORT_COLUMNS} FROM marts.support_interactions "
+            "WHERE is_owner"
+        )
+    }
+    assert differences(planted, found) == []
+    # Each judgement is met in each way, else its test would prove nothing.
+    for place in (12, 13, 14):
+        assert {values[place] for values in planted.values()} == {True, False, None}
+
+
 def test_sessions_on_shared_devices_go_to_who_was_logged_in(demo: Any) -> None:
     day = Day(demo, 2)
     planted = {
