@@ -42,6 +42,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class RetentionPeriods(_Section):
+    """Periods shown of cohorts by day and by week; cohorts by month and year are shown to the end."""
+
+    day: Annotated[int, Field(ge=1, le=366)] = 30
+    week: Annotated[int, Field(ge=1, le=260)] = 26
+
+
 class KpiParams(_Section):
     """Parameters of the KPI definitions; `docs/kpis.md` says where each enters."""
 
@@ -53,6 +60,16 @@ class KpiParams(_Section):
     churn_min_customers: Annotated[int, Field(ge=50)] = 500
     identity_limit_default: Annotated[int, Field(ge=1, le=1000)] = 5
     device_login_window_days: Annotated[int, Field(ge=0, le=365)] = 30
+    retention_periods: RetentionPeriods = RetentionPeriods()
+    retention_windows: Annotated[list[Annotated[int, Field(ge=1, le=3650)]], Field(min_length=1, max_length=20)] = [
+        1,
+        7,
+        14,
+        30,
+        60,
+        90,
+    ]
+    contract_months: Annotated[int, Field(ge=0, le=120)] = 0
     sla_minutes: dict[Literal["urgent", "high", "normal", "low"], Annotated[int, Field(gt=0)]] = {
         "urgent": 60,
         "high": 240,

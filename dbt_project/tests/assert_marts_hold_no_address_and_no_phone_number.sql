@@ -22,6 +22,8 @@
 -- depends_on: {{ ref('survey_responses') }}
 -- depends_on: {{ ref('survey_scores_by_period') }}
 -- depends_on: {{ ref('retention_cohorts') }}
+-- depends_on: {{ ref('retention_by_segment') }}
+-- depends_on: {{ ref('retention_within_days') }}
 -- depends_on: {{ ref('churn_risk') }}
 -- depends_on: {{ ref('churn_risk_daily') }}
 -- depends_on: {{ ref('churn_drivers_daily') }}

@@ -67,17 +67,33 @@ def ltv_by_cohort(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def _retained(*key: str) -> list[Rule]:
+    """What holds for counts of a cohort, whatever cuts it."""
+    return [
+        *INSIGHTS.not_null("cohort_size", "returned", "lost", *key, reason="a rate is made of these"),
+        INSIGHTS.unique_together(*key, reason="two values at one point"),
+        INSIGHTS.between("cohort_size", 1, None, reason="a cohort is made of customers"),
+        INSIGHTS.never(
+            "returned_and_lost_are_the_cohort",
+            "returned + lost <> cohort_size or returned < 0 or lost < 0",
+            "retained + lost = cohort",
+        ),
+        INSIGHTS.between("rate", 0, 1, reason="a share"),
+    ]
+
+
+_PERIODS_IN_ORDER = "nobody returns before coming"
+
+
 def retention_cohorts(ctx: GateContext, relation: str) -> list[Rule]:
     """marts.retention_cohorts: one row per definition, cohort and period number."""
     return [
-        *INSIGHTS.not_null("cohort_size", "returned", "period_number", reason="a rate is made of these"),
-        INSIGHTS.between("cohort_size", 1, None, reason="a cohort is made of customers"),
-        INSIGHTS.between("period_number", 0, None, reason="nobody returns before coming"),
-        INSIGHTS.unique_together("definition", "cohort_month", "period_number", reason="two values at one point"),
+        *_retained("definition", "cohort", "period_number"),
+        INSIGHTS.between("period_number", 0, None, reason=_PERIODS_IN_ORDER),
         INSIGHTS.never(
             "everybody_is_there_in_period_zero",
-            "period_number = 0 and returned <> cohort_size",
-            "a cohort is who came in its first period",
+            "period_number = 0 and cohort_by <> 'sign_up' and returned <> cohort_size",
+            "a cohort is who came in its first period; whoever signed up may never have come",
         ),
         FINANCE.equal(
             "cohort_revenue_adds_up_to_core",
@@ -86,14 +102,27 @@ def retention_cohorts(ctx: GateContext, relation: str) -> list[Rule]:
             _SAME_NET,
         ),
         INSIGHTS.never(
-            "returned_are_of_the_cohort", "returned > cohort_size or returned < 0", "retained + churned = cohort"
-        ),
-        INSIGHTS.never(
             "unbounded_includes_the_period",
             "returned_unbounded < returned or returned_unbounded > cohort_size",
             "who returned in a period returned in or after it",
         ),
-        INSIGHTS.between("rate", 0, 1, reason="a share"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def retention_by_segment(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.retention_by_segment: one row per definition, segment, cohort and period number."""
+    return [
+        *_retained("definition", "segment_type", "segment", "cohort", "period_number"),
+        INSIGHTS.between("period_number", 0, None, reason=_PERIODS_IN_ORDER),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def retention_within_days(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.retention_within_days: one row per way into a cohort, segment, cohort month and window."""
+    return [
+        *_retained("cohort_by", "segment_type", "segment", "cohort_month", "window_days"),
         *_common(INSIGHTS, ctx, relation),
     ]
 
@@ -136,4 +165,6 @@ SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("ltv_backtest", ltv_backtest, "the forecast is judged on everybody"),
     ("revenue_reconciliation", revenue_reconciliation, "every order has one fate, and money is not lost"),
     ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),
+    ("retention_by_segment", retention_by_segment, "segments are made of the same customers"),
+    ("retention_within_days", retention_within_days, "who came back in time and who did not are everybody"),
 )

@@ -179,10 +179,16 @@ create table marts.survey_responses as
   select response_id, customer_id, kind, score, 'thanks, call [number]' as comment_masked
   from core.fct_survey_responses;
 create table marts.retention_cohorts as
-  select 'first_order_month' as definition, cohort_month, months_since_first_order as period_number,
-    $n as cohort_size, case when months_since_first_order = 0 then $n else 5 end as returned,
-    case when months_since_first_order = 0 then $n else 8 end as returned_unbounded, returned / $n as rate, net
+  select 'first_order_month' as definition, 'first_order' as cohort_by, cohort_month as cohort,
+    months_since_first_order as period_number, $n as cohort_size,
+    case when months_since_first_order = 0 then $n else 5 end as returned,
+    case when months_since_first_order = 0 then $n else 8 end as returned_unbounded, returned / $n as rate, net,
+    $n - returned as lost
   from marts.ltv_by_cohort;
+create table marts.retention_by_segment as
+  select *, 'region' as segment_type, 'Kanto' as segment from marts.retention_cohorts;
+create table marts.retention_within_days as
+  select *, cohort as cohort_month, 7 as window_days from marts.retention_by_segment where period_number = 1;
 create table marts.support_interactions as
   select interaction_id, customer_id, first_response_minutes, resolution_minutes, 'A-0f3b' as agent_label,
     true as is_owner

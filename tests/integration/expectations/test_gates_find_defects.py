@@ -153,7 +153,13 @@ DEFECTS: list[tuple[str, str, str]] = [
     ("marts.survey_scores_by_period",
      "update marts.survey_scores_by_period set respondents = 8 where segment = 'Kanto'", "segments_add_up_to_overall"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"
-     " where period_number = 1", "returned_are_of_the_cohort"),
+     " where period_number = 1", "returned_and_lost_are_the_cohort"),
+    ("marts.retention_cohorts", "update marts.retention_cohorts set returned = 1, lost = cohort_size - 1"
+     " where period_number = 0", "everybody_is_there_in_period_zero"),
+    ("marts.retention_by_segment", "update marts.retention_by_segment set lost = lost - 1 where period_number = 1",
+     "returned_and_lost_are_the_cohort"),
+    ("marts.retention_within_days", "insert into marts.retention_within_days from marts.retention_within_days limit 1",
+     "cohort_by_and_segment_type_and_segment_and_cohort_month_and_window_days_are_unique_together"),
     ("marts.support_interactions", "update marts.support_interactions set first_response_minutes = -5"
      " where interaction_id like '%t5'", "first_response_minutes_is_in_range"),
     ("marts.support_weekly", "update marts.support_weekly set opened = opened - 1", "weeks_add_up_to_core"),

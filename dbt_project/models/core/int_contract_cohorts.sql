@@ -1,0 +1,21 @@
+with
+
+months as (
+
+    select * from {{ ref('int_contract_months') }}
+
+),
+
+final as (
+
+    select
+        payer_id as customer_id,
+        min(month_on) over (partition by payer_type, payer_id) as cohort,
+        {{ core_months_between('min(month_on) over (partition by payer_type, payer_id)', 'month_on') }}
+            as period_number,
+        mrr as recurring
+    from months
+
+)
+
+select * from final

@@ -1,0 +1,102 @@
+{%- set month_end = 'least(' ~ dbt.last_day('month_on', 'month') ~ ', ' ~ core_as_of() ~ ')' -%}
+with
+
+subscriptions as (
+
+    select
+        subscription_id as contract_id,
+        customer_id,
+        account_id,
+        -- A trial brings nothing until it is over.
+        greatest(started_on, coalesce({{ local_date('trial_ends_at') }}, started_on)) as paid_from,
+        ended_on,
+        monthly_reporting as recurring
+    from {{ ref('fct_subscriptions') }}
+    where started_on is not null and coalesce(account_id, customer_id) is not null
+
+),
+
+{% if var('contract_months') | int > 0 %}
+opportunities as (
+
+    select
+        'salesforce:' || opportunity_id as contract_id,
+        account_id,
+        close_on,
+        amount,
+        upper(currency) as currency
+    from {{ ref('stg_salesforce__opportunity') }}
+    where is_won and not coalesce(is_deleted, false)
+    union all
+    select opportunity_id, account_key, close_on, amount, upper(currency)
+    from {{ ref('canonical__opportunity') }}
+    where is_won
+
+),
+
+-- A won opportunity is a contract of so many months from its closing day on.
+won as (
+
+    select
+        opportunities.contract_id,
+        cast(null as {{ dbt.type_string() }}) as customer_id,
+        opportunities.account_id,
+        opportunities.close_on as paid_from,
+        cast({{ dbt.dateadd('month', var('contract_months') | int, 'opportunities.close_on') }} as date) as ended_on,
+        {{ core_reporting_money('opportunities.amount * rates.rate / ' ~ (var('contract_months') | int)) }} as recurring
+    from opportunities
+    inner join {{ ref('int_exchange_rates') }} as rates
+        on opportunities.currency = rates.currency
+        and rates.valid_from <= {{ core_as_of() }}
+        and (rates.valid_until is null or rates.valid_until > {{ core_as_of() }})
+    where opportunities.account_id is not null and opportunities.close_on <= {{ core_as_of() }}
+
+),
+{% endif %}
+
+contracts as (
+
+    select * from subscriptions
+    {%- if var('contract_months') | int > 0 %}
+    union all
+    select * from won
+    {%- endif %}
+
+),
+
+months as (
+
+    select
+        contracts.*,
+        {{ numbers_to(
+            'greatest(' ~ core_months_between('paid_from', 'least(coalesce(ended_on, ' ~ core_as_of() ~ '), '
+            ~ core_as_of() ~ ')') ~ ' + 1, 0)'
+        ) }} as month_number
+    from contracts
+
+),
+
+dated as (
+
+    select
+        months.*,
+        cast({{ dbt.dateadd('month', 'month_number', core_month('paid_from')) }} as date) as month_on
+    from months
+
+),
+
+final as (
+
+    select
+        case when account_id is not null then 'account' else 'customer' end as payer_type,
+        coalesce(account_id, customer_id) as payer_id,
+        month_on,
+        cast(sum(recurring) as decimal(18, 2)) as mrr,
+        count(*) as contracts
+    from dated
+    where paid_from <= {{ month_end }} and (ended_on is null or ended_on > {{ month_end }}) and recurring <> 0
+    group by case when account_id is not null then 'account' else 'customer' end, coalesce(account_id, customer_id), month_on
+
+)
+
+select * from final
