@@ -1,4 +1,4 @@
-{{ config(meta={'dagster': {'ref': {'name': 'retention_cohorts'}}}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'retention_within_days'}}}) }}
 -- Catches returned and lost that are not the cohort, a first period in which not everybody was there, an unbounded
 -- return that rises with time, a cohort whose size changes from row to row, and segments that are not everybody. Does
 -- not judge who belongs to a cohort. Whoever signed up may never have been active.
