@@ -17,6 +17,11 @@
 -- depends_on: {{ ref('ltv_by_customer') }}
 -- depends_on: {{ ref('ltv_by_cohort') }}
 -- depends_on: {{ ref('ltv_backtest') }}
+-- depends_on: {{ ref('ltv_by_segment') }}
+-- depends_on: {{ ref('customer_value_ranks') }}
+-- depends_on: {{ ref('customer_years') }}
+-- depends_on: {{ ref('mrr_movements') }}
+-- depends_on: {{ ref('ltv_by_contract') }}
 -- depends_on: {{ ref('revenue_reconciliation') }}
 -- depends_on: {{ ref('nps_by_period') }}
 -- depends_on: {{ ref('survey_responses') }}

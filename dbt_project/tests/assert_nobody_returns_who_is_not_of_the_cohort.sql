@@ -33,7 +33,7 @@ broken as (
 segments as (
     select definition, cohort, period_number, segment_type, sum(returned) as returned, sum(lost) as lost
     from cohorts
-    where grain = 'month'
+    where grain in ('month', 'year')
     group by definition, cohort, period_number, segment_type
 ),
 

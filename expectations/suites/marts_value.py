@@ -159,9 +159,99 @@ def revenue_reconciliation(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def ltv_by_segment(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_segment: one row per segment."""
+    return [
+        *FINANCE.not_null("segment_type", "segment", "customers", "net", reason="its coordinates and what is counted"),
+        FINANCE.unique_together("segment_type", "segment", reason="two values of one segment"),
+        FINANCE.no_rows(
+            "every_type_has_everybody_once",
+            "select segment_type from {batch} group by segment_type"
+            " having sum(customers) <> (select count(*) from marts.ltv_by_customer)"
+            " or sum(ltv) <> (select sum(ltv) from marts.ltv_by_customer)",
+            "segments are the customers, cut",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def customer_value_ranks(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.customer_value_ranks: one row per buyer and segment."""
+    return [
+        *FINANCE.not_null("customer_id", "segment_type", "segment", "net_rank", reason="a place in a curve"),
+        FINANCE.unique_together("segment_type", "segment", "net_rank", reason="two on one place"),
+        FINANCE.no_rows(
+            "a_curve_ends_with_everybody",
+            "select 1 from {batch} where net_rank = buyers and abs(net_share_cumulative - 1) > 1e-9",
+            "all buyers together bring all the net",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def customer_years(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.customer_years: one row per buyer and calendar year."""
+    return [
+        *INSIGHTS.not_null("customer_id", "calendar_year", "customer_class", reason="who was what, and when"),
+        INSIGHTS.unique_together("customer_id", "calendar_year", reason="one customer, one class a year"),
+        INSIGHTS.never(
+            "sleepers_have_not_ordered", "has_ordered <> (customer_class <> 'sleeping')", "the definition of sleeping"
+        ),
+        INSIGHTS.never(
+            "new_in_the_first_year", "(calendar_year = first_year) <> (customer_class = 'new')", "once is new"
+        ),
+        FINANCE.equal(
+            "years_add_up_to_core",
+            "select coalesce(sum(net), 0) from {batch}",
+            f"select coalesce(sum(net_reporting), 0) from {_COUNTED}",
+            _SAME_NET,
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def mrr_movements(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.mrr_movements: one row per payer and month."""
+    return [
+        *FINANCE.not_null("payer_type", "payer_id", "month_on", "opening", "closing", reason="a movement of somebody"),
+        FINANCE.unique_together("payer_type", "payer_id", "month_on", reason="a month has one movement"),
+        FINANCE.never(
+            "movements_lead_from_opening_to_closing",
+            "closing <> opening + new + expansion + reactivated - contraction - churned",
+            "the definition, exact",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
+def ltv_by_contract(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.ltv_by_contract: one row per payer."""
+    return [
+        *FINANCE.not_null("payer_type", "payer_id", "mrr", reason="a payer and what recurs"),
+        FINANCE.unique_together("payer_type", "payer_id", reason="a payer listed twice pays twice"),
+        FINANCE.equal(
+            "recurring_revenue_is_that_of_the_movements",
+            "select coalesce(sum(recurring_paid), 0) from {batch}",
+            "select coalesce(sum(closing), 0) from marts.mrr_movements",
+            _SAME_NET,
+        ),
+        FINANCE.never(
+            "a_prediction_or_a_reason",
+            "(predicted_margin is null) <> (prediction_reason is not null) and mrr > 0",
+            "whoever has no prediction is told why",
+        ),
+        *_common(FINANCE, ctx, relation),
+    ]
+
+
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
     ("ltv_by_cohort", ltv_by_cohort, "cohort curves add up to revenue"),
+    ("ltv_by_segment", ltv_by_segment, "segments are the customers, cut"),
+    ("customer_value_ranks", customer_value_ranks, "the curve of Pareto ends with everybody"),
+    ("customer_years", customer_years, "one class per customer and year"),
+    ("mrr_movements", mrr_movements, "recurring revenue closes from month to month"),
+    ("ltv_by_contract", ltv_by_contract, "contracts are worth what recurs"),
     ("ltv_backtest", ltv_backtest, "the forecast is judged on everybody"),
     ("revenue_reconciliation", revenue_reconciliation, "every order has one fate, and money is not lost"),
     ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),

@@ -55,13 +55,13 @@ segmented as (
     select '{{ segment }}', coalesce(customers.{{ segment }}, 'unknown'), based.*
     from based
     left join {{ ref('dim_customers') }} as customers on based.customer_id = customers.customer_id
-    where based.grain = 'month'
+    where based.grain in ('month', 'year')
     {% endfor -%}
     union all
     select 'first_channel', coalesce(customer_values.first_channel, 'none'), based.*
     from based
     left join {{ ref('int_customer_value') }} as customer_values on based.customer_id = customer_values.customer_id
-    where based.grain = 'month'
+    where based.grain in ('month', 'year')
 
 ),
 

