@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from ingestion.contract import Contract, Format
 from ingestion.readers.base import Chunk, Notes, Reject, TextBlock
 from ingestion.readers.text import find_encoding, open_bytes, open_text
-from ingestion.typing_sql import as_they_are, describe_problem, typing_query, with_ready_times
+from ingestion.typing_sql import describe_problem, typing_query
+from ingestion.usual import UsualColumns
 
 if TYPE_CHECKING:
     import duckdb
@@ -76,12 +77,12 @@ def parse_exactly(
 
     if contract.format == "ndjson":
         for chunk in read_ndjson(path, contract, notes):
-            yield _check(con, contract, chunk, file_hash)
+            yield _check(con, contract, chunk, file_hash, row_by_row=True)
         return
     notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
     with open_text(path, notes.encoding) as stream:
         for chunk in read_delimited(stream, contract, notes):
-            yield _check(con, contract, chunk, file_hash)
+            yield _check(con, contract, chunk, file_hash, row_by_row=True)
 
 
 def _parse_blocks(
@@ -91,7 +92,7 @@ def _parse_blocks(
 
     def type_block(block: TextBlock) -> tuple[TextBlock, pa.Table]:
         with con.cursor() as cursor:
-            return block, _typed(cursor, contract, block.table, block.cells, file_hash, block.select)
+            return block, _typed(cursor, contract, block.table, block.cells, file_hash, is_json=block.is_json)
 
     if kind == "csv":
         notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
@@ -136,7 +137,9 @@ def _chunks(path: Path, contract: Contract, kind: Format, notes: Notes) -> Itera
             yield from read_xlsx(path, contract, notes)
 
 
-def _check(con: duckdb.DuckDBPyConnection, contract: Contract, chunk: Chunk, file_hash: str) -> Parsed:
+def _check(
+    con: duckdb.DuckDBPyConnection, contract: Contract, chunk: Chunk, file_hash: str, *, row_by_row: bool = False
+) -> Parsed:
     def values(positions: Positions, name: str) -> list[str | None]:
         texts: list[str | None] = chunk.table[name].take(pa.array(positions)).to_pylist()
         return texts
@@ -145,7 +148,7 @@ def _check(con: duckdb.DuckDBPyConnection, contract: Contract, chunk: Chunk, fil
         return [chunk.raw(position) for position in positions.tolist()]
 
     names = {column.name: column.name for column in contract.columns if column.sources}
-    typed = _typed(con, contract, chunk.table, names, file_hash, None)
+    typed = _typed(con, contract, chunk.table, names, file_hash, row_by_row=row_by_row)
     return _split(contract, typed, chunk.rejects, None, values, raws)
 
 
@@ -155,35 +158,41 @@ def _typed(
     chunk: pa.Table,
     cells: dict[str, str],
     file_hash: str,
-    select: str | None,
+    *,
+    row_by_row: bool = False,
+    is_json: bool = False,
 ) -> pa.Table:
-    """The type checks over a chunk. `cells`: column of the contract -> column of the chunk that holds its text;
-    `select`: what makes of the chunk's columns those the checks need, where they are not there already."""
-    ready = with_ready_times(contract, {name: chunk[cell] for name, cell in cells.items()})
-    for name, times in ready.items():
-        chunk = chunk.append_column(name, times)
-    relation = "chunk" if select is None else f"(SELECT {', '.join([select, *ready])} FROM chunk)"
-    as_is = {
-        name: _without(chunk[cells[name]], markers) if name in cells else pa.nulls(chunk.num_rows, pa.string())
-        for name, markers in as_they_are(contract).items()
-    }
-    con.register("chunk", chunk)
-    query = typing_query(contract, relation, file_hash=file_hash, ready=list(ready), skip=as_is)
-    typed = con.execute(query).to_arrow_table()
+    """The type checks over a chunk. `cells`: column of the contract -> column of the chunk that holds its text.
+
+    Columns in which nothing is odd are typed as a whole, the others by the query, which says what is wrong with a row;
+    without such a column there is no `_problems`. `is_json` says that the texts of JSON columns are known to be JSON.
+    """
+    texts = {name: chunk[cell] for name, cell in cells.items()}
+    json_columns = [column.name for column in contract.columns if column.type == "json"] if is_json else []
+    usual, ready = {}, {}
+    if not row_by_row:
+        looked_at = UsualColumns(contract, texts, chunk.num_rows, json_columns)
+        usual, ready = looked_at.all(), looked_at.some_times
+    others = {name: chunk[name] for name in ("_extra", "_line", "_pos")}
+    names = [column.name for column in contract.columns]
+    left = [column for column in contract.columns if column.name not in usual]
+    if not left and chunk["_found"].null_count == chunk.num_rows:
+        return pa.table({name: usual[name] for name in names} | others)
+    # The currency decides how many decimals an amount may have.
+    wanted = {column.name for column in left} | {column.currency for column in left if column.currency is not None}
+    nothing = pa.nulls(chunk.num_rows, pa.string())
+    asked = {name: texts.get(name, nothing) for name in names if name in wanted}
+    asked |= {"_pos": chunk["_pos"], "_line": chunk["_line"], "_extra": nothing, "_found": chunk["_found"]}
+    con.register("chunk", pa.table(asked | ready))
+    skip = [name for name in names if name not in wanted]
+    typed = con.execute(
+        typing_query(contract, "chunk", file_hash=file_hash, ready=list(ready), skip=skip)
+    ).to_arrow_table()
     con.unregister("chunk")
     # The engine has one thread and keeps the order of the rows.
-    names = [column.name for column in contract.columns]
-    columns = {name: as_is[name] if name in as_is else typed[name] for name in names}
-    others = [name for name in ("_extra", "_line", "_pos", "_doubled", "_problems") if name in typed.column_names]
-    return pa.table(columns | {name: typed[name] for name in others})
-
-
-def _without(texts: pa.ChunkedArray, markers: Sequence[str]) -> pa.ChunkedArray:
-    """The texts, null where they are one of the markers."""
-    if not markers:
-        return texts
-    met = pc.equal(texts, markers[0]) if len(markers) == 1 else pc.is_in(texts, pa.array(markers, pa.string()))
-    return pc.if_else(met, None, texts) if pc.any(met).as_py() else texts
+    columns = {name: usual[name] if name in usual else typed[name] for name in names}
+    told = {name: typed[name] for name in ("_doubled", "_problems") if name in typed.column_names}
+    return pa.table(columns | others | told)
 
 
 def _split(
@@ -200,6 +209,8 @@ def _split(
     """
     if keep is not None:
         typed = typed.filter(pa.array(keep))
+    if "_problems" not in typed.column_names:
+        return Parsed(typed.drop_columns(["_pos"]), tuple(rejects))
     is_good = pc.equal(typed["_problems"], "")
     good = typed.drop_columns(["_pos", "_problems"])
     if not pc.all(is_good).as_py():

@@ -16,11 +16,8 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-
 from ingestion.contract import NAMED_TIMES, STRPTIME_PATTERNS, Column, Contract
 from ingestion.currencies import WITHOUT_DECIMALS, codes
-from ingestion.times import usual_times
 
 #: What a code means for a person; `{value}`, `{rule}` are filled in where the row is reported.
 REASONS = {
@@ -59,37 +56,14 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def with_ready_times(contract: Contract, texts: dict[str, pa.ChunkedArray]) -> dict[str, pa.Array]:
-    """Timestamps told without the query: `_t<column number>` for each column of `texts` (by name) where that works."""
-    ready = {}
-    for number, column in enumerate(contract.columns):
-        as_is = column.type == "timestamp" and not column.values and column.strip_prefix is None
-        if as_is and column.name in texts and _time_formats(contract, column)[0] == "iso":
-            ready[f"_t{number}"] = usual_times(texts[column.name], column.timezone or contract.times.timezone)
-    return ready
-
-
-def as_they_are(contract: Contract) -> dict[str, tuple[str, ...]]:
-    """Text columns about which the query has nothing to say: name -> the texts that stand for nothing."""
-    currencies = {column.currency for column in contract.columns}
-    found = {}
-    for column in contract.columns:
-        changed = column.strip_prefix or column.values or column.generated or column.value is not None
-        checked = column.required == "value" or column.allowed or column.pattern is not None or column.iso4217
-        bounded = column.min is not None or column.max is not None or column.name in currencies
-        plain = column.type == "string" and column.sources and column.currency is None
-        if plain and not (changed or checked or bounded):
-            found[column.name] = contract.null_markers if column.null_markers is None else column.null_markers
-    return found
-
-
 def typing_query(
     contract: Contract, relation: str, *, file_hash: str, ready: Collection[str] = (), skip: Collection[str] = ()
 ) -> str:
     """SELECT over `relation` (text columns, `_pos`, `_line`, `_extra`, `_found`): typed columns and `_problems`.
 
-    `ready` are the columns of `relation` that `with_ready_times` gave; the columns `skip` are left out. Where times of
-    the contract can name two moments there is a column `_doubled`, true for a row with such a time.
+    `ready` are columns `_t<number of a column>` of `relation` with the times that are known already; the columns `skip`
+    are left out. Where times of the contract can name two moments there is a column `_doubled`, true for a row with
+    such a time.
     """
     clean, values, problems, doubled = [], [], [], []
     for number, column in enumerate(contract.columns):

@@ -52,21 +52,20 @@ class Chunk:
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A block as text. `select` makes of the columns of `table` those that the type checks need, where they are not
-    there already.
+    """A block as text; `table` has `_pos`, `_line`, `_extra` and `_found` beside the cells, as that of a `Chunk`.
 
     `cells` says which column of `table` holds which column of the contract. `rejects` maps a record's number to
     why it is rejected; the rows of `table` are the other records, in order, with their numbers in `records`. `keys` are
-    the hashes of all records, None where repetitions are kept.
+    the hashes of all records, None where repetitions are kept. `is_json` says that texts of JSON columns are JSON.
     """
 
     table: pa.Table
-    select: str | None
     cells: dict[str, str]
     texts: pa.Array
     records: np.ndarray[Any, Any]
     rejects: dict[int, Reject]
     keys: np.ndarray[Any, Any] | None
+    is_json: bool = False
 
 
 @dataclass

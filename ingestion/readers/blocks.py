@@ -10,6 +10,8 @@ import codecs
 import io
 from typing import BinaryIO
 
+import numpy as np
+
 from ingestion.contract import Dialect
 from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
@@ -140,10 +142,15 @@ def record_end(data: bytes, quote: bytes | None) -> int:
     end = data.rfind(b"\n")
     if quote is None or end < 0:
         return end + 1
-    quotes = data.count(quote, 0, end)
+    quotes = count_of(data, quote, end)
     while end >= 0 and quotes % 2:
         before = data.rfind(quote, 0, end)
         start = data.rfind(b"\n", 0, before)
         quotes -= data.count(quote, max(start, 0), end)
         end = start
     return end + 1
+
+
+def count_of(data: bytes, sign: bytes, end: int = -1) -> int:
+    """How often a byte stands in `data` before `end`; faster than `bytes.count` where it stands often."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8, end) == sign[0]))

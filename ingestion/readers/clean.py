@@ -49,14 +49,18 @@ def is_plain(dialect: Dialect) -> bool:
 def find_records(data: bytes, dialect: Dialect, *, encoding: str | None, longest: int) -> Records:
     """Records of a block that starts with one. `longest` is the length of a record from which on it is an offence."""
     array = np.frombuffer(data, np.uint8)
-    line_ends = np.flatnonzero(array == _NEWLINE)
     offences = _odd_bytes(data, dialect, encoding)
     quote = None if dialect.quote is None else dialect.quote.encode()
     if quote is None or quote not in data:
+        line_ends = np.flatnonzero(array == _NEWLINE)
         at = np.arange(len(line_ends))
     else:
-        quotes = np.flatnonzero(array == quote[0])
-        at = np.flatnonzero((np.searchsorted(quotes, line_ends) & 1) == 0)
+        is_quote = array == quote[0]
+        signs = np.flatnonzero(is_quote | (array == _NEWLINE))
+        quoting = is_quote[signs]
+        quotes, line_ends = signs[quoting], signs[~quoting]
+        # Line ends with an even number of quotes before them end a record.
+        at = np.flatnonzero((np.cumsum(quoting, dtype=np.int32)[~quoting] & 1) == 0)
         offences.extend(_odd_quotes(array, quotes, ord(dialect.delimiter)))
     ends = line_ends[at] + 1
     lines = np.concatenate([[0], at + 1])
@@ -114,7 +118,7 @@ def _odd_bytes(data: bytes, dialect: Dialect, encoding: str | None) -> list[int]
     found = [data.find(b"\0")]
     if dialect.escape is not None:
         found.append(data.find(dialect.escape.encode()))
-    if data.count(b"\r") != data.count(b"\r\n"):
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
         match = _LONE_RETURN.search(data)
         found.append(match.start() if match else 0)
     if encoding == "cp932" and (match := _UNDEFINED_IN_CP932.search(data)):

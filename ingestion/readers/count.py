@@ -23,10 +23,16 @@ from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
 from ingestion.readers.text import open_bytes, open_text
 
-_BLOCK = 8 << 20
+#: Small enough to lie in memory that is used again for the next.
+_BLOCK = 4 << 20
+
+_NEWLINE, _RETURN = 10, 13
 
 #: A record longer than this is taken for one whose closing quote was forgotten.
 _LONGEST_RECORD = 32 << 20
+
+
+_IS_BLANK = np.isin(np.arange(256), np.frombuffer(b" \t\n\r\v\f", np.uint8))
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,9 @@ def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
     rows = lines = 0
     carry = before = b""
     for block in _utf8(path, encoding, dialect):
-        lines += block.count(b"\n") + block.count(b"\r") - (before + block).count(b"\r\n")
+        lines += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
+        if b"\r" in block or before == b"\r":
+            lines += block.count(b"\r") - (before + block).count(b"\r\n")
         before = block[-1:] or before
         carry += block
         found, end = _count_block(carry, dialect, cells, by_blanks=by_blanks, last=False)
@@ -135,34 +143,40 @@ def _count_block(
 
 def _count_in_order(data: bytes, dialect: Dialect, *, last: bool) -> tuple[int, int] | None:
     """The same from the bytes alone; None where a quote, an escape or a carriage return stands out of order."""
-    if data.count(b"\r") != data.count(b"\r\n") + (not last and data.endswith(b"\r")):
+    has_returns = b"\r" in data
+    if has_returns and data.count(b"\r") != data.count(b"\r\n") + (not last and data.endswith(b"\r")):
         return None
     if dialect.escape is not None and dialect.escape.encode() in data:
         return None
     array = np.frombuffer(data, np.uint8)
+    is_end = array == _NEWLINE
     quote = None if dialect.quote is None else dialect.quote.encode()
-    if (quote is None or quote not in data) and b"\r" not in data:
-        stop = len(data) if last else data.rfind(b"\n") + 1
-        is_end = array[:stop] == 10
-        filled = np.count_nonzero(~is_end[1:] & is_end[:-1]) + (stop > 0 and not is_end[0])
-        return (int(filled), stop) if stop else None
-    ends = np.flatnonzero(array == 10)
-    if quote is not None and quote in data:
+    quotes = np.zeros(0, np.int64)
+    if quote is None or quote not in data:
+        if not has_returns:
+            stop = len(data) if last else data.rfind(b"\n") + 1
+            is_end = is_end[:stop]
+            filled = np.count_nonzero(is_end[:-1] & ~is_end[1:]) + (stop > 0 and not is_end[0])
+            return (int(filled), stop) if stop else None
+        ends = np.flatnonzero(is_end)
+    else:
         if len(quote) > 1 or not dialect.delimiter.isascii():
             return None
-        quotes = np.flatnonzero(array == quote[0])
-        ends = ends[np.searchsorted(quotes, ends) % 2 == 0]
-        stop = len(data) if last else (int(ends[-1]) + 1 if len(ends) else 0)
-        if not stop or not _in_order(array[:stop], quotes[quotes < stop], ord(dialect.delimiter)):
-            return None
+        is_quote = array == quote[0]
+        signs = np.flatnonzero(is_end | is_quote)
+        quoting = is_quote[signs]
+        quotes = signs[quoting]
+        ends = signs[~quoting & (np.cumsum(quoting, dtype=np.int32) % 2 == 0)]
     stop = len(data) if last else (int(ends[-1]) + 1 if len(ends) else 0)
-    if not stop:
+    if not stop or not _in_order(array[:stop], quotes[: np.searchsorted(quotes, stop)], ord(dialect.delimiter)):
         return None
     starts = np.concatenate([[0], ends + 1])
     stops = np.append(ends, stop if last else starts[-1])
     size = stops - starts
-    only_return = (size == 1) & (array[np.minimum(starts, len(array) - 1)] == 13) if len(array) else size == 1
-    return int(np.count_nonzero((size > 0) & ~only_return)), stop
+    is_filled = size > 0
+    if has_returns:
+        is_filled &= (size > 1) | (array[np.minimum(starts, len(array) - 1)] != _RETURN)
+    return int(np.count_nonzero(is_filled)), stop
 
 
 def _in_order(array: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delimiter: int) -> bool:
@@ -175,9 +189,9 @@ def _in_order(array: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delimit
     odd = lengths % 2 == 1
     inside = (np.cumsum(odd) - odd) % 2 == 1
     stops = begins + lengths
-    edges = (delimiter, 10)
+    edges = (delimiter, _NEWLINE)
     opens = (begins == 0) | np.isin(array[begins - 1], edges)
-    closes = (stops == len(array)) | np.isin(array[np.minimum(stops, len(array) - 1)], (*edges, 13))
+    closes = (stops == len(array)) | np.isin(array[np.minimum(stops, len(array) - 1)], (*edges, _RETURN))
     fine = np.where(inside, ~odd | closes, opens & (odd | closes))
     return bool(fine.all()) and int(odd.sum()) % 2 == 0
 
@@ -220,9 +234,14 @@ def _lines(path: Path) -> Count:
             end = block.rfind(b"\n") + 1
             if end:
                 whole, carry = carry + block[:end], block[end:]
-                lines += whole.count(b"\n")
-                ends = np.flatnonzero(np.frombuffer(whole.translate(None, b" \t\r\v\f"), np.uint8) == 10)
-                rows += int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
+                array = np.frombuffer(whole, np.uint8)
+                ends = np.flatnonzero(array == _NEWLINE)
+                starts = np.concatenate([[0], ends[:-1] + 1])
+                # A line that begins with a blank may hold nothing else.
+                unsure = np.flatnonzero(_IS_BLANK[array[starts]])
+                blank = sum(not whole[starts[n] : ends[n]].strip() for n in unsure.tolist())
+                lines += len(ends)
+                rows += len(ends) - blank
             else:
                 carry += block
                 limits().check_line(carry)

@@ -7,7 +7,6 @@ the exact reader goes on until it has passed the damage.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +18,13 @@ import pyarrow as pa
 
 from ingestion.contract import Contract
 from ingestion.readers.base import Chunk, Notes, TextBlock
-from ingestion.readers.blocks import Blocks, Feed, Source
+from ingestion.readers.blocks import Blocks, Feed, Source, count_of
+from ingestion.readers.cells_json import extra_json, has_controls
 from ingestion.readers.clean import Records as BlockRecords
 from ingestion.readers.clean import find_records, is_plain, read_cells, record_texts
 from ingestion.readers.csv import MAX_CELL, Records, extra_text, ragged, read_header, read_rows
 from ingestion.readers.seen import SeenRows, row_hashes
-from ingestion.typing_sql import identifier, literal
+from ingestion.times import as_array
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,15 +37,14 @@ _AHEAD = 1
 _FEW_LINES = 200
 _MANY_LINES = 50_000
 
-_CONTROL = bytes(code for code in range(32) if code not in (9, 10, 13))
-
 
 @dataclass(frozen=True)
 class Block:
-    """Bytes that begin with a record, and the physical line of its first."""
+    """Bytes that begin with a record, the physical line of its first, and how many line ends they hold."""
 
     data: bytes
     line: int
+    lines: int
 
 
 #: Types a block or a chunk: (what was read) -> what the caller makes of it. Called in threads for blocks.
@@ -94,15 +93,16 @@ class _Reader:
             line = self.line
             while True:
                 while len(waiting) < THREADS + _AHEAD and (data := blocks.next()):
-                    block = Block(data, line)
-                    line += data.count(b"\n")
+                    block = Block(data, line, count_of(data, b"\n"))
+                    line += block.lines
                     waiting.append((block, pool.submit(self._work, block, type_block)))
                 if not waiting:
                     return
                 block, future = waiting.popleft()
                 done, end = future.result()
                 if done is not None:
-                    self.line = block.line + block.data.count(b"\n", 0, end)
+                    whole = end == len(block.data)
+                    self.line = block.line + (block.lines if whole else count_of(block.data, b"\n", end))
                     yield done[0], self._again(done[1])
                 if end == len(block.data):
                     exact_lines = _FEW_LINES
@@ -151,28 +151,25 @@ class _Reader:
         if self.seen is not None:
             with self.con.cursor() as con:
                 keys = row_hashes(con, texts)
+        count = len(records)
         columns = {f"c{name}": table[name] for name in table.column_names}
-        columns["_pos"] = pa.array(np.arange(len(records)))
+        columns["_pos"] = pa.array(np.arange(count))
         columns["_line"] = pa.array(lines[records])
-        extra = _extra_sql(layout.extra)
-        if extra and len(block.data) != len(block.data.translate(None, _CONTROL)):
-            # Python and DuckDB write control characters differently.
-            rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-            columns["_extra"] = pa.array([extra_text(layout.extra, row) for row in rows], pa.string())
-            extra = "_extra"
+        columns["_extra"] = self._extra(table)
+        columns["_found"] = pa.nulls(count, pa.string())
         cells = {name: f"c{position}" for name, position in layout.cells.items()}
-        return TextBlock(pa.table(columns), self._select(extra), cells, texts, records, rejects, keys)
+        return TextBlock(pa.table(columns), cells, texts, records, rejects, keys)
 
-    def _select(self, extra: str) -> str:
-        cells = self.layout.cells
-        named = [
-            f"c{cells[column.name]} AS {identifier(column.name)}"
-            if column.name in cells
-            else f"NULL::VARCHAR AS {identifier(column.name)}"
-            for column in self.contract.columns
-        ]
-        others = f"_pos, _line, {extra or 'NULL::VARCHAR'} AS _extra, NULL AS _found"
-        return f"{', '.join(named)}, {others}"
+    def _extra(self, table: pa.Table) -> pa.Array:
+        """JSON of the cells without a place in the contract, as `extra_text` writes it."""
+        extra = self.layout.extra
+        if not extra:
+            return pa.nulls(table.num_rows, pa.string())
+        cells = [(header, as_array(table[str(position)])) for header, position in extra]
+        if any(has_controls(texts) for _, texts in cells):
+            rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+            return pa.array([extra_text(extra, row) for row in rows], pa.string())
+        return extra_json(cells)
 
     def _again(self, keys: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
         if self.seen is None or keys is None:
@@ -207,7 +204,8 @@ def _beginning(block: Block, found: BlockRecords, offence: int) -> tuple[Block, 
     """The records before the one that holds the offence."""
     count = int(np.searchsorted(found.ends, offence, "right"))
     end = int(found.ends[count - 1]) if count else 0
-    return Block(block.data[:end], block.line), BlockRecords(found.ends[:count], found.lines[:count])
+    data = block.data[:end]
+    return Block(data, block.line, count_of(data, b"\n")), BlockRecords(found.ends[:count], found.lines[:count])
 
 
 def _not_utf8(data: bytes) -> int:
@@ -216,15 +214,3 @@ def _not_utf8(data: bytes) -> int:
     except UnicodeDecodeError as error:
         return error.start
     return 0
-
-
-def _extra_sql(extra: list[tuple[str, int]]) -> str:
-    """JSON of the cells without a place in the contract, written as `json.dumps` does."""
-    if not extra:
-        return ""
-    entries = ", ".join(
-        f"CASE WHEN c{position} <> '' THEN {literal(json.dumps(header, ensure_ascii=False) + ': ')} "
-        f"|| to_json(c{position})::VARCHAR END"
-        for header, position in extra
-    )
-    return f"nullif('{{' || concat_ws(', ', {entries}) || '}}', '{{}}')"

@@ -128,7 +128,8 @@ class _Reader:
         position = table.schema.get_field_index("_pos")
         table = table.set_column(position, "_pos", pa.array(np.arange(table.num_rows)))
         cells = {name: name for name in self._names}
-        return type_block(TextBlock(table, None, cells, lines.texts, records, rejects, keys)), keys
+        # What Python writes of a number beyond all numbers is not JSON.
+        return type_block(TextBlock(table, cells, lines.texts, records, rejects, keys, bool(plain.all()))), keys
 
     def _read_by_engine(self, con: duckdb.DuckDBPyConnection, lines: _Lines) -> pa.Table | None:
         """Text columns of the lines that the engine and Python read alike; None where there are none."""

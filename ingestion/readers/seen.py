@@ -15,49 +15,58 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import duckdb
 
-#: Rows of one sorted run; runs of this size lie on the disk.
-_RUN_ROWS = 1 << 21
+#: Runs of a level are merged when there are so many; a merged run of the second level lies on the disk.
+_FAN = 8
 
 _LOW_BITS, _HIGH_BITS = 14, 27
 
+Hashes = np.ndarray[Any, Any]
 
-def row_hashes(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> np.ndarray[Any, Any]:
-    """Two hashes per text, shape (rows, 2). The second leaves out the first character, so the two are independent."""
-    table = pa.table({"t": texts})
-    con.register("_texts", table)
-    found = con.execute("SELECT hash(t), hash(substr(t, 2)) FROM _texts").to_arrow_table()
+
+def row_hashes(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> Hashes:
+    """Two hashes per text, shape (2, rows). A sign before it moves all bytes of the second, so they are independent."""
+    con.register("_texts", pa.table({"t": texts}))
+    found = con.execute("SELECT hash(t), hash('x' || t) FROM _texts").to_arrow_table()
     con.unregister("_texts")
-    return np.column_stack([column.to_numpy() for column in found.columns])
+    return np.stack([column.to_numpy() for column in found.columns])
 
 
 class SeenRows:
-    """Rows met so far. `size` is the number of bytes of the file, by which the table of marks is made."""
+    """Rows met so far. `size` is the number of bytes of the file; by it the table of marks, one bit each, is made."""
 
     def __init__(self, size: int) -> None:
         bits = min(max(int(size).bit_length() - 4, _LOW_BITS), _HIGH_BITS)
-        self._shift = np.uint64(64 - bits)
-        self._met = np.zeros(1 << bits, bool)
-        self._runs: list[np.ndarray[Any, Any]] = []
+        self._shift = np.uint64(64 - bits - 3)
+        self._marks = np.zeros(1 << bits, np.uint8)
+        self._levels: list[list[tuple[Hashes, Hashes]]] = [[], [], []]
         self._odd: set[bytes] = set()
 
-    def repeats(self, hashes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def repeats(self, hashes: Hashes) -> Hashes:
         """For each row, whether one like it was met before it. The rows count as met from now on."""
-        count = len(hashes)
+        first, second = hashes
+        count = len(first)
         result = np.zeros(count, bool)
         if not count:
             return result
-        order = np.argsort(hashes[:, 0], kind="stable")
-        run = hashes[order]
-        if (run[1:, 0] == run[:-1, 0]).any():
-            order = np.lexsort((np.arange(count), hashes[:, 1], hashes[:, 0]))
-            run = hashes[order]
-        result[order[1:]] = (run[1:] == run[:-1]).all(axis=1)
-        place = hashes[:, 0] >> self._shift
-        maybe = np.flatnonzero(self._met[place] & ~result)
+        order = np.argsort(first)
+        run = first[order]
+        alike = run[1:] == run[:-1]
+        if alike.any():
+            order = np.lexsort((np.arange(count), second, first))
+            run = first[order]
+            alike = run[1:] == run[:-1]
+        other = second[order]
+        result[order[1:]] = alike & (other[1:] == other[:-1])
+        marks = run >> self._shift
+        place, bit = marks >> np.uint64(3), np.left_shift(1, (marks & np.uint64(7)).astype(np.uint8), dtype=np.uint8)
+        maybe = np.flatnonzero((self._marks[place] & bit) != 0)
         if len(maybe):
-            result[maybe] = self._find(hashes[maybe])
-        self._met[place] = True
-        self._keep(run)
+            rows = order[maybe]
+            result[rows] |= self._find(run[maybe], other[maybe])
+        # Rows are in the order of their marks, so those of one byte are neighbours.
+        starts = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
+        self._marks[place[starts]] |= np.bitwise_or.reduceat(bit, starts)
+        self._keep(run, other)
         return result
 
     def repeats_odd(self, text: bytes) -> bool:
@@ -66,25 +75,35 @@ class SeenRows:
         self._odd.add(text)
         return met
 
-    def _find(self, wanted: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        found = np.zeros(len(wanted), bool)
-        for run in self._runs:
-            first = run[:, 0]
-            low = np.searchsorted(first, wanted[:, 0], "left")
-            high = np.searchsorted(first, wanted[:, 0], "right")
-            hit = np.flatnonzero(low < high)
-            for n in hit[~found[hit]]:
-                found[n] = bool((run[low[n] : high[n], 1] == wanted[n, 1]).any())
+    def _find(self, first: Hashes, second: Hashes) -> Hashes:
+        """Which of some rows, in their order, are in a run."""
+        found = np.zeros(len(first), bool)
+        for run, other in (pair for level in self._levels for pair in level):
+            low = np.searchsorted(run, first)
+            for n in np.flatnonzero(run[np.minimum(low, len(run) - 1)] == first):
+                high = np.searchsorted(run, first[n], "right")
+                found[n] |= bool((other[low[n] : high] == second[n]).any())
         return found
 
-    def _keep(self, run: np.ndarray[Any, Any]) -> None:
+    def _keep(self, run: Hashes, other: Hashes) -> None:
         """Add a sorted run; runs of like size are merged, so that there are few of them."""
-        while self._runs and len(self._runs[-1]) <= 2 * len(run) and len(run) < _RUN_ROWS:
-            both = np.concatenate([self._runs.pop(), run])
-            run = both[np.argsort(both[:, 0], kind="stable")]
-        if len(run) >= _RUN_ROWS:
-            with tempfile.TemporaryFile(prefix="kizuna-") as handle:
-                handle.write(np.ascontiguousarray(run).tobytes())
-                handle.flush()
-                run = np.memmap(handle, np.uint64, "r", shape=run.shape)
-        self._runs.append(run)
+        self._levels[0].append((run, other))
+        for level in range(2):
+            pairs = self._levels[level]
+            if len(pairs) < _FAN:
+                return
+            first, second = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+            pairs.clear()
+            # A stable sort finds the runs that are in order already.
+            order = np.argsort(first, kind="stable")
+            merged = first[order], second[order]
+            self._levels[level + 1].append(_on_disk(*merged) if level else merged)
+
+
+def _on_disk(first: Hashes, second: Hashes) -> tuple[Hashes, Hashes]:
+    with tempfile.TemporaryFile(prefix="kizuna-") as handle:
+        handle.write(first.tobytes())
+        handle.write(second.tobytes())
+        handle.flush()
+        parts = (np.memmap(handle, np.uint64, "r", offset, first.shape) for offset in (0, first.nbytes))
+        return next(parts), next(parts)

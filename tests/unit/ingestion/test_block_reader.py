@@ -134,13 +134,13 @@ def test_what_is_met_again_is_found_over_merged_runs(monkeypatch: pytest.MonkeyP
 
     from ingestion.readers import seen as memory
 
-    monkeypatch.setattr(memory, "_RUN_ROWS", 256)
+    monkeypatch.setattr(memory, "_FAN", 3)
     dice = np.random.default_rng(7)
     seen, met = memory.SeenRows(1 << 14), set()
     for _ in range(60):
-        keys = dice.integers(0, 60, (dice.integers(0, 90), 2), dtype=np.uint64) << np.uint64(58)
+        keys = dice.integers(0, 60, (2, dice.integers(0, 90)), dtype=np.uint64) << np.uint64(58)
         again = seen.repeats(keys)
-        for key, found in zip(map(tuple, keys.tolist()), again, strict=True):
+        for key, found in zip(map(tuple, keys.T.tolist()), again, strict=True):
             assert found == (key in met)
             met.add(key)
 
