@@ -30,9 +30,16 @@ def extra_json(cells: Sequence[tuple[str, pa.Array]]) -> pa.Array:
     if not filled:
         return pa.nulls(len(cells[0][1]), pa.string())
     entries = [pc.if_else(is_there, _entry(header, texts), None) for header, texts, is_there in filled]
-    joined = entries[0] if len(entries) == 1 else pc.binary_join_element_wise(*entries, ", ", null_handling="skip")
-    written = pc.binary_join_element_wise("{", joined, "}", "")
-    return written if len(entries) == 1 else pc.if_else(pc.equal(written, "{}"), None, written)
+    return in_braces(entries, ", ")
+
+
+def in_braces(entries: Sequence[pa.Array], separator: str) -> pa.Array:
+    """The entries of an object that are not null, with braces around; null where all are."""
+    joined = entries[0]
+    for entry in entries[1:]:
+        # Arrow's own way to skip nulls loses rows in which all are null (pyarrow 26.0.1).
+        joined = pc.coalesce(pc.binary_join_element_wise(joined, entry, separator), joined, entry)
+    return pc.binary_join_element_wise("{", joined, "}", "")
 
 
 def _entry(header: str, texts: pa.Array) -> pa.Array:

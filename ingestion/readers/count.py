@@ -234,20 +234,27 @@ def _lines(path: Path) -> Count:
             end = block.rfind(b"\n") + 1
             if end:
                 whole, carry = carry + block[:end], block[end:]
-                array = np.frombuffer(whole, np.uint8)
-                ends = np.flatnonzero(array == _NEWLINE)
-                starts = np.concatenate([[0], ends[:-1] + 1])
-                # A line that begins with a blank may hold nothing else.
-                unsure = np.flatnonzero(_IS_BLANK[array[starts]])
-                blank = sum(not whole[starts[n] : ends[n]].strip() for n in unsure.tolist())
-                lines += len(ends)
-                rows += len(ends) - blank
+                found, filled = _filled(whole)
+                lines += found
+                rows += filled
             else:
                 carry += block
                 limits().check_line(carry)
             block = stream.read(_BLOCK)
     rows += bool(carry.strip())
     return Count(rows, lines + bool(carry))
+
+
+def _filled(data: bytes) -> tuple[int, int]:
+    """(lines of `data`, which ends with one, how many of them hold anything but blanks)."""
+    array = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(array == _NEWLINE)
+    begins_blank = _IS_BLANK[array[np.concatenate([[0], ends[:-1] + 1])]]
+    if begins_blank.any():
+        # Such a line may hold something yet.
+        ends = np.flatnonzero(np.frombuffer(data.translate(None, b" \t\r\v\f"), np.uint8) == _NEWLINE)
+        return len(ends), int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
+    return len(ends), len(ends)
 
 
 def _page(path: Path, records: str) -> Count:

@@ -25,6 +25,7 @@ from ingestion.readers.base import Notes, Reject, TextBlock, is_known
 from ingestion.readers.json import Records
 from ingestion.readers.json_bytes import doubtful_places
 from ingestion.readers.json_plan import Plan
+from ingestion.readers.json_whole import WholeBlocks
 from ingestion.readers.seen import SeenRows, row_hashes
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ BLOCK = 4 << 20
 THREADS = 2
 _AHEAD = 1
 
+_NEWLINE = 10
 _BLANKS = " \t\n\r\v\f"
 #: What stands for a line that is not UTF-8 where only its identity counts.
 _NOT_UTF8 = "\x00not UTF-8\x00"
@@ -46,12 +48,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class _Lines:
-    """The lines of a block that hold anything: `texts` without blanks around them, their `numbers` in the file, and
-    which are `doubtful`. `broken` are the bytes of those that are not UTF-8."""
+    """The lines of a block that hold anything: `texts` without blanks around them and their `numbers` in the file.
+
+    All lines end at `ends`, and `filled` says which of them these are. `broken` are the bytes of those that are not
+    UTF-8."""
 
     texts: pa.Array
     numbers: Array
-    doubtful: Array
+    ends: Array
+    filled: Array
     broken: dict[int, bytes]
 
 
@@ -107,6 +112,7 @@ class _Reader:
         self.contract, self.notes, self.con = contract, notes, con
         self._lock = threading.Lock()
         self._plan = Plan.of(contract)
+        self._whole = WholeBlocks(contract, notes)
         self._shapes: dict[int, bool] = {}
         self._names = [column.name for column in contract.columns if column.sources]
         self._scalars = [column.name for column in contract.columns if column.sources and column.type != "json"]
@@ -114,26 +120,36 @@ class _Reader:
     def read(self, data: bytes, line: int, type_block: Callable[[TextBlock], Any]) -> tuple[Any, Array | None]:
         """(what `type_block` makes of the block, the hashes of its lines)."""
         lines = _find_lines(data, line)
+        parts: list[pa.Table] = []
+        left = np.arange(len(lines.texts))
         with self.con.cursor() as con:
             keys = row_hashes(con, lines.texts) if self.contract.identical_rows == "duplicate" else None
-            table = self._read_by_engine(con, lines)
-        plain = np.zeros(len(lines.texts), bool)
+            whole = None if lines.broken else self._whole.read(con, data, lines.texts)
+            if whole is not None:
+                taken = np.flatnonzero(whole[1])
+                left = np.flatnonzero(~whole[1])
+                parts.append(_placed(whole[0], taken, lines.numbers[taken]))
+            if len(left):
+                doubtful = _doubtful(data, lines) if whole is None else _doubtful_of(lines, left)
+                table = self._read_by_engine(con, lines, left[~doubtful])
+                if table is not None:
+                    parts.append(table)
+                    left = np.setdiff1d(left, table["_pos"].to_numpy(), assume_unique=True)
         rejects: dict[int, Reject] = {}
-        if table is not None:
-            plain[table["_pos"].to_numpy()] = True
-        if table is None or not plain.all():
-            other, rejects = self._read_one_by_one(lines, np.flatnonzero(~plain))
-            table = other if table is None else pa.concat_tables([table, other]).sort_by("_pos")
+        is_json = not len(left)
+        if len(left) or not parts:
+            other, rejects = self._read_one_by_one(lines, left)
+            parts.append(other)
+        table = parts[0] if len(parts) == 1 else pa.concat_tables(parts).sort_by("_pos")
         records = table["_pos"].to_numpy()
         position = table.schema.get_field_index("_pos")
         table = table.set_column(position, "_pos", pa.array(np.arange(table.num_rows)))
         cells = {name: name for name in self._names}
         # What Python writes of a number beyond all numbers is not JSON.
-        return type_block(TextBlock(table, cells, lines.texts, records, rejects, keys, bool(plain.all()))), keys
+        return type_block(TextBlock(table, cells, lines.texts, records, rejects, keys, is_json)), keys
 
-    def _read_by_engine(self, con: duckdb.DuckDBPyConnection, lines: _Lines) -> pa.Table | None:
-        """Text columns of the lines that the engine and Python read alike; None where there are none."""
-        fine = np.flatnonzero(~lines.doubtful)
+    def _read_by_engine(self, con: duckdb.DuckDBPyConnection, lines: _Lines, fine: Array) -> pa.Table | None:
+        """Text columns of those of the lines that the engine and Python read alike; None where there are none."""
         if self._plan is None or not len(fine):
             return None
         source = pa.table({"t": lines.texts, "_pos": np.arange(len(lines.texts)), "_line": lines.numbers})
@@ -219,7 +235,7 @@ class _Reader:
 
 def _find_lines(data: bytes, line: int) -> _Lines:
     array = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(array == 10) + 1
+    ends = np.flatnonzero(array == _NEWLINE) + 1
     if not len(ends) or ends[-1] != len(data):
         ends = np.append(ends, len(data))
     offsets = np.concatenate([[0], ends]).astype(np.int32)
@@ -230,18 +246,38 @@ def _find_lines(data: bytes, line: int) -> _Lines:
             whole.validate(full=True)
         except pa.ArrowInvalid:
             whole, broken = _without_broken(data)
-    doubtful = np.zeros(len(ends), bool)
-    doubtful[np.searchsorted(ends, doubtful_places(data, array), "right")] = True
-    doubtful[list(broken)] = True
-    doubtful |= _deep(array, ends)
     texts = pc.ascii_trim(whole, characters=_BLANKS)
     numbers = line + np.arange(len(ends))
     filled = np.flatnonzero(pc.binary_length(texts).to_numpy())
     if len(filled) < len(texts):
         place = {int(old): new for new, old in enumerate(filled)} if broken else {}
         broken = {place[old]: content for old, content in broken.items()}
-        texts, numbers, doubtful = texts.take(pa.array(filled)), numbers[filled], doubtful[filled]
-    return _Lines(texts, numbers, doubtful, broken)
+        texts, numbers = texts.take(pa.array(filled)), numbers[filled]
+    return _Lines(texts, numbers, ends, filled, broken)
+
+
+def _placed(table: pa.Table, positions: Array, numbers: Array) -> pa.Table:
+    """A table of whole lines with the columns that the other readers give."""
+    table = table.append_column("_pos", pa.array(positions, pa.int64()))
+    table = table.append_column("_line", pa.array(numbers, pa.int64()))
+    return table.append_column("_found", pa.nulls(table.num_rows, pa.string()))
+
+
+def _doubtful(data: bytes, lines: _Lines) -> Array:
+    """Which of the lines of a block the engine might read otherwise than Python."""
+    array = np.frombuffer(data, np.uint8)
+    found = np.zeros(len(lines.ends), bool)
+    found[np.searchsorted(lines.ends, doubtful_places(data, array), "right")] = True
+    found |= _deep(array, lines.ends)
+    found = found[lines.filled]
+    found[list(lines.broken)] = True
+    return found
+
+
+def _doubtful_of(lines: _Lines, positions: Array) -> Array:
+    """The same for some of the lines."""
+    data = "\n".join([*lines.texts.take(pa.array(positions)).to_pylist(), ""]).encode()
+    return _doubtful(data, _find_lines(data, 1))
 
 
 def _deep(array: Array, ends: Array) -> Array:

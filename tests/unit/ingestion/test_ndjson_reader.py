@@ -15,6 +15,7 @@ from ingestion.parse import engine, parse_exactly, parse_file
 from ingestion.readers import ndjson
 from ingestion.readers.base import Notes
 from ingestion.readers.count import count_records
+from ingestion.readers.json_whole import WholeBlocks
 
 CON = engine()
 COLUMNS: list[dict[str, Any]] = [
@@ -60,6 +61,32 @@ ODD = [
     '{"id":"a\\u0009b","w":"\\u001f"}', '{"id":"1","w":[1.0,1e3, "\\/"]}', '{"id":"1","":1}', '{"id":"1","a\\"b":1}',
     '{"id":"1","x":[1,\t2]}', '{"id":"1","x":  NaN}', '{"id":"1","x":[[[]]],"y":{"z":{}}}', "[" * 3000 + "]" * 3000,
     '{"id":"1","w":' + "[" * 1500 + "]" * 1500 + "}", '{"id":"1","extra":null}', "\ufeff{}", '{"a":{"b":{"c":2}}}',
+]  # fmt: skip
+
+
+#: Of files in which every key has one type: the types, texts, and what a line may hold beside them.
+KINDS = ["text", "text", "time", "integer", "number", "flag", "object", "list", "texts", "null", "mixed"]
+SHAPED_TEXTS = [
+    "",
+    "a",
+    "髙﨑①",
+    'say "x"',
+    "back\\slash",
+    "tab\t",
+    "{no",
+    "[1]",
+    ", NaN, ",
+    "\x1f",
+    "\x7f",
+    "\u2028",
+    "-0",
+]
+SHAPELESS = [
+    '{"id":"1","id":"2"}', '{"id":"1","n":null,"n":5}', '{"id":"1",}', '{"id":"1"}{"id":"2"}', '{"id":"1"', "[]", "7",
+    '{"id":{"x":1}}', '{"id":"\\ud800"}', '{"id":"\\u0000"}', '{"id":"1","n":1e2}', '{"id":"1","n":-0}', "{}", " {} ",
+    '{"id":"1","p":[null]}', '{"id":"1","p":[{"key":null}]}', '{"id":"1","p":{}}', '{"id":"1","sum":7}', "\ufeff{}",
+    '{"id":"1","w":NaN}', '{"id":"1","n":12345678901234567890}', '{"id":"1","a":{"b":[]}}', '{"id":"1","new":{"k":1}}',
+    '{"id":"1","w":' + "[" * 900 + "]" * 900 + "}", '{"id":"1","ID":"2"}', "",
 ]  # fmt: skip
 
 
@@ -181,3 +208,113 @@ def test_many_keys_that_are_no_columns_are_read_as_well(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"id": str(n), f"k{n}": n}) + "\n" for n in range(400)))
     by = contract()
     assert outcome(parse_file, path, by, "ndjson") == outcome(parse_exactly, path, by)
+
+
+def value(dice: random.Random, kind: str) -> Any:
+    match kind:
+        case "text":
+            return "".join(dice.choices(SHAPED_TEXTS, k=2))
+        case "time":
+            return "2026-01-02 03:04:05"
+        case "integer":
+            return dice.randrange(-9, 9)
+        case "number":
+            return dice.choice([1, 2.5, -0.0, 1e-9])
+        case "flag":
+            return dice.random() < 0.5
+        case "object":
+            return {"k": value(dice, "text"), "l": {}} if dice.random() < 0.8 else {}
+        case "list":
+            return [dice.randrange(9) for _ in range(dice.randrange(3))]
+        case "texts":
+            return [value(dice, "text")] * dice.randrange(3)
+        case "mixed":
+            return value(dice, dice.choice(["text", "integer"]))
+    return None
+
+
+def make_file(dice: random.Random, path: Path) -> None:
+    """Lines of one shape, some keys left out or null; the values of a parameter are of one kind."""
+    kinds = {key: dice.choice(KINDS[:-1]) for key in ("w", "x1", "y", "more", "z")}
+    kinds |= {key: dice.choice(KINDS[:4]) for key in ("deep", "unit", "total", "fallback")}
+    kinds |= {"n": dice.choice(["integer", "text"]), "v": dice.choice(["text", "number", "integer"])}
+    if dice.random() < 0.2:
+        kinds["y"] = "mixed"
+    int_value = dice.choice(["text", "integer"])
+    compact = dice.random() < 0.5
+
+    def of(key: str) -> Any:
+        return None if dice.random() < 0.1 else value(dice, kinds[key])
+
+    def entry() -> dict[str, Any]:
+        kind = dice.choice(["string_value", "int_value", "double_value"])
+        of_kind = {"int_value": int_value, "double_value": "number"}.get(kind, "text")
+        return {"key": dice.choice(["page", "msec", "x"]), "value": {kind: value(dice, of_kind)}}
+
+    lines = []
+    for n in range(dice.randrange(1, 120)):
+        record = {
+            "id": str(n % 50), "n": of("n"), "sum": {"value": of("v"), "unit": of("unit"), "x": of("x1")},
+            "a": {"b": {"c": of("deep"), "more": of("more")}, "z": of("z")}, "p": [entry() for _ in range(n % 3)],
+            "w": of("w"), "at": "2026-01-02T03:04:05Z", "total": of("total"), "x1": of("x1"), "y": of("y"),
+            "fallback": of("fallback"),
+        }  # fmt: skip
+        kept = {key: found for key, found in record.items() if dice.random() < 0.9}
+        separators = (",", ":") if compact else (", ", ": ")
+        lines.append(json.dumps(kept, ensure_ascii=dice.random() < 0.3, separators=separators))
+    for _ in range(dice.choice([0, 0, 0, 1, 3])):
+        lines[dice.randrange(len(lines))] = dice.choice(SHAPELESS)
+    end = dice.choice(["\n", "\n", "\r\n"])
+    path.write_bytes((end.join(lines) + dice.choice(["", end])).encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("block", [5000, 1 << 20])
+def test_whole_blocks_say_what_the_lines_say_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(ndjson, "BLOCK", block)
+    read, tried = [0], [0]
+    as_it_is = WholeBlocks.read
+
+    def counted(self: WholeBlocks, *arguments: Any) -> Any:
+        found = as_it_is(self, *arguments)
+        tried[0] += 1
+        read[0] += found is not None and bool(found[1].any())
+        return found
+
+    monkeypatch.setattr(WholeBlocks, "read", counted)
+    dice = random.Random(block)
+    for trial in range(25):
+        path = tmp_path / f"{trial}.ndjson"
+        make_file(dice, path)
+        expected = outcome(parse_exactly, path, contract())
+        for part, other in zip(outcome(parse_file, path, contract(), "ndjson"), expected, strict=True):
+            assert part == other, trial
+    assert read[0] > tried[0] / 3 > 5
+
+
+def test_what_exporters_write_is_read_by_arrow_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("not read as a whole")
+
+    path = tmp_path / "x.ndjson"
+    with path.open("w", encoding="utf-8") as stream:
+        for n in range(300):
+            entries = [
+                {"key": "page", "value": {"string_value": f"x, {n}"}},
+                {"key": "msec", "value": {"int_value": n}},
+            ]
+            record = {
+                "id": f"髙 {n}",
+                "n": n,
+                "sum": {"value": f"{n}.50", "x": "2026-01-01"},
+                "p": entries,
+                "w": {"b": []},
+            }
+            stream.write(json.dumps(record | ({"at": "2026-01-02T03:04:05Z"} if n % 7 else {"y": [n]})) + "\n")
+    expected = outcome(parse_exactly, path, contract())
+    monkeypatch.setattr(ndjson._Reader, "_read_by_engine", never)
+    monkeypatch.setattr(ndjson._Reader, "_read_one_by_one", never)
+    assert outcome(parse_file, path, contract(), "ndjson") == expected
+    assert len(expected[0]) == 300
+    assert expected[0][7]["_extra"] == '{"sum":{"x":"2026-01-01"},"y":[7]}'
