@@ -37,6 +37,8 @@ _ALLOCATOR = {
     True: {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(8 << 20)},
     False: {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(32 << 20)},
 }
+#: Arrow's own allocator knows none of these bounds.
+_ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 #: A child that waits so long for a job ends by itself.
 IDLE_SECONDS = 60
@@ -108,7 +110,7 @@ class _Child:
         self._is_ready = False
         # The child needs none of the company's secrets, and must not be killed at a point that is the run's.
         env = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
-        env |= _ALLOCATOR[limits.is_tight]
+        env |= _ALLOCATOR[limits.is_tight] | _ARROW
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ingestion.child", str(IDLE_SECONDS)],
             cwd=_ROOT,

@@ -162,10 +162,12 @@ def _layout(entry: str) -> tuple[int, dict[str, tuple[int, int]], dict[int, int]
 
 def as_array(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One array of what may come in chunks."""
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    return array
+    if not isinstance(texts, pa.ChunkedArray):
+        return texts
+    if texts.num_chunks == 1:
+        # Combining copies even then.
+        return texts.chunk(0)
+    return pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], texts.type)
 
 
 def _matrix(data: Numbers, offsets: Numbers, rows: Numbers, length: int) -> Numbers:

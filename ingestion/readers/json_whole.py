@@ -23,6 +23,7 @@ from ingestion.readers.base import Notes, is_known
 from ingestion.readers.cells_json import escaped, has_controls, in_braces
 from ingestion.readers.json_types import is_read_as_text, merged, readable, size
 from ingestion.readers.paths import VALUE_KINDS, parse_path, used_keys
+from ingestion.readers.seen import HASHES, stacked
 from ingestion.times import as_array
 from ingestion.typing_sql import literal
 
@@ -38,11 +39,54 @@ _MINUS_ZERO = re.compile(rb"-0[ \t\r\n,}\]]")
 _MOST_FIELDS, _DEEPEST = 300, 20
 _OPEN, _CLOSE = b"{}"
 
+#: So many different texts are quoted one by one.
+_FEW = 200
+
 #: Blocks that may fail more often than they succeed before no more are tried.
 _PATIENCE = 5
 
 Array = np.ndarray[Any, Any]
 Steps = tuple[str, ...]
+
+
+class Lines:
+    """What the engine makes of the lines of a block: their hashes, and the JSON of values.
+
+    `paths` are those that were asked for in earlier blocks: they are read in one go with the hashes.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, texts: pa.Array, paths: list[str], *, hashed: bool) -> None:
+        self._con, self._texts, self._paths, self._hashed = con, texts, paths, hashed
+        self._found: dict[str, pa.Array] = {}
+        self._hashes: Array | None = None
+
+    def extract(self, path: str) -> pa.Array:
+        """JSON of what stands at a path of the engine."""
+        if path not in self._found:
+            if path not in self._paths:
+                self._paths.append(path)
+            self._ask()
+        return self._found[path]
+
+    def hashes(self) -> Array | None:
+        """Hashes of the lines (see `row_hashes`), where they are wanted."""
+        if self._hashed and self._hashes is None:
+            self._ask()
+        return self._hashes
+
+    def _ask(self) -> None:
+        paths = [path for path in self._paths if path not in self._found]
+        hashed = self._hashed and self._hashes is None
+        values = [f"json_extract(t, {literal(path)})::VARCHAR AS v{n}" for n, path in enumerate(paths)]
+        self._con.register("_lines", pa.table({"t": self._texts}))
+        try:
+            query = f"SELECT {', '.join([*([HASHES] if hashed else []), *values])} FROM _lines"
+            found = self._con.execute(query).to_arrow_table()
+        finally:
+            self._con.unregister("_lines")
+        self._found |= {path: as_array(found[f"v{n}"]) for n, path in enumerate(paths)}
+        if hashed:
+            self._hashes = stacked(found)
 
 
 class Misfit(Exception):
@@ -66,7 +110,7 @@ class WholeBlocks:
         odd = any(column.type == "json" and path.parameter is not None for column, path in paths)
         self._is_possible = not odd and all(_SIMPLE.fullmatch(key) for key in keys)
 
-    def read(self, con: duckdb.DuckDBPyConnection, data: bytes, texts: pa.Array) -> tuple[pa.Table, Array] | None:
+    def read(self, data: bytes, texts: pa.Array, lines: Lines) -> tuple[pa.Table, Array] | None:
         """(columns of the contract and `_extra` as text, which lines they are) of the filled lines of a block.
 
         None where another reader is needed for all of them.
@@ -74,7 +118,7 @@ class WholeBlocks:
         if not self._is_possible or not len(texts) or self._failures > _PATIENCE:
             return None
         try:
-            block = _Block(con, self._parse(data, texts), data, texts)
+            block = _Block(self._parse(data, texts), data, texts, lines)
             table = self._columns(block)
         except (Misfit, pa.ArrowInvalid, UnicodeDecodeError):
             self._failures += 1
@@ -158,30 +202,30 @@ class WholeBlocks:
 class _Block:
     """A parsed block. `plain` are the lines that may be taken from it."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, table: pa.Table, data: bytes, texts: pa.Array) -> None:
-        self._con, self._texts, self._count = con, texts, table.num_rows
+    def __init__(self, table: pa.Table, data: bytes, texts: pa.Array, lines: Lines) -> None:
+        self._lines, self._count = lines, table.num_rows
         self.nothing = pa.nulls(self._count, pa.string())
         self.fields = {name: as_array(table[name]) for name in table.column_names}
         self.plain = np.ones(self._count, bool)
-        self._asked: list[Steps] = []
-        self._stands_for: dict[int, Steps] = {}
         self._pairs: dict[Steps, tuple[Array, list[str], Array, pa.Array]] = {}
         rows = np.arange(self._count)
         for values in self.fields.values():
-            self._leave_odd_numbers(values, rows, has_minus_zero=None, data=data)
+            self._leave_odd_numbers(values, rows, data)
         if b"\\u" in data and _ESCAPE.search(data):
             odd = pc.match_substring_regex(texts, _ESCAPE.pattern.decode())
             self.plain &= ~odd.to_numpy(zero_copy_only=False)
 
-    def _leave_odd_numbers(self, values: pa.Array, rows: Array, *, has_minus_zero: bool | None, data: bytes) -> None:
+    def _leave_odd_numbers(self, values: pa.Array, rows: Array, data: bytes) -> None:
         """Lines with a number that is no plain integer are not plain. `rows` are the lines of the values."""
         kind = values.type
+        if not _has_numbers(kind):
+            return
         if pa.types.is_struct(kind):
             for inner in _fields(values).values():
-                self._leave_odd_numbers(inner, rows, has_minus_zero=has_minus_zero, data=data)
+                self._leave_odd_numbers(inner, rows, data)
         elif pa.types.is_list(kind):
             lengths = np.diff(values.offsets.to_numpy())
-            self._leave_odd_numbers(values.values, np.repeat(rows, lengths), has_minus_zero=has_minus_zero, data=data)
+            self._leave_odd_numbers(values.values, np.repeat(rows, lengths), data)
         elif pa.types.is_floating(kind) and values.null_count < len(values):
             self.plain[rows[pc.is_valid(values).to_numpy(zero_copy_only=False)]] = False
         elif pa.types.is_integer(kind) and _MINUS_ZERO.search(data):
@@ -210,8 +254,10 @@ class _Block:
         if found is None:
             return self.nothing
         kind = found.type
-        if pa.types.is_string(kind) and not has_controls(found):
-            return pc.binary_join_element_wise('"', escaped(found), '"', "")
+        if pa.types.is_string(kind):
+            written = _quoted(found)
+            if written is not None:
+                return written
         if pa.types.is_floating(kind):
             return self.nothing
         if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -219,12 +265,7 @@ class _Block:
         if not all(_SIMPLE.fullmatch(step) for step in steps):
             raise Misfit
         path = "$" + "".join(f'."{step}"' for step in steps)
-        self._con.register("_lines", pa.table({"t": self._texts}))
-        try:
-            written = self._con.execute(f"SELECT json_extract(t, {literal(path)})::VARCHAR AS v FROM _lines")
-            values = as_array(written.to_arrow_table()["v"])
-        finally:
-            self._con.unregister("_lines")
+        values = self._lines.extract(path)
         return pc.if_else(pc.is_valid(found), values, None) if found.null_count else values
 
     def parameter(self, steps: Steps, key: str) -> pa.Array:
@@ -235,10 +276,11 @@ class _Block:
         if key not in keys:
             return self.nothing
         met = np.flatnonzero(codes == keys.index(key))
-        of, first = np.unique(rows[met], return_index=True)
+        of = rows[met]
         place = np.zeros(self._count, np.int64)
         is_there = np.zeros(self._count, bool)
-        place[of], is_there[of] = met[first], True
+        # The last that is written stays: the first of equal keys.
+        place[of[::-1]], is_there[of] = met[::-1], True
         return values.take(pa.array(place, mask=~is_there))
 
     def _read_pairs(self, steps: Steps) -> tuple[Array, list[str], Array, pa.Array]:
@@ -272,6 +314,21 @@ class _Block:
     def finish(self, columns: dict[str, pa.Array]) -> pa.Table:
         table = pa.table(columns)
         return table if self.plain.all() else table.filter(pa.array(self.plain))
+
+
+def _quoted(texts: pa.Array) -> pa.Array | None:
+    """Texts as JSON; None where a control character is in many different ones."""
+    encoded = texts.dictionary_encode()
+    if len(encoded.dictionary) <= _FEW:
+        words = [json.dumps(text, ensure_ascii=False) for text in encoded.dictionary.to_pylist()]
+        return pa.array(words, pa.string()).take(encoded.indices)
+    return None if has_controls(texts) else pc.binary_join_element_wise('"', escaped(texts), '"', "")
+
+
+def _has_numbers(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_has_numbers(inner.type) for inner in kind)
+    return _has_numbers(kind.value_type) if pa.types.is_list(kind) else pa.types.is_primitive(kind)
 
 
 def _parsed(data: bytes, types: pa.Schema | None) -> pa.Table:

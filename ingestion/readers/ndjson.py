@@ -25,8 +25,8 @@ from ingestion.readers.base import Notes, Reject, TextBlock, is_known
 from ingestion.readers.json import Records
 from ingestion.readers.json_bytes import doubtful_places
 from ingestion.readers.json_plan import Plan
-from ingestion.readers.json_whole import WholeBlocks
-from ingestion.readers.seen import SeenRows, row_hashes
+from ingestion.readers.json_whole import Lines, WholeBlocks
+from ingestion.readers.seen import SeenRows
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,6 +113,7 @@ class _Reader:
         self._lock = threading.Lock()
         self._plan = Plan.of(contract)
         self._whole = WholeBlocks(contract, notes)
+        self._paths: list[str] = []
         self._shapes: dict[int, bool] = {}
         self._names = [column.name for column in contract.columns if column.sources]
         self._scalars = [column.name for column in contract.columns if column.sources and column.type != "json"]
@@ -123,8 +124,9 @@ class _Reader:
         parts: list[pa.Table] = []
         left = np.arange(len(lines.texts))
         with self.con.cursor() as con:
-            keys = row_hashes(con, lines.texts) if self.contract.identical_rows == "duplicate" else None
-            whole = None if lines.broken else self._whole.read(con, data, lines.texts)
+            asked = Lines(con, lines.texts, self._paths, hashed=self.contract.identical_rows == "duplicate")
+            whole = None if lines.broken else self._whole.read(data, lines.texts, asked)
+            keys = asked.hashes()
             if whole is not None:
                 taken = np.flatnonzero(whole[1])
                 left = np.flatnonzero(~whole[1])

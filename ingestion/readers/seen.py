@@ -23,12 +23,21 @@ _LOW_BITS, _HIGH_BITS = 14, 27
 Hashes = np.ndarray[Any, Any]
 
 
+#: A sign before the text moves all bytes of the second hash, so the two are independent.
+HASHES = "hash(t) AS h0, hash('x' || t) AS h1"
+
+
 def row_hashes(con: duckdb.DuckDBPyConnection, texts: pa.Array) -> Hashes:
-    """Two hashes per text, shape (2, rows). A sign before it moves all bytes of the second, so they are independent."""
+    """Two hashes per text, shape (2, rows)."""
     con.register("_texts", pa.table({"t": texts}))
-    found = con.execute("SELECT hash(t), hash('x' || t) FROM _texts").to_arrow_table()
+    found = con.execute(f"SELECT {HASHES} FROM _texts").to_arrow_table()
     con.unregister("_texts")
-    return np.stack([column.to_numpy() for column in found.columns])
+    return stacked(found)
+
+
+def stacked(found: pa.Table) -> Hashes:
+    """The columns of `HASHES` as one array."""
+    return np.stack([found["h0"].to_numpy(), found["h1"].to_numpy()])
 
 
 class SeenRows:
