@@ -26,13 +26,10 @@ from ingestion.readers.text import open_bytes, open_text
 #: Small enough to lie in memory that is used again for the next.
 _BLOCK = 4 << 20
 
-_NEWLINE, _RETURN = 10, 13
+_NEWLINE, _RETURN, _BLANK = b"\n\r "
 
 #: A record longer than this is taken for one whose closing quote was forgotten.
 _LONGEST_RECORD = 32 << 20
-
-
-_IS_BLANK = np.isin(np.arange(256), np.frombuffer(b" \t\n\r\v\f", np.uint8))
 
 
 @dataclass(frozen=True)
@@ -233,7 +230,7 @@ def _lines(path: Path) -> Count:
         while block:
             end = block.rfind(b"\n") + 1
             if end:
-                whole, carry = carry + block[:end], block[end:]
+                whole, carry = b"".join((carry, memoryview(block)[:end])), block[end:]
                 found, filled = _filled(whole)
                 lines += found
                 rows += filled
@@ -248,13 +245,13 @@ def _lines(path: Path) -> Count:
 def _filled(data: bytes) -> tuple[int, int]:
     """(lines of `data`, which ends with one, how many of them hold anything but blanks)."""
     array = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(array == _NEWLINE)
-    begins_blank = _IS_BLANK[array[np.concatenate([[0], ends[:-1] + 1])]]
-    if begins_blank.any():
-        # Such a line may hold something yet.
+    is_end = array == _NEWLINE
+    if array[0] <= _BLANK or (is_end[:-1] & (array[1:] <= _BLANK)).any():
+        # A line that begins with a blank may hold something yet.
         ends = np.flatnonzero(np.frombuffer(data.translate(None, b" \t\r\v\f"), np.uint8) == _NEWLINE)
         return len(ends), int(np.count_nonzero(np.diff(ends, prepend=-1) > 1))
-    return len(ends), len(ends)
+    count = int(np.count_nonzero(is_end))
+    return count, count
 
 
 def _page(path: Path, records: str) -> Count:

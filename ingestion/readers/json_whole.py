@@ -65,17 +65,16 @@ class Lines:
         if path not in self._found:
             if path not in self._paths:
                 self._paths.append(path)
-            self._ask()
+            self._ask([path for path in self._paths if path not in self._found])
         return self._found[path]
 
     def hashes(self) -> Array | None:
-        """Hashes of the lines (see `row_hashes`), where they are wanted."""
+        """Hashes of the lines (see `row_hashes`), where they are wanted. The lines need not be JSON."""
         if self._hashed and self._hashes is None:
-            self._ask()
+            self._ask([])
         return self._hashes
 
-    def _ask(self) -> None:
-        paths = [path for path in self._paths if path not in self._found]
+    def _ask(self, paths: list[str]) -> None:
         hashed = self._hashed and self._hashes is None
         values = [f"json_extract(t, {literal(path)})::VARCHAR AS v{n}" for n, path in enumerate(paths)]
         self._con.register("_lines", pa.table({"t": self._texts}))

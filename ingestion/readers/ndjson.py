@@ -95,14 +95,18 @@ def read_file(
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
     """The file in pieces that end with a line's end, without the mark at its start."""
-    carry = stream.read(BLOCK).removeprefix(codecs.BOM_UTF8)
-    while more := stream.read(BLOCK):
-        end = carry.rfind(b"\n") + 1
+    carry = b""
+    more = stream.read(BLOCK).removeprefix(codecs.BOM_UTF8)
+    while more:
+        end = more.rfind(b"\n") + 1
         if end:
-            yield carry[:end]
+            # Joined, so that the bytes are copied once.
+            yield b"".join((carry, memoryview(more)[:end]))
+            carry = more[end:]
         else:
+            carry += more
             limits().check_line(carry)
-        carry = carry[end:] + more
+        more = stream.read(BLOCK)
     if carry:
         yield carry
 
