@@ -90,7 +90,7 @@ def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
     """
     cells = quoted_cells(dialect)
     by_blanks = dialect.delimiter == WHITESPACE
-    rows = lines = 0
+    rows = lines = wanted = 0
     carry = before = b""
     for block in _utf8(path, encoding, dialect):
         lines += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _NEWLINE))
@@ -98,8 +98,12 @@ def _delimited(path: Path, dialect: Dialect, encoding: str) -> Count:
             lines += block.count(b"\r") - (before + block).count(b"\r\n")
         before = block[-1:] or before
         carry += block
+        if len(carry) < wanted:
+            continue
         found, end = _count_block(carry, dialect, cells, by_blanks=by_blanks, last=False)
         rows += found
+        # A record that does not end is looked at again only when much more of it is there.
+        wanted = 0 if end else min(2 * len(carry), limits().line_bytes)
         carry = carry[end:]
         limits().check_line(carry)
     rows += _count_block(carry, dialect, cells, by_blanks=by_blanks, last=True)[0]
