@@ -23,6 +23,7 @@
         'order': ['stg_mapped__order', 'stg_stripe__payments'],
         'refund': ['stg_mapped__refund', 'stg_stripe__refunds'],
         'subscription': ['stg_mapped__subscription'],
+        'subscription_term': ['stg_mapped__subscription_terms'],
         'interaction': [
             'stg_mapped__interaction',
             'stg_intercom__conversations',
@@ -103,6 +104,10 @@
             ('cancelled_at', 'timestamp'), ('ended_at', 'timestamp'), ('updated_at', 'timestamp'), 'as_of_note',
             '_source', '_file', ('_line', 'bigint'), '_batch'
         ],
+        'subscription_term': [
+            'source_name', 'subscription_key', ('valid_from', 'timestamp'), 'currency', ('amount', 'decimal(18, 2)'),
+            ('quantity', 'bigint'), 'billing_interval', ('interval_count', 'bigint')
+        ],
         'interaction': [
             'source_name', 'identity_namespace', 'interaction_key', 'continues_key', 'direction', 'account_key',
             'person_source', 'person_record_key', 'customer_key', 'email', 'phone', 'status', 'channel', 'queue',
@@ -174,6 +179,7 @@
         'order': {'order_id': 'order_key'},
         'refund': {'refund_id': 'refund_key'},
         'subscription': {'subscription_id': 'subscription_key'},
+        'subscription_term': {'subscription_id': 'subscription_key'},
         'interaction': {'interaction_id': 'interaction_key', 'continues_interaction_id': 'continues_key'},
         'interaction_event': {'event_id': 'event_key', 'interaction_id': 'interaction_key'},
         'call': {'call_id': 'call_key', 'continues_call_id': 'continues_key'},

@@ -22,6 +22,8 @@
 -- depends_on: {{ ref('customer_years') }}
 -- depends_on: {{ ref('mrr_movements') }}
 -- depends_on: {{ ref('ltv_by_contract') }}
+-- depends_on: {{ ref('account_360') }}
+-- depends_on: {{ ref('account_people') }}
 -- depends_on: {{ ref('revenue_reconciliation') }}
 -- depends_on: {{ ref('nps_by_period') }}
 -- depends_on: {{ ref('survey_responses') }}

@@ -19,6 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples" / "contracts"
 SECRET = {"KIZUNA_PSEUDONYM_KEY": "own-company-" + "k" * 40}
 
+#: Acme pays 100, then 150 a month, pauses, comes back with a year for 1,200; Bolt pays 50 and leaves; somebody tries.
+SUBSCRIPTIONS = """Subscription,Company,Customer,Plan,Currency,Amount,Interval,Started,Ended,Changed
+s1,acme,u1,team,USD,100,monthly,2023-01-10T00:00:00,,2023-01-10T00:00:00
+s1,acme,u1,team,USD,150,monthly,2023-01-10T00:00:00,,2023-03-05T00:00:00
+s1,acme,u1,team,USD,150,monthly,2023-01-10T00:00:00,2023-04-20T00:00:00,2023-04-20T00:00:00
+s2,acme,u1,team,USD,1200,yearly,2023-06-02T00:00:00,,2023-06-02T00:00:00
+s3,bolt,u2,solo,USD,50,monthly,2023-02-01T12:00:00,2023-05-15T00:00:00,2023-05-15T00:00:00
+s4,,u3,solo,USD,20,monthly,2023-05-20T00:00:00,,2023-05-20T00:00:00
+"""
+
 
 @pytest.fixture(scope="module")
 def make_company(cli: Any, tmp_path_factory: pytest.TempPathFactory, open_home: Any) -> Any:
@@ -51,6 +61,8 @@ def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
     }.items():
         (company.path / "landing" / name).mkdir()
         (company.path / "landing" / name / "answers.csv").write_text(survey, encoding="utf-8")
+    (company.path / "landing" / "billing").mkdir()
+    (company.path / "landing" / "billing" / "subscriptions.csv").write_text(SUBSCRIPTIONS, encoding="utf-8")
     return company, cli("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
 
 
@@ -180,11 +192,39 @@ def test_first_and_latest_answers_of_customers_equal_their_known_answer(mapped: 
     assert len(known) == 26
 
 
+def test_recurring_revenue_moves_as_the_prices_did_and_every_month_closes(mapped: Any) -> None:
+    company, _ = mapped
+    months = company.published(
+        "SELECT strftime(month_on, '%m'), sum(opening), sum(new), sum(expansion), sum(contraction), sum(churned),"
+        " sum(reactivated), sum(closing), bool_and(is_complete) FROM marts.mrr_movements GROUP BY ALL ORDER BY 1"
+    )
+    assert months == [
+        ("01", 0, 100, 0, 0, 0, 0, 100, True),
+        ("02", 100, 50, 0, 0, 0, 0, 150, True),
+        ("03", 150, 0, 50, 0, 0, 0, 200, True),
+        ("04", 200, 0, 0, 0, 150, 0, 50, True),
+        ("05", 50, 20, 0, 0, 50, 0, 20, True),
+        ("06", 20, 0, 0, 0, 0, 100, 120, True),
+    ]
+
+
+def test_accounts_show_their_contracts_and_people(mapped: Any) -> None:
+    company, _ = mapped
+    accounts = company.published(
+        "SELECT account_id, contract_state, mrr, first_paid_month, customer_since_on, contract_ended_on, people"
+        " FROM marts.account_360 ORDER BY 1"
+    )
+    assert accounts == [
+        ("acme", "active", 100, date(2023, 1, 1), date(2023, 1, 9), None, 1),
+        ("bolt", "ended", 0, date(2023, 2, 1), date(2023, 2, 1), date(2023, 5, 14), 1),
+    ]
+
+
 def test_only_the_company_s_own_sources_are_in_its_marts(mapped: Any) -> None:
     company, ran = mapped
     sources = company.published("SELECT source, rows_in, accepted FROM marts.data_state ORDER BY source")
     surveys = [("event_survey", 39, 39), ("store_survey", 28, 27)]
-    assert sources == [("cdnow", 6919, 6919), *surveys, ("support_desk", 8469, 8469)]
+    assert sources == [("billing", 6, 6), ("cdnow", 6919, 6919), *surveys, ("support_desk", 8469, 8469)]
     assert {row[0] for row in company.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"USD"}
     assert "cdnow" in ran.output
 

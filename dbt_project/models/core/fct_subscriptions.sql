@@ -29,14 +29,8 @@ judged as (
     select
         subscriptions.*,
         coalesce(ended_at, {{ as_of_end() }}) as runs_until,
-        -- A month is a twelfth of a year, a week 7 of 365 days, whatever the calendar month.
         cast(amount * quantity as decimal(18, 2)) as period_amount,
-        case billing_interval
-            when 'year' then 12
-            when 'month' then 1
-            when 'week' then 84.0 / 365
-            when 'day' then 12.0 / 365
-        end as months_per_unit
+        {{ months_per_unit('billing_interval') }} as months_per_unit
     from subscriptions
 
 ),

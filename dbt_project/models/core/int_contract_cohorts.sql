@@ -15,6 +15,8 @@ final as (
             as period_number,
         mrr as recurring
     from months
+    -- Nobody can return who was never found.
+    where payer_type <> 'unnamed'
 
 )
 

@@ -1,18 +1,26 @@
 {%- set month_end = 'least(' ~ dbt.last_day('month_on', 'month') ~ ', ' ~ core_as_of() ~ ')' -%}
 with
 
+exchange_rates as (
+
+    select currency, rate
+    from {{ ref('int_exchange_rates') }}
+    where valid_from <= {{ core_as_of() }} and (valid_until is null or valid_until > {{ core_as_of() }})
+
+),
+
+-- A subscription is one contract for every span of days with one price.
 subscriptions as (
 
     select
-        subscription_id as contract_id,
-        customer_id,
-        account_id,
-        -- A trial brings nothing until it is over.
-        greatest(started_on, coalesce({{ local_date('trial_ends_at') }}, started_on)) as paid_from,
-        ended_on,
-        monthly_reporting as recurring
-    from {{ ref('fct_subscriptions') }}
-    where started_on is not null and coalesce(account_id, customer_id) is not null
+        spans.subscription_id as contract_id,
+        spans.customer_id,
+        spans.account_id,
+        spans.from_on as paid_from,
+        spans.until_on as ended_on,
+        {{ core_reporting_money('spans.monthly_amount * rates.rate') }} as recurring
+    from {{ ref('int_subscription_spans') }} as spans
+    left join exchange_rates as rates on spans.currency = rates.currency
 
 ),
 
@@ -45,10 +53,7 @@ won as (
         cast({{ dbt.dateadd('month', var('contract_months') | int, 'opportunities.close_on') }} as date) as ended_on,
         {{ core_reporting_money('opportunities.amount * rates.rate / ' ~ (var('contract_months') | int)) }} as recurring
     from opportunities
-    inner join {{ ref('int_exchange_rates') }} as rates
-        on opportunities.currency = rates.currency
-        and rates.valid_from <= {{ core_as_of() }}
-        and (rates.valid_until is null or rates.valid_until > {{ core_as_of() }})
+    left join exchange_rates as rates on opportunities.currency = rates.currency
     where opportunities.account_id is not null and opportunities.close_on <= {{ core_as_of() }}
 
 ),
@@ -85,17 +90,33 @@ dated as (
 
 ),
 
+payers as (
+
+    select
+        dated.*,
+        case
+            when account_id is not null then 'account' when customer_id is not null then 'customer' else 'unnamed'
+        end as payer_type,
+        coalesce(account_id, customer_id, contract_id) as payer_id
+    from dated
+
+),
+
 final as (
 
     select
-        case when account_id is not null then 'account' else 'customer' end as payer_type,
-        coalesce(account_id, customer_id) as payer_id,
+        payer_type,
+        payer_id,
         month_on,
         cast(sum(recurring) as decimal(18, 2)) as mrr,
         count(*) as contracts
-    from dated
-    where paid_from <= {{ month_end }} and (ended_on is null or ended_on > {{ month_end }}) and recurring <> 0
-    group by case when account_id is not null then 'account' else 'customer' end, coalesce(account_id, customer_id), month_on
+    from payers
+    where
+        paid_from <= {{ month_end }}
+        and (ended_on is null or ended_on > {{ month_end }})
+        -- A missing rate stays NULL, which the model's contract refuses.
+        and recurring is distinct from 0
+    group by payer_type, payer_id, month_on
 
 )
 

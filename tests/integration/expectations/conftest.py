@@ -101,7 +101,8 @@ create table core.fct_orders as
     'JPY' as currency, (1000 + i)::decimal(18,2) as gross_amount,
     (case when i = 3 then 500 else 0 end)::decimal(18,2) as refunded_amount,
     (gross_amount - refunded_amount)::decimal(18,2) as net_amount, 1::decimal(18,8) as exchange_rate,
-    gross_amount as gross_reporting, refunded_amount as refunded_reporting, net_amount as net_reporting,
+    case when i < $n // 10 then 'A' || i end as account_id, gross_amount as gross_reporting,
+    refunded_amount as refunded_reporting, net_amount as net_reporting,
     i = 7 as is_cancelled, false as is_test, i <> 7 as is_counted
   from range($n) r(i);
 create table core.fct_refunds as
@@ -180,6 +181,14 @@ create table marts.mrr_movements as
 create table marts.ltv_by_contract as
   select payer_type, payer_id, closing as mrr, closing as recurring_paid, 1::decimal(18,2) as predicted_margin,
     null::varchar as prediction_reason from marts.mrr_movements;
+create table marts.account_360 as
+  select a.account_id, 'good' as health, 'active' as contract_state, 2 as people, 1 as people_now, 50.0::double as nps,
+    coalesce((select sum(net_reporting) from core.fct_orders o where o.account_id = a.account_id and is_counted
+      and customer_id is not null), 0)::decimal(18,2) as net_revenue, 0::decimal(18,2) as mrr
+  from core.dim_accounts a;
+create table marts.account_people as
+  select account_id, 'K' || substr(account_id, 2) as customer_id, 'buyer' as role, date '2026-01-01' as first_on,
+    date '2026-06-01' as last_on from core.dim_accounts;
 create table marts.nps_by_period as
   with counted as (select count_if(score >= 9) as promoters, count_if(score in (7, 8)) as passives,
     count_if(score <= 6) as detractors, count(*) as respondents from core.fct_survey_responses)

@@ -153,6 +153,11 @@ DEFECTS: list[tuple[str, str, str]] = [
      "groups_add_up_to_all"),
     ("marts.revenue_reconciliation", "update marts.revenue_reconciliation set net_reporting = net_reporting - 1"
      " where fate = 'counted'", "counted_net_is_that_of_the_customers"),
+    ("marts.account_360", "update marts.account_360 set mrr = 1 where account_id = 'A1'",
+     "recurring_revenue_is_that_of_the_contracts"),
+    ("marts.account_360", "delete from marts.account_360 where account_id = 'A1'", "every_account_is_here"),
+    ("marts.account_people", "update marts.account_people set first_on = date '2026-06-02'",
+     "a_role_ends_after_it_began"),
     ("marts.ltv_by_cohort", "update marts.ltv_by_cohort set net_cumulative = 0 where months_since_first_order = 1",
      "cumulative_net_is_the_running_sum"),
     ("marts.nps_by_period", "update marts.nps_by_period set nps = 101", "nps_is_in_range"),
