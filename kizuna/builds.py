@@ -42,6 +42,31 @@ STATE_TABLES: Mapping[str, str] = {
     ),
     "identity_changes": ("change VARCHAR, customer_id VARCHAR, other_customer_id VARCHAR, cause VARCHAR, as_of DATE"),
     "identity_audit": "metric VARCHAR, detail VARCHAR, value DECIMAL(20,6)",
+    "kpi_daily": (
+        "kpi VARCHAR, segment_type VARCHAR, segment VARCHAR, day DATE, value DOUBLE, numerator DECIMAL(20,2), "
+        "denominator DECIMAL(20,2)"
+    ),
+    "kpi_records": (
+        "record_type VARCHAR, record_key VARCHAR, customer_id VARCHAR, region VARCHAR, day DATE, counts BOOLEAN, "
+        "amount DECIMAL(18,2), kind VARCHAR, sub_kind VARCHAR, until_on DATE, is_open BOOLEAN, is_sla_met BOOLEAN, "
+        "is_abandoned BOOLEAN, minutes DECIMAL(18,2), moment TIMESTAMP, is_first BOOLEAN"
+    ),
+    "kpi_history": (
+        "build_number BIGINT, build_id VARCHAR, as_of DATE, kpi VARCHAR, segment_type VARCHAR, segment VARCHAR, "
+        "day DATE, value DECIMAL(20,6), numerator DECIMAL(20,2), denominator DECIMAL(20,2), unit VARCHAR, "
+        "timezone VARCHAR, currency VARCHAR, is_complete BOOLEAN, is_withdrawn BOOLEAN"
+    ),
+    "kpi_restatements": (
+        "build_number BIGINT, build_id VARCHAR, as_of DATE, compared_as_of DATE, kpi VARCHAR, segment_type VARCHAR, "
+        "segment VARCHAR, day DATE, cause VARCHAR, effect DECIMAL(20,6), value_before DECIMAL(20,6), "
+        "value_after DECIMAL(20,6), unit VARCHAR, timezone VARCHAR, currency VARCHAR, is_complete BOOLEAN"
+    ),
+}
+
+#: What the manifest of the published version says about its build; schema `state` too.
+STATE_OF_THE_BUILD: Mapping[str, str] = {
+    "published_build": "build_id VARCHAR, as_of DATE, definition VARCHAR",
+    "published_batches": "batch_id VARCHAR",
 }
 
 
@@ -300,7 +325,7 @@ def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date
     Raises `BuildError` when what is published was made with another pseudonym key: every id would change.
     """
     db.execute("CREATE SCHEMA IF NOT EXISTS state")
-    for table, columns in STATE_TABLES.items():
+    for table, columns in {**STATE_TABLES, **STATE_OF_THE_BUILD}.items():
         db.execute(f"CREATE OR REPLACE TABLE state.{table} ({columns})")
     current = settings.published / "current"
     if not current.exists():
@@ -327,9 +352,25 @@ def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date
             names = ", ".join(name if name in known else f"NULL AS {name}" for name in wanted)
             until = f" WHERE day <= DATE '{as_of}'" if table == "churn_risk_daily" else ""
             db.execute(f"INSERT INTO state.{table} SELECT {names} FROM published.marts.{table}{until}")
+            if table == "kpi_records":
+                # Without the records of the build before there is nothing to compare with.
+                _remember_build(db, manifest)
     finally:
         db.execute("DETACH published")
     return True
+
+
+def definition_of(config_hash: str, code_version: str) -> str:
+    """What decides how a number follows from the records: configuration and code of a build."""
+    return f"{code_version}:{config_hash}"
+
+
+def _remember_build(db: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> None:
+    definition = definition_of(manifest["config_hash"], manifest["code_version"])
+    values = [manifest["build_id"], manifest["as_of"], definition]
+    db.execute("INSERT INTO state.published_build VALUES (?, ?, ?)", values)
+    batches = [batch["batch_id"] for batch in manifest["inputs"]]
+    db.execute("INSERT INTO state.published_batches SELECT unnest(?::VARCHAR[])", [batches])
 
 
 def prune_builds(store: Store, settings: Settings, keep: Build) -> list[Path]:

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
-from kizuna.builds import begin_stage, record_stage, require_passed
+from kizuna.builds import begin_stage, definition_of, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
 from kizuna.opening_hours import as_dbt_vars
@@ -157,6 +157,8 @@ def dbt_vars(session: Session) -> dict[str, Any]:
     kpi = company.kpi
     return {
         "as_of": build.as_of.isoformat(),
+        "build_id": build.build_id,
+        "definition": definition_of(build.config_hash, build.code_version),
         "as_of_end_utc": company.day_end_utc(build.as_of).isoformat(sep=" "),
         "timezone": company.timezone,
         "currency": company.currency,

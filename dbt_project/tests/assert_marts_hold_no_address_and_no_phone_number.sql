@@ -38,6 +38,9 @@
 -- depends_on: {{ ref('support_weekly') }}
 -- depends_on: {{ ref('kpi_daily') }}
 -- depends_on: {{ ref('kpi_definitions') }}
+-- depends_on: {{ ref('kpi_history') }}
+-- depends_on: {{ ref('kpi_records') }}
+-- depends_on: {{ ref('kpi_restatements') }}
 -- depends_on: {{ ref('data_state') }}
 -- depends_on: {{ ref('customer_identifiers') }}
 -- depends_on: {{ ref('identity_links') }}

@@ -34,7 +34,56 @@ def survey_scores_by_period(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def kpi_history(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_history: one row per KPI, segment, day and build that said something new."""
+    return [
+        *INSIGHTS.not_null("build_id", "kpi", "day", reason="who said what of when"),
+        INSIGHTS.unique_together(
+            "kpi", "segment_type", "segment", "day", "build_number", reason="a build says one value"
+        ),
+        INSIGHTS.no_rows(
+            "the_history_ends_with_what_is_published",
+            "select 1 from (select *, row_number() over (partition by kpi, segment_type, segment, day"
+            " order by build_number desc) as newest_first from {batch}) as told"
+            " inner join marts.kpi_daily as d on told.kpi = d.kpi and told.segment_type = d.segment_type"
+            " and told.segment = d.segment and told.day = d.day where newest_first = 1"
+            " and (told.numerator is distinct from d.numerator or told.denominator is distinct from d.denominator)",
+            "a value that readers see and the history does not know cannot be explained later",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def kpi_restatements(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_restatements: one row per changed value and cause."""
+    return [
+        *INSIGHTS.not_null("build_id", "kpi", "day", "cause", "effect", reason="what changed, and why"),
+        INSIGHTS.unique_together(
+            "kpi", "segment_type", "segment", "day", "build_number", "cause", reason="a cause is told once"
+        ),
+        INSIGHTS.no_rows(
+            "causes_add_up_to_the_difference",
+            "select 1 from {batch} group by kpi, segment_type, segment, day, build_number"
+            " having sum(effect) <> min(coalesce(value_after, 0) - coalesce(value_before, 0))",
+            "a difference that is told in part is not explained",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
+def kpi_records(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_records: one row per record that a daily KPI rests on."""
+    return [
+        *INSIGHTS.not_null("record_type", "record_key", "day", reason="the next build finds records by these"),
+        INSIGHTS.unique_together("record_type", "record_key", reason="a record counts once"),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
 #: (mart, suite, what is at stake), judged after those of `marts.py`.
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("survey_scores_by_period", survey_scores_by_period, "scores lie on their scale and segments add up"),
+    ("kpi_history", kpi_history, "what was said when is never lost"),
+    ("kpi_restatements", kpi_restatements, "causes add up to the difference"),
+    ("kpi_records", kpi_records, "what the next build explains changes from"),
 )

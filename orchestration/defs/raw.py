@@ -11,7 +11,7 @@ from expectations.runner import load_in_background
 from ingestion.load import IngestReport, Progress, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
-from kizuna.builds import STATE_TABLES, begin_stage, build_id_of, default_as_of, prepare_state
+from kizuna.builds import STATE_OF_THE_BUILD, STATE_TABLES, begin_stage, build_id_of, default_as_of, prepare_state
 from kizuna.control.store import open_store
 from kizuna.delivery.slack import send_pending
 from kizuna.errors import InputError, KizunaError
@@ -56,6 +56,17 @@ def _specs() -> list[dg.AssetSpec]:
             skippable=True,
         )
         for table in STATE_TABLES
+    ]
+    state += [
+        dg.AssetSpec(
+            key=["state", table],
+            group_name="raw",
+            description="Manifest of the version published before: which build it was and what went into it.",
+            kinds={"duckdb"},
+            owners=owners,
+            skippable=True,
+        )
+        for table in STATE_OF_THE_BUILD
     ]
     return raw + state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +38,24 @@ def test_its_day_is_restated_by_it_alone(restated: Any, kpi: str) -> None:
     before, after = (dict(restated.published(MONEY.format(kpi), version)) for version in (2, 3))
     assert before.keys() == after.keys()
     assert {day: after[day] - before[day] for day in before if after[day] != before[day]} == {LATE_DAY: AMOUNT}
+
+
+def test_the_difference_is_explained_by_the_late_file_alone(restated: Any) -> None:
+    """Every value of a past day that the third version says otherwise, and what kpi_restatements makes of it."""
+    daily = "SELECT kpi, segment_type, segment, day, coalesce(value, 0)::DECIMAL(20,6) FROM marts.kpi_daily"
+    before, after = ({row[:4]: row[4] for row in restated.published(daily, version)} for version in (2, 3))
+    changed = {key: value - before[key] for key, value in after.items() if key in before and value != before[key]}
+    told = restated.published(
+        "SELECT kpi, segment_type, segment, day, sum(effect), list(DISTINCT cause ORDER BY cause) "
+        "FROM marts.kpi_restatements WHERE build_id = (SELECT max(build_id) FROM marts.kpi_restatements "
+        "WHERE build_number = (SELECT max(build_number) FROM marts.kpi_restatements)) GROUP BY ALL",
+        3,
+    )
+    assert {row[:4]: row[4] for row in told} == changed
+    assert {row[3] for row in told} <= {LATE_DAY + timedelta(days=days) for days in range(90)}
+    assert {cause for row in told for cause in row[5]} == {"late_file"}
+    assert ("gross_revenue", "overall", "all", LATE_DAY) in changed
+    assert restated.published("SELECT count(*) FROM marts.kpi_restatements WHERE cause = 'unexplained'") == [(0,)]
 
 
 def test_its_buyer_is_a_customer_since_that_day(restated: Any) -> None:

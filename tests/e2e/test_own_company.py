@@ -234,7 +234,8 @@ def test_an_empty_company_runs_and_publishes_empty_marts(make_company: Any, cli:
     cli("run", "--home", company.path, "--as-of", "2026-06-30", env=SECRET)
     rows = {table: entry["rows"] for table, entry in company.manifest()["tables"].items()}
     #: These describe the platform, not customers: definitions of KPIs, and counts that are all zero.
-    assert {table for table, count in rows.items() if count} <= {"kpi_definitions", "identity_audit", "kpi_daily"}
+    described = {"kpi_definitions", "identity_audit", "kpi_daily", "kpi_history"}
+    assert {table for table, count in rows.items() if count} <= described
     assert company.published("SELECT count(*) FROM marts.identity_audit WHERE value <> 0") == [(0,)]
     assert company.published("SELECT count(*) FROM marts.kpi_daily WHERE value <> 0 OR numerator <> 0") == [(0,)]
     assert company.control("SELECT count(*) FROM outbox") == [(0,)]

@@ -77,6 +77,8 @@ def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
         line, "SELECT change, customer_id, other_customer_id FROM marts.identity_changes WHERE change = 'merged'"
     ) == [("merged", *survivor, absorbed)]
 
+    assert set(published(line, "SELECT DISTINCT cause FROM marts.kpi_restatements")) == {("identity",)}
+
     lease = acquire(line.store, "build", "rollback of a test", heartbeat=False)
     try:
         rollback(line.store, line.settings, lease)
@@ -86,6 +88,7 @@ def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
     assert registry(line) == before
     assert set(pair) <= {name for name, *_ in registry(line)}
     assert published(line, "SELECT count(*) FROM marts.identity_changes WHERE change = 'merged'") == [(0,)]
+    assert published(line, "SELECT count(*) FROM marts.kpi_restatements") == [(0,)]
 
 
 def test_one_line_of_a_steward_undoes_a_merge(merged: Any) -> None:

@@ -235,7 +235,17 @@ create table marts.churn_drivers_daily as
 create table marts.kpi_definitions as select 'orders' as kpi, 'Orders' as name_en, '注文' as name_ja;
 create table marts.kpi_daily as
   select 'orders' as kpi, 'overall' as segment_type, 'overall' as segment, date '2026-06-30' - i::int as day,
-    date '2026-06-30' as as_of, 3.0::double as value, true as is_complete from range(70) r(i) where $n > 0;
+    date '2026-06-30' as as_of, 3.0::double as value, 3::decimal(20,2) as numerator, null::decimal(20,2) as denominator,
+    true as is_complete from range(70) r(i) where $n > 0;
+create table marts.kpi_history as
+  select 1 as build_number, 'b1' as build_id, as_of, kpi, segment_type, segment, day, numerator::decimal(20,6) as value,
+    numerator, denominator from marts.kpi_daily;
+create table marts.kpi_restatements as
+  select 2 as build_number, 'b2' as build_id, 'orders' as kpi, 'overall' as segment_type, 'overall' as segment,
+    date '2026-06-01' as day, c.cause, c.effect::decimal(20,6) as effect, 3::decimal(20,6) as value_before,
+    3.5::decimal(20,6) as value_after from (values ('late_file', 2), ('refund', -1.5)) c(cause, effect) where $n > 0;
+create table marts.kpi_records as
+  select 'order' as record_type, md5(order_id) as record_key, ordered_on as day from core.fct_orders;
 create table marts.data_state as
   select source, entity, sum(rows_in)::bigint as rows_in, sum(accepted)::bigint as accepted,
     sum(quarantined)::bigint as quarantined, sum(duplicates)::bigint as duplicates from raw.batches group by all;

@@ -168,6 +168,12 @@ DEFECTS: list[tuple[str, str, str]] = [
      "segments_add_up_to_overall"),
     ("marts.survey_scores_by_period",
      "update marts.survey_scores_by_period set respondents = 8 where segment = 'Kanto'", "segments_add_up_to_overall"),
+    ("marts.kpi_history", "update marts.kpi_history set numerator = numerator + 1 where day = date '2026-06-30'",
+     "the_history_ends_with_what_is_published"),
+    ("marts.kpi_restatements", "update marts.kpi_restatements set effect = effect + 0.01 where cause = 'refund'",
+     "causes_add_up_to_the_difference"),
+    ("marts.kpi_records", "insert into marts.kpi_records from marts.kpi_records limit 1",
+     "record_type_and_record_key_are_unique_together"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"
      " where period_number = 1", "returned_and_lost_are_the_cohort"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = 1, lost = cohort_size - 1"

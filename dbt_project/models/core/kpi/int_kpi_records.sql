@@ -1,0 +1,100 @@
+with
+
+customers as (
+
+    select customer_id, region from {{ ref('dim_customers') }}
+
+),
+
+orders as (
+
+    select
+        facts.*,
+        is_counted
+        and customer_id is not null
+        and row_number() over (
+            partition by customer_id, is_counted order by ordered_on, order_id
+        ) = 1 as is_first
+    from {{ ref('fct_orders') }} as facts
+    where ordered_on is not null
+
+),
+
+records as (
+
+    select
+        'order' as record_type,
+        order_id as record_id,
+        customer_id,
+        ordered_on as day,
+        is_counted as counts,
+        coalesce(gross_reporting, 0) as amount,
+        cast(null as varchar) as kind,
+        cast(null as varchar) as sub_kind,
+        cast(null as date) as until_on,
+        cast(null as boolean) as is_open,
+        cast(null as boolean) as is_sla_met,
+        cast(null as boolean) as is_abandoned,
+        cast(null as decimal(18, 2)) as minutes,
+        cast(null as timestamp) as moment,
+        is_first
+    from orders
+    union all
+    select
+        'refund', refund_id, customer_id, refunded_on, is_counted, coalesce(amount_reporting, 0),
+        null, null, null, null, null, null, null, null, false
+    from {{ ref('fct_refunds') }}
+    where refunded_on is not null
+    union all
+    select
+        'session', session_id, customer_id, started_on, true, 0,
+        null, null, null, null, null, null, null, null, false
+    from {{ ref('fct_sessions') }}
+    union all
+    select
+        'interaction', interaction_id, customer_id, opened_on, true, csat_score,
+        channel, null, resolved_on, is_open, is_sla_met, is_abandoned, first_response_minutes, null, false
+    from {{ ref('fct_interactions') }}
+    where opened_on is not null and continues_interaction_id is null and direction = 'inbound'
+    union all
+    select
+        'response', response_id, customer_id, submitted_on, is_valid, score,
+        kind, survey_kind, null, null, null, null, null, submitted_at, false
+    from {{ ref('fct_survey_responses') }}
+    where submitted_on is not null
+
+),
+
+final as (
+
+    select
+        cast(records.record_type as varchar) as record_type,
+        cast(
+            case
+                -- An answer's own id decides between two of the same second, so it is kept as it is.
+                when records.record_type = 'response' then records.record_id
+                else {{ content_hash(['records.record_id']) }}
+            end as varchar
+        ) as record_key,
+        cast(records.record_id as varchar) as record_id,
+        records.customer_id,
+        cast(coalesce(customers.region, 'unknown') as varchar) as region,
+        records.day,
+        records.counts,
+        cast(records.amount as decimal(18, 2)) as amount,
+        records.kind,
+        records.sub_kind,
+        records.until_on,
+        records.is_open,
+        records.is_sla_met,
+        records.is_abandoned,
+        cast(records.minutes as decimal(18, 2)) as minutes,
+        records.moment,
+        records.is_first
+    from records
+    left join customers on records.customer_id = customers.customer_id
+    where {{ kpi_record_matters(kpi_first_day(core_as_of())) }}
+
+)
+
+select * from final
