@@ -27,6 +27,7 @@ from kizuna.flow import GATES, STAGES, STEPS
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Company, Settings
 from kizuna.survivorship import company_survivorship
+from kizuna.targets import company_targets
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -130,6 +131,7 @@ def config_hash(settings: Settings) -> str:
         file = settings.home / "identity" / f"{name}.yaml"
         if file.exists():
             config[f"identity_{name}"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    config["targets"] = [target.as_variable() for target in company_targets(settings.home)]
     config["key"] = key_fingerprint(settings.pseudonym_key)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 

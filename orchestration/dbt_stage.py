@@ -16,6 +16,7 @@ from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
 from kizuna.opening_hours import as_dbt_vars
 from kizuna.survivorship import company_survivorship
+from kizuna.targets import company_targets
 from orchestration import idle_models
 from orchestration.dbt_child import DbtChild
 from orchestration.idle_tests import exclusions, idle_tests, relations_with_batches
@@ -178,6 +179,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "max_stitch_change": str(Decimal(str(company.identity.max_stitch_change))),
         "survivorship": company_survivorship(session.settings.home),
         **as_dbt_vars(company.support, company.country, build.as_of),
+        "targets": [target.as_variable() for target in company_targets(session.settings.home)],
     }
 
 

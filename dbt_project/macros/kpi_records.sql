@@ -54,3 +54,17 @@
         end as decimal(20, 6)
     )
 {%- endmacro %}
+
+{#-
+    How much of a target a value reaches, 1 for all of it: value by target, where less is better target by value, and
+    for NPS, which may be zero or negative, both counted from -100. NULL where that has no meaning.
+-#}
+{% macro kpi_attainment(value) -%}
+    case
+        when unit = 'nps' and target > -100 and wanted_direction = 'up'
+        then ({{ value }} + 100) / (cast(target as double) + 100)
+        when unit = 'nps' then null
+        when wanted_direction = 'up' and target > 0 then {{ value }} / cast(target as double)
+        when wanted_direction = 'down' and target > 0 and {{ value }} > 0 then cast(target as double) / {{ value }}
+    end
+{%- endmacro %}

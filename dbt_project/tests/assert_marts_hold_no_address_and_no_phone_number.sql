@@ -39,6 +39,7 @@
 -- depends_on: {{ ref('kpi_daily') }}
 -- depends_on: {{ ref('kpi_definitions') }}
 -- depends_on: {{ ref('kpi_history') }}
+-- depends_on: {{ ref('kpi_progress') }}
 -- depends_on: {{ ref('kpi_records') }}
 -- depends_on: {{ ref('kpi_restatements') }}
 -- depends_on: {{ ref('data_state') }}

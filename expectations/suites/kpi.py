@@ -80,10 +80,32 @@ def kpi_records(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def kpi_progress(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.kpi_progress: one row per target."""
+    return [
+        *INSIGHTS.not_null("kpi", "period", "target", "status", reason="a target without these says nothing"),
+        INSIGHTS.unique_together("kpi", "segment_type", "segment", "period", reason="two verdicts on one target"),
+        INSIGHTS.never(
+            "forecast_lies_in_its_interval",
+            "forecast < forecast_low - 0.01 or forecast > forecast_high + 0.01",
+            "an interval holds its estimate, to the rounding of the published values",
+            column="forecast",
+        ),
+        INSIGHTS.never(
+            "what_is_over_is_met_or_missed",
+            "is_complete and actual is not null and status not in ('met', 'missed')",
+            "a period that is over has an outcome",
+            column="status",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
 #: (mart, suite, what is at stake), judged after those of `marts.py`.
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("survey_scores_by_period", survey_scores_by_period, "scores lie on their scale and segments add up"),
     ("kpi_history", kpi_history, "what was said when is never lost"),
     ("kpi_restatements", kpi_restatements, "causes add up to the difference"),
+    ("kpi_progress", kpi_progress, "a target has one status and it follows from the numbers"),
     ("kpi_records", kpi_records, "what the next build explains changes from"),
 )

@@ -27,6 +27,18 @@ support:
   topic_tags: [delivery_failure, delivery, return, product, payment, account, stock]
 """
 
+#: Targets of the demo company; money grows with the number of people.
+TARGETS = """\
+- {{kpi: net_revenue, period: {month}, target: {month_revenue}, owner: head of shop}}
+- {{kpi: net_revenue, region: 関東, period: {month}, target: {region_revenue}, owner: head of shop}}
+- {{kpi: net_revenue, period: {year}, target: {year_revenue}, owner: head of shop}}
+- {{kpi: new_customers, period: {year}, target: {year_customers}, owner: marketing}}
+- {{kpi: sla_met_share, period: {month}, target: 0.95, owner: customer desk}}
+- {{kpi: open_interactions, period: {month}, target: {backlog}, owner: customer desk}}
+- {{kpi: nps_transactional_28d, period: {year}, target: 40, owner: customer voice}}
+- {{kpi: high_risk_share, period: {month}, target: 0.15, owner: customer voice, at_risk_from: 0.8}}
+"""
+
 
 @dataclass(frozen=True)
 class DemoPlan:
@@ -119,14 +131,24 @@ def generate(
     )
 
 
-def write_company(out: Path, *, seed: int = 7, end: date = date(2026, 6, 30)) -> Path:
-    """Write `kizuna.yaml` and the demo's own pseudonym key (0600, from the seed, so that ids repeat).
+def write_company(out: Path, *, people: int = 2000, seed: int = 7, end: date = date(2026, 6, 30)) -> Path:
+    """Write `kizuna.yaml`, `targets.yaml` and the demo's own pseudonym key (0600, from the seed, so that ids repeat).
 
     Returns the path of `kizuna.yaml`.
     """
     out.mkdir(parents=True, exist_ok=True)
     config = out / "kizuna.yaml"
     config.write_text(COMPANY.format(as_of=end.isoformat()), encoding="utf-8")
+    targets = TARGETS.format(
+        month=f"{end:%Y-%m}",
+        year=end.year,
+        month_revenue=people * 2000,
+        region_revenue=people * 800,
+        year_revenue=people * 25000,
+        year_customers=people // 2,
+        backlog=people // 40,
+    )
+    (out / "targets.yaml").write_text(targets, encoding="utf-8")
     key = out / "demo.key"
     key.unlink(missing_ok=True)
     key.touch(mode=0o600)

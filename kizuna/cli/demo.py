@@ -44,7 +44,7 @@ def run_demo(home: Path, *, people: int, seed: int, vendors: str = "") -> None:
 
     with console.status("writing the demo company …") as status:
         _generate_beside(home, people, seed, more, lambda what: status.update(f"writing the demo company: {what}"))
-    write_company(home, seed=seed, end=LAST_DAY)
+    write_company(home, people=people, seed=seed, end=LAST_DAY)
     files = sum(path.is_file() for path in (home / "landing").rglob("*"))
     spent = time.monotonic() - started
     console.print(f"[bold]Demo company[/] of {people:,} people in {home}: {files} vendor files ({spent:.1f} s)")

@@ -244,6 +244,10 @@ create table marts.kpi_restatements as
   select 2 as build_number, 'b2' as build_id, 'orders' as kpi, 'overall' as segment_type, 'overall' as segment,
     date '2026-06-01' as day, c.cause, c.effect::decimal(20,6) as effect, 3::decimal(20,6) as value_before,
     3.5::decimal(20,6) as value_after from (values ('late_file', 2), ('refund', -1.5)) c(cause, effect) where $n > 0;
+create table marts.kpi_progress as
+  select 'orders' as kpi, 'overall' as segment_type, 'all' as segment, '2026-06' as period, 10::decimal(20,6) as target,
+    'met' as status, 12::decimal(20,6) as actual, 12.0::double as forecast, 12.0::double as forecast_low,
+    12.0::double as forecast_high, true as is_complete where $n > 0;
 create table marts.kpi_records as
   select 'order' as record_type, md5(order_id) as record_key, ordered_on as day from core.fct_orders;
 create table marts.data_state as

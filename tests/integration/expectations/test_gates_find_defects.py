@@ -172,6 +172,8 @@ DEFECTS: list[tuple[str, str, str]] = [
      "the_history_ends_with_what_is_published"),
     ("marts.kpi_restatements", "update marts.kpi_restatements set effect = effect + 0.01 where cause = 'refund'",
      "causes_add_up_to_the_difference"),
+    ("marts.kpi_progress", "update marts.kpi_progress set forecast_low = 13", "forecast_lies_in_its_interval"),
+    ("marts.kpi_progress", "update marts.kpi_progress set status = 'at_risk'", "what_is_over_is_met_or_missed"),
     ("marts.kpi_records", "insert into marts.kpi_records from marts.kpi_records limit 1",
      "record_type_and_record_key_are_unique_together"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"
