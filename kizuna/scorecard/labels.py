@@ -65,6 +65,19 @@ _EN = {
     "all_customers": "all customers",
     "regions": "Regions",
     "region": "Region",
+    "targets": "Targets",
+    "kpi": "KPI",
+    "period": "Period",
+    "owner": "Owner",
+    "target": "Target",
+    "actual": "So far",
+    "forecast": "At the end (95 % interval)",
+    "status": "Status",
+    "not_started": "not started",
+    "on_track": "on track",
+    "at_risk": "at risk",
+    "missed": "missed",
+    "met": "met",
     "net_revenue": "Net revenue, 28 days",
     "share": "High risk",
     "baseline": "Usual",
@@ -146,6 +159,19 @@ _JA = {
     "all_customers": "全顧客",
     "regions": "地域",
     "region": "地域",
+    "targets": "目標",
+    "kpi": "指標",
+    "period": "期間",
+    "owner": "担当",
+    "target": "目標値",
+    "actual": "実績",
+    "forecast": "期末見込み(95%区間)",
+    "status": "状況",
+    "not_started": "開始前",
+    "on_track": "順調",
+    "at_risk": "要注意",
+    "missed": "未達",
+    "met": "達成",
     "net_revenue": "純売上(28日間)",
     "share": "高リスク",
     "baseline": "通常",
@@ -211,6 +237,14 @@ class Labels:
     def percent(self, value: float, places: int = 1) -> str:
         number = _minus(f"{_round(Decimal(str(value)) * 100, places)}")
         return f"{number}%" if self.locale == "ja" else f"{number} %"
+
+    def in_unit(self, value: Decimal | float, unit: str) -> str:
+        """A value of a KPI by the unit that `kpi_definitions` gives it."""
+        if unit == "money":
+            return self.money(Decimal(str(value)))
+        if unit == "share":
+            return self.percent(float(value))
+        return self.integer(round(value)) if unit == "count" else self.decimal(float(value))
 
     def money(self, value: Decimal) -> str:
         """Exact to the currency's minor unit."""

@@ -91,6 +91,24 @@ class SourceState:
 
 
 @dataclass(frozen=True)
+class TargetState:
+    """One target of the company and how it stands. Values are in the unit of the KPI."""
+
+    name_en: str
+    name_ja: str
+    unit: str
+    segment: str
+    period: str
+    owner: str
+    target: Decimal
+    actual: Decimal | None
+    forecast: float | None
+    forecast_low: float | None
+    forecast_high: float | None
+    status: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything on one page. A part that is missing or empty is an empty tuple or None, never a zero."""
 
@@ -108,6 +126,7 @@ class Facts:
     first_response_before: float | None = None
     regions: tuple[Region, ...] = ()
     sources: tuple[SourceState, ...] = ()
+    targets: tuple[TargetState, ...] = ()
     missing: tuple[str, ...] = field(default=())
 
     @property

@@ -20,6 +20,7 @@ from kizuna.scorecard.model import (
     RiskDay,
     SourceState,
     SupportWeek,
+    TargetState,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def read_facts(db: Path, manifest: Mapping[str, Any], timezone: str) -> Facts:
             first_response_before=before,
             regions=_regions(marts, as_of, risk),
             sources=_sources(marts, ZoneInfo(timezone)),
+            targets=_targets(marts),
             missing=tuple(name for name in MARTS if name not in marts.present),
         )
 
@@ -197,6 +199,17 @@ def _first_response(marts: _Marts, as_of: date | None) -> tuple[float | None, fl
     middle, start = as_of - timedelta(days=_WINDOW), as_of - timedelta(days=2 * _WINDOW)
     rows = marts.rows("support_interactions", sql, middle, middle, start, as_of)
     return (_float(rows[0][0]), _float(rows[0][1])) if rows else (None, None)
+
+
+def _targets(marts: _Marts) -> tuple[TargetState, ...]:
+    """Targets by their end, then KPI, those of all customers first. Empty where the company has none."""
+    sql = """
+        select name_en, name_ja, p.unit, segment, period, owner, target, actual, forecast, forecast_low, forecast_high,
+            status
+        from marts.kpi_progress as p inner join marts.kpi_definitions as d on p.kpi = d.kpi
+        order by period_end, p.kpi, segment_type, segment, period
+    """
+    return tuple(TargetState(*row) for row in marts.rows("kpi_progress", sql))
 
 
 def _regions(marts: _Marts, as_of: date | None, risk: tuple[RiskDay, ...]) -> tuple[Region, ...]:

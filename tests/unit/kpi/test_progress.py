@@ -27,6 +27,7 @@ TARGETS = """
 - {kpi: open_interactions, period: 2026-06, target: 30, owner: desk}
 - {kpi: nps_relational_28d, period: 2026-06, target: 10, owner: voice}
 - {kpi: sessions, period: 2026-06, target: 10, owner: web}
+- {kpi: high_risk_share, period: 2026-06, target: 0.1, owner: voice}
 """
 
 
@@ -49,7 +50,6 @@ def progress(render: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
         rows["support"].append(("open_interactions", 0, "overall", "all", day, day.day % 2, 0))
     rows["surveys"].append(("nps_relational_28d", 0, "overall", "all", days[60], 3, 30))
     with duckdb.connect(config={"threads": "1"}) as db:
-        db.execute("create schema scores")
         columns = "kpi varchar, is_flow integer, segment_type varchar, segment varchar, day date, "
         for area in ("orders", "sessions", "support", "surveys"):
             parts = "numerator decimal(20,2), denominator decimal(20,2)"
@@ -58,7 +58,9 @@ def progress(render: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
                 db.executemany(f"insert into int_kpi_{area} values (?, ?, ?, ?, ?, ?, ?)", rows[area])
         risk = "segment_type varchar, segment varchar, day date, at_risk bigint, scored bigint"
         risk += ", value_at_risk decimal(18,2)"
-        db.execute(f"create table churn_risk_daily({risk}); create table scores.churn_daily({risk})")
+        db.execute(f"create table churn_risk_daily({risk})")
+        at_risk = [("overall", "all", day, 10 + day.day % 2, 100, 5) for day in days]
+        db.executemany("insert into churn_risk_daily values (?, ?, ?, ?, ?, ?)", at_risk)
         for model in ("dim_dates", "kpi_definitions", "int_kpi_targets", "int_kpi_pace", "kpi_progress"):
             db.execute(f"create table {model} as {render(model, **variables)}")
         found = db.execute("from kpi_progress").fetchall()
@@ -78,6 +80,7 @@ def test_every_target_has_its_status(progress: dict[tuple[str, str], Any]) -> No
         ("open_interactions", "2026-06"): "missed",
         ("nps_relational_28d", "2026-06"): "on_track",
         ("sessions", "2026-06"): "unknown",
+        ("high_risk_share", "2026-06"): "on_track",
     }
 
 
@@ -110,6 +113,10 @@ def test_a_ratio_goes_on_at_its_rate_and_a_state_stands(progress: dict[tuple[str
     assert state["forecast_low"] < opened < state["forecast_high"]
     # Direction down: a backlog of more than the target reaches less than all of it.
     assert state["attainment"] == pytest.approx(30 / opened, abs=1e-6)
+    risk = progress["high_risk_share", "2026-06"]
+    error = math.sqrt(sum(0.01**2 for _ in range(55)) / 55 * 10)
+    assert (float(risk["actual"]), risk["forecast"]) == (0.1, 0.1)
+    assert risk["forecast_high"] == pytest.approx(0.1 + 1.959964 * error, rel=0.1)
     nps = progress["nps_relational_28d", "2026-06"]
     assert (nps["actual"], nps["attainment"]) == (10, 1)
 

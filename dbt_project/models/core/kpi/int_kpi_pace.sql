@@ -73,30 +73,13 @@ daily as (
 
 ),
 
--- Churn risk is a state too, judged once per day and never added up.
-with_risk as (
-
-    select * from daily
-    union all
-    select
-        targets.kpi, risk.segment_type, risk.segment, 0, risk.day, days.iso_weekday,
-        cast(case targets.kpi when 'high_risk_share' then risk.at_risk else risk.value_at_risk end as decimal(18, 2)),
-        cast(case targets.kpi when 'high_risk_share' then risk.scored else 0 end as decimal(18, 2))
-    from (select distinct kpi, segment_type, segment from targets) as targets
-    inner join {{ source('scores', 'churn_daily') }} as risk
-        on targets.segment_type = risk.segment_type and targets.segment = risk.segment
-    inner join days on risk.day = days.day
-    where targets.kpi in ('high_risk_share', 'value_at_risk')
-
-),
-
 stepped as (
 
     select
-        with_risk.*,
+        daily.*,
         lag(numerator) over (partition by kpi, segment_type, segment order by day) as numerator_before,
         lag(denominator) over (partition by kpi, segment_type, segment order by day) as denominator_before
-    from with_risk
+    from daily
 
 ),
 

@@ -72,6 +72,47 @@ reached as (
 
 ),
 
+-- Churn risk is a state too; it is judged after core, so its steps from day to day are counted here.
+risk_days as (
+
+    select
+        areas.kpi,
+        areas.segment_type,
+        areas.segment,
+        areas.day,
+        case
+            when areas.denominator <> 0 then {{ core_ratio('areas.numerator', 'areas.denominator') }}
+            else cast(areas.numerator as double)
+        end as level
+    from areas
+    where areas.kpi in ('high_risk_share', 'value_at_risk') and areas.day > {{ core_add_days(core_as_of(), -56) }}
+
+),
+
+risk_steps as (
+
+    select
+        risk_days.*,
+        level - lag(level) over (partition by kpi, segment_type, segment order by day) as step
+    from risk_days
+
+),
+
+pace as (
+
+    select
+        kpi, segment_type, segment, iso_weekday, days, numerator_sum, denominator_sum, numerator_squares, products,
+        denominator_squares, step_squares
+    from {{ ref('int_kpi_pace') }}
+    union all
+    select
+        kpi, segment_type, segment, 1, count(*), 0, 0, 0, 0, 0,
+        cast(sum(cast(round(step * step, 6) as decimal(38, 6))) as decimal(38, 6))
+    from risk_steps
+    group by kpi, segment_type, segment
+
+),
+
 -- By weekday: how many of its days are to come, and what such a day brings.
 paced as (
 
@@ -80,26 +121,19 @@ paced as (
         targets.segment_type,
         targets.segment,
         targets.period,
-        pace.*
+        pace.iso_weekday,
+        pace.days,
+        pace.numerator_sum,
+        pace.denominator_sum,
+        pace.numerator_squares,
+        pace.products,
+        pace.denominator_squares,
+        pace.step_squares
     from targets
-    inner join (
-        select
-            kpi as pace_kpi,
-            segment_type as pace_type,
-            segment as pace_segment,
-            iso_weekday,
-            days,
-            numerator_sum,
-            denominator_sum,
-            numerator_squares,
-            products,
-            denominator_squares,
-            step_squares
-        from {{ ref('int_kpi_pace') }}
-    ) as pace
-        on targets.kpi = pace.pace_kpi
-        and targets.segment_type = pace.pace_type
-        and targets.segment = pace.pace_segment
+    inner join pace
+        on targets.kpi = pace.kpi
+        and targets.segment_type = pace.segment_type
+        and targets.segment = pace.segment
 
 ),
 
