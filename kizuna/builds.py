@@ -43,6 +43,10 @@ STATE_TABLES: Mapping[str, str] = {
     ),
     "identity_changes": ("change VARCHAR, customer_id VARCHAR, other_customer_id VARCHAR, cause VARCHAR, as_of DATE"),
     "identity_audit": "metric VARCHAR, detail VARCHAR, value DECIMAL(20,6)",
+    "customer_360": (
+        "customer_id VARCHAR, is_known BOOLEAN, lifecycle_segment VARCHAR, value_tier VARCHAR, rfm_segment VARCHAR, "
+        "age_band VARCHAR, region VARCHAR, channel_preference VARCHAR, device_mix VARCHAR"
+    ),
     "kpi_daily": (
         "kpi VARCHAR, segment_type VARCHAR, segment VARCHAR, day DATE, value DOUBLE, numerator DECIMAL(20,2), "
         "denominator DECIMAL(20,2)"

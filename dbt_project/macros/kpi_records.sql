@@ -68,3 +68,8 @@
         when wanted_direction = 'down' and target > 0 and {{ value }} > 0 then cast(target as double) / {{ value }}
     end
 {%- endmacro %}
+
+{#- A text of the company's as an SQL literal. -#}
+{% macro kpi_text(value) -%}
+    cast('{{ value | replace("'", "''") }}' as varchar)
+{%- endmacro %}

@@ -41,6 +41,7 @@
 -- depends_on: {{ ref('kpi_history') }}
 -- depends_on: {{ ref('kpi_progress') }}
 -- depends_on: {{ ref('kpi_records') }}
+-- depends_on: {{ ref('segment_stability') }}
 -- depends_on: {{ ref('kpi_restatements') }}
 -- depends_on: {{ ref('data_state') }}
 -- depends_on: {{ ref('customer_identifiers') }}

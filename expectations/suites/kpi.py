@@ -101,11 +101,33 @@ def kpi_progress(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def segment_stability(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.segment_stability: one row per scheme of segments and segment."""
+    return [
+        *INSIGHTS.not_null("scheme", "segment", "customers", "changed", reason="who moved from where"),
+        INSIGHTS.unique_together("scheme", "segment", reason="a segment has one size"),
+        INSIGHTS.never(
+            "no_more_leave_than_were_there",
+            "changed > customers_before",
+            "only who was in a segment can leave it",
+            column="changed",
+        ),
+        INSIGHTS.no_rows(
+            "segments_add_up_to_all",
+            "select 1 from {batch} group by scheme having sum(case when segment = 'all' then customers else -customers"
+            " end) <> 0 or sum(case when segment = 'all' then changed else -changed end) <> 0",
+            "every known customer is in one segment of each scheme",
+        ),
+        *_common(INSIGHTS, ctx, relation),
+    ]
+
+
 #: (mart, suite, what is at stake), judged after those of `marts.py`.
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("survey_scores_by_period", survey_scores_by_period, "scores lie on their scale and segments add up"),
     ("kpi_history", kpi_history, "what was said when is never lost"),
     ("kpi_restatements", kpi_restatements, "causes add up to the difference"),
     ("kpi_progress", kpi_progress, "a target has one status and it follows from the numbers"),
+    ("segment_stability", segment_stability, "segments are all customers"),
     ("kpi_records", kpi_records, "what the next build explains changes from"),
 )

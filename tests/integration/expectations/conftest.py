@@ -248,6 +248,9 @@ create table marts.kpi_progress as
   select 'orders' as kpi, 'overall' as segment_type, 'all' as segment, '2026-06' as period, 10::decimal(20,6) as target,
     'met' as status, 12::decimal(20,6) as actual, 12.0::double as forecast, 12.0::double as forecast_low,
     12.0::double as forecast_high, true as is_complete where $n > 0;
+create table marts.segment_stability as
+  select 'region' as scheme, s.segment, s.n as customers, s.n as customers_before, 0 as changed
+  from (values ('all', 40), ('Kanto', 40)) s(segment, n) where $n > 0;
 create table marts.kpi_records as
   select 'order' as record_type, md5(order_id) as record_key, ordered_on as day from core.fct_orders;
 create table marts.data_state as

@@ -174,6 +174,9 @@ DEFECTS: list[tuple[str, str, str]] = [
      "causes_add_up_to_the_difference"),
     ("marts.kpi_progress", "update marts.kpi_progress set forecast_low = 13", "forecast_lies_in_its_interval"),
     ("marts.kpi_progress", "update marts.kpi_progress set status = 'at_risk'", "what_is_over_is_met_or_missed"),
+    ("marts.segment_stability", "update marts.segment_stability set changed = 41", "no_more_leave_than_were_there"),
+    ("marts.segment_stability", "update marts.segment_stability set customers = 3 where segment = 'all'",
+     "segments_add_up_to_all"),
     ("marts.kpi_records", "insert into marts.kpi_records from marts.kpi_records limit 1",
      "record_type_and_record_key_are_unique_together"),
     ("marts.retention_cohorts", "update marts.retention_cohorts set returned = cohort_size + 1, returned_unbounded = 99"

@@ -61,7 +61,11 @@ def progress(render: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
         db.execute(f"create table churn_risk_daily({risk})")
         at_risk = [("overall", "all", day, 10 + day.day % 2, 100, 5) for day in days]
         db.executemany("insert into churn_risk_daily values (?, ?, ?, ?, ?, ?)", at_risk)
-        for model in ("dim_dates", "kpi_definitions", "int_kpi_targets", "int_kpi_pace", "kpi_progress"):
+        calendar = f"range(date '{AS_OF}' - 99, date '{AS_OF}' + 1, interval 1 day)"
+        db.execute(
+            f"create table dim_dates as select unnest({calendar})::date as date_on, isodow(date_on) as iso_weekday"
+        )
+        for model in ("kpi_definitions", "int_kpi_targets", "int_kpi_pace", "kpi_progress"):
             db.execute(f"create table {model} as {render(model, **variables)}")
         found = db.execute("from kpi_progress").fetchall()
         names = [column[0] for column in db.description or []]

@@ -1,5 +1,4 @@
 {%- set targets = var('targets', []) -%}
-{%- macro text(value) -%}cast('{{ value | replace("'", "''") }}' as varchar){%- endmacro -%}
 with
 
 -- What the company's targets.yaml says; it was checked when the build began.
@@ -8,16 +7,16 @@ listed as (
     {% for one in targets -%}
     {{ 'union all' if not loop.first }}
     select
-        {{ text(one.kpi) }} as kpi,
-        {{ text(one.segment_type) }} as segment_type,
-        {{ text(one.segment) }} as segment,
-        {{ text(one.period) }} as period,
-        {{ text(one.period_type) }} as period_type,
+        {{ kpi_text(one.kpi) }} as kpi,
+        {{ kpi_text(one.segment_type) }} as segment_type,
+        {{ kpi_text(one.segment) }} as segment,
+        {{ kpi_text(one.period) }} as period,
+        {{ kpi_text(one.period_type) }} as period_type,
         cast('{{ one.period_start }}' as date) as period_start,
         cast('{{ one.period_end }}' as date) as period_end,
         cast('{{ one.target }}' as decimal(20, 6)) as target,
-        {{ text(one.direction) if one.direction else 'cast(null as varchar)' }} as direction,
-        {{ text(one.owner) }} as owner,
+        {{ kpi_text(one.direction) if one.direction else 'cast(null as varchar)' }} as direction,
+        {{ kpi_text(one.owner) }} as owner,
         cast('{{ one.on_track_from }}' as decimal(9, 6)) as on_track_from,
         cast('{{ one.at_risk_from }}' as decimal(9, 6)) as at_risk_from
     {% else -%}

@@ -24,14 +24,9 @@ churn as (
 
 ),
 
--- Share of buyers who brought less, counted from the top; equal revenue gets an equal tier.
-value_ranks as (
+segments as (
 
-    select
-        customer_id,
-        percent_rank() over (order by net desc) as rank_from_top
-    from lifetime_values
-    where orders > 0
+    select * from {{ ref('customer_segments') }}
 
 ),
 
@@ -53,20 +48,14 @@ final as (
         customers.account_id,
         customers.sources,
         customers.records,
-        case
-            when features.orders = 0 and not customers.is_known then 'anonymous visitor'
-            when features.orders = 0 then 'not yet a buyer'
-            when features.days_since_order >= 2 * {{ var('churn_horizon_days') }} then 'lapsed'
-            when features.days_since_order >= {{ var('churn_horizon_days') }} then 'cooling'
-            when features.tenure_days < 30 then 'new buyer'
-            else 'active buyer'
-        end as lifecycle_segment,
-        case
-            when value_ranks.rank_from_top is null then 'no purchase'
-            when value_ranks.rank_from_top < 0.2 then 'top 20 %'
-            when value_ranks.rank_from_top < 0.5 then 'next 30 %'
-            else 'lower half'
-        end as value_tier,
+        segments.lifecycle_segment,
+        segments.value_tier,
+        segments.rfm_segment,
+        segments.rfm_recency,
+        segments.rfm_frequency,
+        segments.rfm_money,
+        segments.channel_preference,
+        segments.device_mix,
         features.orders,
         features.first_order_on,
         features.last_order_on,
@@ -100,8 +89,8 @@ final as (
         churn.value_at_risk
     from customers
     inner join features on customers.customer_id = features.customer_id
+    inner join segments on customers.customer_id = segments.customer_id
     left join lifetime_values on customers.customer_id = lifetime_values.customer_id
-    left join value_ranks on customers.customer_id = value_ranks.customer_id
     left join churn on customers.customer_id = churn.customer_id
 
 )
