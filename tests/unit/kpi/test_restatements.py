@@ -15,6 +15,7 @@ AS_OF = date(2026, 6, 30)
 #: Companies that live side by side in one database, each in regions of its own, and builds one after the other.
 COMPANIES, ROUNDS, KPI_DAYS = 10, 6, 21
 MODELS = (
+    "int_kpi_reach",
     "int_kpi_orders",
     "int_kpi_sessions",
     "int_kpi_support",

@@ -22,8 +22,11 @@ final as (
         cast(baseline as double) as baseline,
         cast(z as double) as z,
         cast(is_spike as boolean) as is_spike,
-        cast(status as varchar) as status
+        cast(status as varchar) as status,
+        -- As in kpi_daily: the sources of orders reach to the day, give or take one quiet day.
+        day <= {{ core_add_days('coalesce(reach.complete_until, ' ~ core_as_of() ~ ')', 1) }} as is_complete
     from daily
+    left join {{ ref('int_kpi_reach') }} as reach on reach.family = 'orders'
 
 )
 

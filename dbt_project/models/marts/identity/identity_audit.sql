@@ -323,7 +323,8 @@ final as (
                 else 'ok'
             end as varchar
         ) as band,
-        cast(nullif(trim(coalesce(reason, '') || ' ' || coalesce(about, '')), '') as varchar) as reason
+        cast(nullif(trim(coalesce(reason, '') || ' ' || coalesce(about, '')), '') as varchar) as reason,
+        cast('{{ var("timezone") }}' as varchar) as timezone
     from measured
 
 )

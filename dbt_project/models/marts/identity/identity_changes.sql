@@ -20,7 +20,8 @@ final as (
         cast(customer_id as varchar) as customer_id,
         cast(other_customer_id as varchar) as other_customer_id,
         cast(cause as varchar) as cause,
-        cast(as_of as date) as as_of
+        cast(as_of as date) as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone
     from earlier
     union
     select
@@ -28,7 +29,8 @@ final as (
         cast(customer_id as varchar),
         cast(other_customer_id as varchar),
         cast(cause as varchar),
-        cast(as_of as date)
+        cast(as_of as date),
+        cast('{{ var("timezone") }}' as varchar)
     from latest
 
 )
