@@ -130,6 +130,8 @@ def test_a_period_that_is_over_needs_no_forecast(progress: dict[tuple[str, str],
     assert row["actual"] == row["forecast"] == row["forecast_low"] == row["forecast_high"]
     assert row["actual"] == sum(amount(date(2026, 5, number)) for number in range(1, 32))
     assert row["is_complete"] is True
+    nothing = progress["sessions", "2026-06"]
+    assert {nothing[name] for name in ("actual", "forecast", "forecast_low", "forecast_high", "attainment")} == {None}
     coming = progress["net_revenue", "2026-08"]
     assert (coming["actual"], coming["days_to_come"]) == (None, 31)
     assert coming["forecast"] == pytest.approx(31 * 141, rel=0.01)

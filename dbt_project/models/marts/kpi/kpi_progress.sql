@@ -264,8 +264,14 @@ ranged as (
 
     select
         bounded.*,
-        greatest(forecast - 1.959964 * forecast_error, coalesce(lowest, forecast - 1.959964 * forecast_error)) as low,
-        least(forecast + 1.959964 * forecast_error, coalesce(highest, forecast + 1.959964 * forecast_error)) as high,
+        case
+            when forecast is not null
+            then greatest(forecast - 1.959964 * forecast_error, coalesce(lowest, forecast - 1.959964 * forecast_error))
+        end as low,
+        case
+            when forecast is not null
+            then least(forecast + 1.959964 * forecast_error, coalesce(highest, forecast + 1.959964 * forecast_error))
+        end as high,
         {{ kpi_attainment('cast(actual as double)') }} as attainment,
         {{ kpi_attainment('forecast') }} as forecast_attainment
     from bounded
