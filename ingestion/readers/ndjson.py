@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from ingestion.contract import Contract
 from ingestion.limits import limits
 from ingestion.readers.base import Notes, Reject, TextBlock, is_known
+from ingestion.readers.blocks import count_of
 from ingestion.readers.json import Records
 from ingestion.readers.json_bytes import doubtful_places
 from ingestion.readers.json_plan import Plan
@@ -85,7 +86,7 @@ def read_file(
         line = 1
         for data in _blocks(stream):
             waiting.append(pool.submit(reader.read, data, line, type_block))
-            line += data.count(b"\n") + (not data.endswith(b"\n"))
+            line += count_of(data, b"\n") + (not data.endswith(b"\n"))
             if len(waiting) > THREADS + _AHEAD:
                 yield finished()
         while waiting:
