@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from expectations.context import Gate
 from expectations.rules import Suite
-from expectations.suites import core, identity, kpi, marts, marts_accounts, marts_value, raw
+from expectations.suites import core, identity, kpi, marts, marts_accounts, marts_support, marts_value, raw
 
 #: Gates in the order of the flow.
 GATE_NAMES: tuple[Gate, ...] = ("raw", "identity", "core", "marts")
@@ -70,7 +70,13 @@ GATES: tuple[GateRow, ...] = (
     *(GateRow("core", f"core.{name}", name, suite, reason) for name, suite, reason in core.SUITES),
     *(
         GateRow("marts", f"marts.{name}", name, suite, reason)
-        for name, suite, reason in (*marts.SUITES, *marts_value.SUITES, *marts_accounts.SUITES, *kpi.SUITES)
+        for name, suite, reason in (
+            *marts.SUITES,
+            *marts_value.SUITES,
+            *marts_accounts.SUITES,
+            *marts_support.SUITES,
+            *kpi.SUITES,
+        )
     ),
 )
 

@@ -30,6 +30,19 @@
     cast(round(percentile({{ expression }}, 0.5), 2) as decimal(18, 2))
 {%- endmacro %}
 
+{#- Exact quantile of DECIMAL values, between two of them in proportion; `share` as text, such as '0.9'. -#}
+{% macro core_quantile(expression, share) -%}
+    {{ return(adapter.dispatch('core_quantile', 'kizuna')(expression, share)) }}
+{%- endmacro %}
+
+{% macro default__core_quantile(expression, share) -%}
+    cast(quantile_cont({{ expression }}, {{ share }}) as decimal(18, 2))
+{%- endmacro %}
+
+{% macro spark__core_quantile(expression, share) -%}
+    cast(round(percentile({{ expression }}, {{ share }}), 2) as decimal(18, 2))
+{%- endmacro %}
+
 {#- The build's as_of as a DATE. -#}
 {% macro core_as_of() -%}
     cast('{{ var("as_of") }}' as date)

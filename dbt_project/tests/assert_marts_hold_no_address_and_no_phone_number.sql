@@ -36,6 +36,9 @@
 -- depends_on: {{ ref('churn_drivers_daily') }}
 -- depends_on: {{ ref('support_interactions') }}
 -- depends_on: {{ ref('support_weekly') }}
+-- depends_on: {{ ref('support_parity') }}
+-- depends_on: {{ ref('support_history_quality') }}
+-- depends_on: {{ ref('knowledge_gaps') }}
 -- depends_on: {{ ref('kpi_daily') }}
 -- depends_on: {{ ref('kpi_definitions') }}
 -- depends_on: {{ ref('kpi_history') }}

@@ -126,48 +126,6 @@ def survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
-def support_interactions(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.support_interactions: one row per interaction and agent."""
-    return [
-        *SUPPORT.not_null("interaction_id", reason="nobody can look it up"),
-        SUPPORT.unique_together("interaction_id", "agent_label", reason="an agent's work on a contact counted twice"),
-        SUPPORT.equal(
-            "every_interaction_is_here",
-            "select count(*) filter (where is_owner) from {batch}",
-            "select count(*) from core.fct_interactions",
-            "a contact lost between core and mart is work nobody sees",
-        ),
-        SUPPORT.equal(
-            "contacts_are_measured_once",
-            "select count(first_response_minutes) from {batch}",
-            "select count(first_response_minutes) from core.fct_interactions",
-            "a contact of two agents would weigh twice in every mean",
-        ),
-        SUPPORT.between("first_response_minutes", 0, None, reason="no reply before its question"),
-        SUPPORT.between("resolution_minutes", 0, None, reason="no solution before its question"),
-        *_common(SUPPORT, ctx, relation),
-    ]
-
-
-def support_weekly(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.support_weekly: one row per week, channel and queue."""
-    return [
-        *SUPPORT.not_null("week", "opened", reason="a week has a day and a volume"),
-        SUPPORT.unique_together("week", "channel", "queue", reason="two values for one week"),
-        SUPPORT.equal(
-            "weeks_add_up_to_core",
-            "select coalesce(sum(opened), 0) from {batch}",
-            "select count(*) from core.fct_interactions"
-            " where opened_on is not null and continues_interaction_id is null and direction = 'inbound'",
-            "every contact is opened in one week, on one channel, in one queue",
-        ),
-        SUPPORT.between("backlog_end", 0, None, reason="more closed than were ever opened"),
-        SUPPORT.between("sla_met_share", 0, 1, reason="a share"),
-        SUPPORT.between("fcr_share", 0, 1, reason="a share"),
-        *_common(SUPPORT, ctx, relation),
-    ]
-
-
 def churn_risk(ctx: GateContext, relation: str) -> list[Rule]:
     """marts.churn_risk: one row per customer at `as_of`."""
     return [
@@ -357,8 +315,6 @@ SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("customer_360", customer_360, "one row per customer, and it agrees with the core"),
     ("nps_by_period", nps_by_period, "promoters, passives and detractors are all respondents"),
     ("survey_responses", survey_responses, "answers without personal data"),
-    ("support_interactions", support_interactions, "no contact lost, no time below zero"),
-    ("support_weekly", support_weekly, "one value per week, channel and queue"),
     ("churn_risk", churn_risk, "probabilities are probabilities"),
     ("churn_risk_daily", churn_risk_daily, "what alerts are computed from"),
     ("churn_drivers_daily", churn_drivers_daily, "the reasons that alerts give"),

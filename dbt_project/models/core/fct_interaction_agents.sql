@@ -2,7 +2,7 @@ with
 
 interactions as (
 
-    select interaction_id, source, agent_id, direction, channel, talk_seconds, hold_seconds, acw_seconds, handle_seconds,
+    select interaction_id, source, agent_id, is_call, talk_seconds, hold_seconds, acw_seconds, handle_seconds,
         first_response_at, opened_at
     from {{ ref('fct_interactions') }}
 
@@ -87,7 +87,7 @@ joined as (
         interactions.hold_seconds,
         interactions.acw_seconds,
         interactions.handle_seconds,
-        interactions.channel = 'phone' and interactions.first_response_at is not null as is_answered_call
+        interactions.is_call and interactions.first_response_at is not null as is_answered_call
     from pairs
     inner join interactions on pairs.interaction_id = interactions.interaction_id
     left join written on pairs.interaction_id = written.interaction_id and pairs.agent_id = written.agent_id

@@ -55,6 +55,7 @@ moments as (
         history.replies,
         history.automatic_replies,
         history.notes,
+        history.note_characters,
         case
             when not coalesce(is_message_history_whole, false)
                 then coalesce(told_response_at, case when told_response_minutes is null then first_reply_at end)
@@ -248,6 +249,7 @@ final as (
         cast(replies as bigint) as replies,
         cast(automatic_replies as bigint) as automatic_replies,
         cast(notes as bigint) as notes,
+        cast(note_characters as bigint) as note_characters,
         sla_priority,
         sla_priority_from,
         sla_minutes,
@@ -276,6 +278,7 @@ final as (
         cast(acw_seconds as bigint) as acw_seconds,
         cast(queue_seconds as bigint) as queue_seconds,
         cast(csat_score as bigint) as csat_score,
+        coalesce(is_call, false) as is_call,
         is_resolved,
         -- Solved, not reopened, and no new contact of the customer on the topic within 7 days of the solution.
         case
@@ -285,7 +288,7 @@ final as (
         {{ first_contact_resolution('next_opened_at') }} as is_fcr_proxy,
         is_abandoned,
         case
-            when channel = 'phone' and direction = 'inbound' and continues_interaction_id is null and not is_open
+            when is_call and direction = 'inbound' and continues_interaction_id is null and not is_open
             then first_response_at is null and not is_resolved
         end as is_unanswered,
         is_open,

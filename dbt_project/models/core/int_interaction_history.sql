@@ -13,6 +13,7 @@ messages as (
         message_id,
         sent_at,
         direction,
+        length(trim(body)) as characters,
         {{ author_kind_of('author_kind', 'author_key') }} as author_kind
     from {{ ref('canonical__message') }}
     where interaction_id is not null
@@ -51,6 +52,7 @@ written as (
         count(case when is_answer and not is_person then 1 end) as automatic_replies,
         max(case when is_answer and is_person then sent_at end) as last_reply_at,
         count(case when direction = 'internal' and is_person then 1 end) as notes,
+        max(case when is_person and (is_answer or direction = 'internal') then characters end) as note_characters,
         count(case when direction = 'inbound' then 1 end) as customer_messages
     from answers
     group by interaction_id
@@ -138,6 +140,7 @@ final as (
         cast(written.replies as bigint) as replies,
         cast(written.automatic_replies as bigint) as automatic_replies,
         cast(written.notes as bigint) as notes,
+        cast(coalesce(written.note_characters, 0) as bigint) as note_characters,
         cast(written.customer_messages as bigint) as customer_messages,
         coalesce(lived.is_status_history_whole, false) as is_status_history_whole,
         lived.first_solved_at,

@@ -78,6 +78,7 @@ unified as (
         cast(null as bigint) as acw_seconds,
         cast(null as bigint) as queue_seconds,
         case lower(satisfaction_score) when 'good' then 5 when 'bad' then 1 end as csat_score,
+        false as is_call,
         lower(coalesce(status, '')) in ('solved', 'closed') as is_resolved,
         false as is_abandoned
     from zendesk_tickets
@@ -115,6 +116,7 @@ unified as (
         cast(null as bigint),
         cast(null as bigint),
         cast(null as bigint),
+        false,
         coalesce(is_closed, false),
         false
     from salesforce_cases
@@ -157,6 +159,7 @@ unified as (
         after_contact_work_seconds,
         queue_seconds,
         cast(null as bigint),
+        upper(channel) = 'VOICE',
         agent_connected_at is not null and disconnected_at is not null,
         -- Waited in a queue and left before an agent answered; what the company dials itself is never abandoned.
         coalesce(upper(initiation_method), '') <> 'OUTBOUND'
@@ -205,6 +208,7 @@ unified as (
         acw_seconds,
         queue_seconds,
         csat_score,
+        coalesce(talk_seconds, hold_seconds, acw_seconds, queue_seconds) is not null,
         coalesce(is_resolved, resolved_at is not null or {{ is_solved_word('status') }}),
         coalesce(is_abandoned, false)
     from canonical_interactions
@@ -248,6 +252,7 @@ unified as (
         acw_seconds,
         queue_seconds,
         cast(null as bigint),
+        true,
         answered_at is not null and ended_at is not null,
         answered_at is null and ended_at is not null and coalesce(is_abandoned, direction <> 'outbound')
     from canonical_calls

@@ -18,7 +18,7 @@ FIRST_RUN_BEFORE = 30
 AGENT_ID = 380_000_000_001
 GROUP_ID = 380_100_000_001
 _HOST = "https://kizuna-store.zendesk.example.com/api/v2"
-_CLOSE_AFTER = 4 * DAY
+CLOSE_AFTER = 4 * DAY
 
 
 def users_since(world: World) -> dict[int, int]:
@@ -62,7 +62,7 @@ _Record = tuple[dict[str, object], dict[str, object] | None]
 
 
 def _events(ticket: Ticket) -> tuple[int, ...]:
-    closed = ticket.solved + _CLOSE_AFTER if ticket.solved else 0
+    closed = ticket.solved + CLOSE_AFTER if ticket.solved else 0
     return (ticket.created, ticket.replied, ticket.first_solved, ticket.solved, ticket.rated, closed)
 
 
@@ -71,10 +71,20 @@ def updated_at(ticket: Ticket, cut: int) -> int:
     return max(moment for moment in _events(ticket) if moment < cut)
 
 
+def stations(ticket: Ticket) -> int:
+    """Agents whom the ticket was assigned to; the first of two passes it on at once."""
+    return 1 + (ticket.ticket_id % 9 == 0)
+
+
+def reply_moments(ticket: Ticket) -> list[int]:
+    """When agents wrote to the customer: one to three times, two minutes apart."""
+    return [ticket.replied + 120 * number for number in range(1 + ticket.ticket_id % 3)] if ticket.replied else []
+
+
 def status_at(ticket: Ticket, cut: int) -> str:
     """Status before the cut. A reopened ticket is open between its first and its final solution."""
     if 0 < ticket.solved < cut:
-        return "closed" if ticket.solved + _CLOSE_AFTER < cut else "solved"
+        return "closed" if ticket.solved + CLOSE_AFTER < cut else "solved"
     if 0 < ticket.first_solved < cut:
         return "open"
     return "pending" if 0 < ticket.replied < cut else ("open" if ticket.spike else "new")
@@ -141,9 +151,9 @@ def _ticket(ticket: Ticket, world: World, cut: int) -> _Record:
         "created_at": stamp_z(ticket.created),
         "updated_at": stamp_z(changed),
         "group_stations": 1,
-        "assignee_stations": 1 + (ticket.ticket_id % 9 == 0),
+        "assignee_stations": stations(ticket),
         "reopens": reopened,
-        "replies": (1 + ticket.ticket_id % 3) if 0 < ticket.replied < cut else 0,
+        "replies": sum(moment < cut for moment in reply_moments(ticket)),
         "assignee_updated_at": _when(ticket.replied, cut),
         "requester_updated_at": stamp_z(ticket.created),
         "status_updated_at": stamp_z(changed),

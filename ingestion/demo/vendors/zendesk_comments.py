@@ -3,7 +3,8 @@
 from ingestion.demo.clock import stamp_z
 from ingestion.demo.delivery import Deliveries
 from ingestion.demo.more import Planted, write_page
-from ingestion.demo.vendors.zendesk import AGENT_ID, care_phone, users_since
+from ingestion.demo.vendors import zendesk_events
+from ingestion.demo.vendors.zendesk import AGENT_ID, care_phone, reply_moments, users_since
 from ingestion.demo.world import World
 
 ORGANIZATION_ID = 390_000_000
@@ -17,7 +18,7 @@ def write(world: World, book: Deliveries) -> list[Planted]:
     for ticket in world.tickets:
         asker = world.people[ticket.person].zendesk_id
         for number, (moment, author) in enumerate(
-            ((ticket.created, asker), (ticket.replied, AGENT_ID + ticket.agent)), start=1
+            ((ticket.created, asker), *((moment, AGENT_ID + ticket.agent) for moment in reply_moments(ticket))), start=1
         ):
             if 0 < moment < calendar.cut2:
                 comments[calendar.delivery(moment)].append(
@@ -58,6 +59,7 @@ def write(world: World, book: Deliveries) -> list[Planted]:
         Planted("core.dim_accounts", source, len(set(members.values()))),
         Planted("identity.source_records", "source = 'zendesk.user' and account_key like 'zendesk:%'", len(members)),
         Planted("staging.stg_zendesk__satisfaction_ratings", "true", len(ratings[1]) + len(ratings[2])),
+        *zendesk_events.write(world, book),
     ]
 
 

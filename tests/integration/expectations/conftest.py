@@ -221,7 +221,16 @@ create table marts.support_interactions as
   from core.fct_interactions;
 create table marts.support_weekly as
   select date '2026-03-30' as week, 'email' as channel, 'unknown' as queue, count(*) as opened,
-    0 as backlog_end, 1.0::double as sla_met_share, 0.5::double as fcr_share
+    0 as backlog_start, count(*) as closed, 0 as backlog_end, 1.0::double as sla_met_share, 0.5::double as fcr_share
+  from core.fct_interactions having count(*) > 0;
+create table marts.support_parity as
+  select interaction_id, 'reopens' as metric, 1::decimal(18,2) as ours, 1::decimal(18,2) as vendor, 'equal' as reason
+  from core.fct_interactions;
+create table marts.support_history_quality as
+  select date '2026-04-01' as month, 'email' as channel, 'unknown' as queue, count(*) as contacts, 0 as complete
+  from core.fct_interactions having count(*) > 0;
+create table marts.knowledge_gaps as
+  select date '2026-04-01' as month, 'return' as topic, count(*) as contacts, 4 as judged, 2 as returned
   from core.fct_interactions having count(*) > 0;
 create table marts.churn_risk as
   select customer_id, 'Kanto' as region, date '2026-06-30' as as_of, 0.7::double as probability, 'high' as band,

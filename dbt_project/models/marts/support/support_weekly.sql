@@ -1,14 +1,38 @@
+{%- set durations = [
+    'first_response', 'first_response_business', 'resolution', 'resolution_business'
+] -%}
 with
+
+facts as (
+
+    select * from {{ ref('fct_interactions') }}
+
+),
+
+-- Work on a transferred call is that of all its legs.
+work as (
+
+    select
+        coalesce(continues_interaction_id, interaction_id) as interaction_id,
+        sum(handle_seconds) as chain_handle_seconds,
+        sum(acw_seconds) as chain_acw_seconds
+    from facts
+    group by coalesce(continues_interaction_id, interaction_id)
+
+),
 
 interactions as (
 
     select
-        *,
+        facts.*,
+        work.chain_handle_seconds,
+        work.chain_acw_seconds,
         coalesce(channel, 'unknown') as channel_name,
         coalesce(queue, 'unknown') as queue_name,
         {{ core_week('opened_on') }} as opened_week,
         {{ core_week('resolved_on') }} as resolved_week
-    from {{ ref('fct_interactions') }}
+    from facts
+    left join work on facts.interaction_id = work.interaction_id
     where opened_on is not null and continues_interaction_id is null and direction = 'inbound'
 
 ),
@@ -45,20 +69,30 @@ opened as (
         count(*) as opened,
         sum(case when is_abandoned then 1 else 0 end) as abandoned,
         count(first_response_minutes) as first_responses,
-        {{ core_median('first_response_minutes') }} as first_response_median_minutes,
         sum(first_response_minutes) as first_response_minutes_sum,
-        {{ core_median('resolution_minutes') }} as resolution_median_minutes,
+        {%- for name in durations %}
+        {{ core_median(name ~ '_minutes') }} as {{ name | replace('_business', '') }}_median{{ '_business' if 'business' in name }}_minutes,
+        {{ core_quantile(name ~ '_minutes', '0.9') }} as {{ name | replace('_business', '') }}_p90{{ '_business' if 'business' in name }}_minutes,
+        {%- endfor %}
+        count(resolution_minutes) as resolutions,
+        sum(case when reopens > 0 then 1 else 0 end) as reopened,
+        sum(case when is_resolved or reopens > 0 then 1 else 0 end) as solved_once,
+        sum(case when is_call then 1 else 0 end) as calls,
+        sum(case when is_unanswered then 1 else 0 end) as unanswered,
         sum(reopens) as reopens,
         sum(handoffs) as handoffs,
-        sum(handle_seconds) as handle_seconds,
-        count(handle_seconds) as handled,
-        sum(acw_seconds) as acw_seconds,
+        sum(chain_handle_seconds) as handle_seconds,
+        count(chain_handle_seconds) as handled,
+        sum(chain_acw_seconds) as acw_seconds,
+        count(chain_acw_seconds) as wrapped_up,
         count(csat_score) as csat_answers,
         sum(csat_score) as csat_sum,
         sum(case when is_sla_met then 1 else 0 end) as sla_met,
         count(is_sla_met) as sla_judged,
         sum(case when is_fcr then 1 else 0 end) as fcr,
         count(is_fcr) as fcr_judged,
+        sum(case when is_fcr_proxy then 1 else 0 end) as fcr_proxy,
+        count(is_fcr_proxy) as fcr_proxy_judged,
         sum(case when has_time_conflict then 1 else 0 end) as time_conflicts
     from interactions
     group by opened_week, channel_name, queue_name
@@ -80,7 +114,7 @@ closed as (
 
 ),
 
-final as (
+counted as (
 
     select
         grid.week_on as week,
@@ -90,7 +124,9 @@ final as (
         cast('{{ var("timezone") }}' as varchar) as timezone,
         cast(coalesce(opened.opened, 0) as bigint) as opened,
         cast(coalesce(closed.resolved, 0) as bigint) as resolved,
+        cast(coalesce(closed.closed, 0) as bigint) as closed,
         cast(coalesce(opened.abandoned, 0) as bigint) as abandoned,
+        cast(coalesce(opened.unanswered, 0) as bigint) as unanswered,
         cast(
             sum(coalesce(opened.opened, 0) - coalesce(closed.closed, 0)) over (
                 partition by grid.channel_name, grid.queue_name
@@ -99,18 +135,28 @@ final as (
             ) as bigint
         ) as backlog_end,
         cast(coalesce(opened.first_responses, 0) as bigint) as first_responses,
-        opened.first_response_median_minutes,
+        {%- for name in durations if name != 'resolution' %}
+        {%- set part = '_business_minutes' if 'business' in name else '_minutes' %}
+        opened.{{ name | replace('_business', '') }}_median{{ part }},
+        opened.{{ name | replace('_business', '') }}_p90{{ part }},
+        {%- endfor %}
+        opened.resolution_p90_minutes,
+        cast(coalesce(opened.resolutions, 0) as bigint) as resolutions,
         {{ core_ratio('opened.first_response_minutes_sum', 'opened.first_responses') }} as first_response_mean_minutes,
         opened.resolution_median_minutes,
         cast(coalesce(opened.reopens, 0) as bigint) as reopens,
+        {{ core_ratio('opened.reopened', 'opened.solved_once') }} as reopen_share,
+        {{ core_ratio('opened.abandoned', 'opened.calls') }} as abandonment_share,
         cast(coalesce(opened.handoffs, 0) as bigint) as handoffs,
         cast(opened.handle_seconds as bigint) as handle_seconds,
         {{ core_ratio('opened.handle_seconds', 'opened.handled') }} as handle_seconds_mean,
         cast(opened.acw_seconds as bigint) as acw_seconds,
+        {{ core_ratio('opened.acw_seconds', 'opened.wrapped_up') }} as acw_seconds_mean,
         cast(coalesce(opened.csat_answers, 0) as bigint) as csat_answers,
         {{ core_ratio('opened.csat_sum', 'opened.csat_answers') }} as csat,
         {{ core_ratio('opened.sla_met', 'opened.sla_judged') }} as sla_met_share,
         {{ core_ratio('opened.fcr', 'opened.fcr_judged') }} as fcr_share,
+        {{ core_ratio('opened.fcr_proxy', 'opened.fcr_proxy_judged') }} as fcr_share_proxy,
         cast(coalesce(opened.time_conflicts, 0) as bigint) as time_conflicts,
         {{ core_add_days('grid.week_on', 6) }} <= {{ core_as_of() }} as is_complete
     from grid
@@ -122,6 +168,15 @@ final as (
         on grid.week_on = closed.week_on
         and grid.channel_name = closed.channel_name
         and grid.queue_name = closed.queue_name
+
+),
+
+final as (
+
+    select
+        counted.*,
+        backlog_end - opened + closed as backlog_start
+    from counted
 
 )
 
