@@ -63,6 +63,14 @@ def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
         (company.path / "landing" / name / "answers.csv").write_text(survey, encoding="utf-8")
     (company.path / "landing" / "billing").mkdir()
     (company.path / "landing" / "billing" / "subscriptions.csv").write_text(SUBSCRIPTIONS, encoding="utf-8")
+    # Pages of Zendesk's own interface: a ticket, its rating, and the metrics of another ticket.
+    native = test_data / "zendesk_api"
+    for page, name in {
+        "tickets_incremental.json": "tickets_incremental.json",
+        "satisfaction_ratings.json": "satisfaction_ratings.json",
+        "ticket_metrics.json": "ticket_metric_145.json",
+    }.items():
+        shutil.copy(native / page, company.path / "landing" / "zendesk" / name)
     return company, cli("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
 
 
@@ -130,10 +138,26 @@ def test_cdnow_is_right_customer_by_customer(mapped: Any, purchases: dict[str, l
 def test_tickets_and_their_satisfaction_equal_the_file(mapped: Any, tickets: list[dict[str, str]]) -> None:
     company, _ = mapped
     scores = [int(float(row["Customer Satisfaction Rating"])) for row in tickets if row["Customer Satisfaction Rating"]]
-    found = company.published("SELECT count(*), count(csat), sum(csat) FROM marts.support_interactions")
+    desk = "marts.support_interactions WHERE source = 'support_desk'"
+    found = company.published(f"SELECT count(*), count(csat), sum(csat) FROM {desk}")
     assert found == [(8469, len(scores), sum(scores))] == [(len(tickets), 2769, sum(scores))]
-    ((average,),) = company.published("SELECT avg(csat) FROM marts.support_interactions")
+    ((average,),) = company.published(f"SELECT avg(csat) FROM {desk}")
     assert average == pytest.approx(sum(scores) / len(scores))
+
+
+def test_every_figure_of_zendesk_s_own_metrics_is_compared_and_no_difference_is_without_a_reason(mapped: Any) -> None:
+    """The page's ticket came without metrics and with a rating, the metrics are of a ticket that did not come."""
+    company, _ = mapped
+    reasons = company.published(
+        "SELECT interaction_id, reason, count(*), sum(vendor) FROM marts.support_parity GROUP BY ALL ORDER BY ALL"
+    )
+    assert reasons == [
+        ("zendesk:145", "ticket_not_exported", 5, 0),
+        ("zendesk:35436", "neither_knows", 7, None),
+        ("zendesk:35436", "vendor_has_none", 2, None),
+    ]
+    ticket = "SELECT csat, is_open, sla_priority, is_sla_met FROM marts.support_interactions WHERE source = 'zendesk'"
+    assert company.published(ticket) == [(5, True, "high", False)]
 
 
 def test_contradictory_times_are_flagged_and_never_averaged(mapped: Any, tickets: list[dict[str, str]]) -> None:
@@ -224,7 +248,8 @@ def test_only_the_company_s_own_sources_are_in_its_marts(mapped: Any) -> None:
     company, ran = mapped
     sources = company.published("SELECT source, rows_in, accepted FROM marts.data_state ORDER BY source")
     surveys = [("event_survey", 39, 39), ("store_survey", 28, 27)]
-    assert sources == [("billing", 6, 6), ("cdnow", 6919, 6919), *surveys, ("support_desk", 8469, 8469)]
+    desks = [("support_desk", 8469, 8469), *[("zendesk", 1, 1)] * 3]
+    assert sources == [("billing", 6, 6), ("cdnow", 6919, 6919), *surveys, *desks]
     assert {row[0] for row in company.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"USD"}
     assert "cdnow" in ran.output
 
