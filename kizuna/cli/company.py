@@ -28,6 +28,16 @@ kpi:
   device_login_window_days: 30
   sla_minutes: {{urgent: 60, high: 240, normal: 1440, low: 2880}}
 
+support:                    # when people answer; public holidays of the country are closed
+  business_hours:
+    mon: ["09:00-18:00"]
+    tue: ["09:00-18:00"]
+    wed: ["09:00-18:00"]
+    thu: ["09:00-18:00"]
+    fri: ["09:00-18:00"]
+  # bots: ["380000000099"]  # agent ids that are programs
+  # topic_tags: [return]    # tags that name what a Zendesk ticket is about
+
 alerts:
   z_alert: 4.5              # distance from the weekday baseline, in robust standard deviations
   z_warn: 3.5
