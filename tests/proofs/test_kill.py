@@ -35,7 +35,14 @@ pytestmark = pytest.mark.proof
 
 SEED = 7
 WORKERS = 2
-RANDOM_KILLS = 3
+RANDOM_KILLS = 2
+#: Every point but most of those that row R1 reaches a hundred times by the write path alone.
+WHOLE_LINE = [
+    point
+    for point in POINTS
+    if not point.startswith(("ingest.", "publish."))
+    or point in ("ingest.ledger_recorded", "publish.renamed", "publish.link_replaced")
+]
 DAY1, DAY2 = "2026-06-29", "2026-06-30"
 #: A small company has few people to be hit; three at risk at once are its spike.
 SETTINGS = "kpi: {churn_min_customers: 50}\nalerts: {min_count: 3}\n"
@@ -208,9 +215,9 @@ def attack(company: Company, start: Undisturbed, steps: tuple[Step, ...]) -> lis
 def plan(seconds: float) -> list[tuple[Step, ...]]:
     """Each point once: an early one and a late one per home; then random times alone."""
     dice = random.Random(SEED)
-    half = len(POINTS) // 2
-    early: list[Step] = list(POINTS[:half])
-    late: list[Step] = list(POINTS[half:])
+    half = len(WHOLE_LINE) // 2
+    early: list[Step] = list(WHOLE_LINE[:half])
+    late: list[Step] = list(WHOLE_LINE[half:])
     dice.shuffle(late)
     pairs: list[tuple[Step, ...]] = list(zip(early, late, strict=False))
     pairs += [(point,) for point in late[half:]]
@@ -225,14 +232,14 @@ def test_a_killed_run_is_repaired_by_a_plain_run(
 ) -> None:
     attacks = plan(undisturbed.seconds)
     kills = [step for steps in attacks for step in steps]
-    assert {step for step in kills if isinstance(step, str)} == set(POINTS)
+    assert {step for step in kills if isinstance(step, str)} == set(WHOLE_LINE)
     started = time.monotonic()
     companies = [open_company(tmp_path / f"trial-{number}") for number in range(len(attacks))]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda pair: attack(pair[0], undisturbed, pair[1]), zip(companies, attacks, strict=True)))
     wrong = [f"{steps}: {problem}" for steps, problems in zip(attacks, found, strict=True) for problem in problems]
     figures(
-        f"R1 kill: N={len(kills)} kills of a whole run ({len(POINTS)} named points, {RANDOM_KILLS} random times) in "
+        f"R1 kill: N={len(kills)} kills of a whole run ({len(WHOLE_LINE)} points, {RANDOM_KILLS} random times) in "
         f"{len(attacks)} homes, seed={SEED}, failures={len(wrong)}, {time.monotonic() - started:.0f} s"
     )
     assert wrong == []
