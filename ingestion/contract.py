@@ -8,6 +8,7 @@ Both become the same `Contract`. Unknown keys are refused, so that a typing erro
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -197,6 +198,7 @@ class Column(_Model):
     """One typed column: where it comes from, what it may hold, whose data it is.
 
     `required`: `value` (also written true) refuses an empty cell, `header` only a missing column.
+    `factor` turns an amount that is written in another unit (thousands of yen, cents) into units of its currency.
     `scale` is the number of decimals kept; a value with more is rejected unless `round` is set. `currency` names the
     column that holds an amount's currency: half a yen is rejected too, or rounded. `iso4217` refuses unknown codes.
     `impossible` says whether a date written as it should be, of a day that does not exist, refuses the row.
@@ -214,6 +216,7 @@ class Column(_Model):
     formats: tuple[str, ...] = ()
     timezone: str | None = None
     scale: Annotated[int, Field(ge=0, le=12)] = 2
+    factor: Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=4)] | None = None
     round: bool = False
     currency: Name | None = None
     iso4217: bool = False

@@ -109,6 +109,7 @@ class MappedField(_Model):
     timezone: str | None = None
     values: dict[str, str] = Field(default={})
     round: bool = False
+    factor: int | float | str | None = None
     strip_prefix: str | None = None
     null_markers: tuple[str, ...] | None = None
     min: str | int | float | None = None
@@ -275,8 +276,7 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
 
 
 def _first_time(entity: CanonicalEntity, file: MappingFile) -> str | None:
-    times = [name for name, column in entity.columns.items() if column.type == "timestamp" and name in file.fields]
-    return times[0] if times else None
+    return next((n for n, c in entity.columns.items() if c.type == "timestamp" and n in file.fields), None)
 
 
 def patterns_of(files: tuple[str | FilePattern, ...], default: Format) -> tuple[FilePattern, ...]:

@@ -132,6 +132,7 @@ FILE_NAMES: dict[str, tuple[str, ...]] = {
     "subscription": ("subscription", "contract", "契約", "定期"),
     "call": ("call", "telephony", "通話", "電話"),
     "message": ("message", "chat", "メッセージ"),
+    "order_step": ("fulfillment", "fulfilment", "shipment", "order_status", "出荷", "配送"),
     "campaign_touch": ("campaign", "mailing", "施策", "配信"),
     "consent": ("consent", "optin", "同意"),
     "experiment_exposure": ("experiment", "exposure", "abtest", "実験"),

@@ -226,6 +226,8 @@ def _plain_number(contract: Contract, text: str) -> str:
 
 def _decimal(contract: Contract, column: Column, text: str) -> str:
     plain = _plain_number(contract, text)
+    if column.factor is not None:
+        return _multiplied(column, plain)
     whole, scale = 18 - column.scale, column.scale
     decimals = r"\d*" if column.round else f"\\d{{0,{scale}}}0*"
     pattern = f"[+-]?(\\d{{1,{whole}}}(\\.{decimals})?|\\.\\d{decimals})"
@@ -235,6 +237,15 @@ def _decimal(contract: Contract, column: Column, text: str) -> str:
     return _usual(f"TRY_CAST({text} AS {column.sql_type})", text, exact) if usual_point else exact
 
 
+def _multiplied(column: Column, plain: str) -> str:
+    """The number times the column's factor, exact or nothing unless the column rounds."""
+    product = f"TRY_CAST({plain} AS DECIMAL(24,8)) * {column.factor}::DECIMAL(12,4)"
+    kept = f"TRY_CAST({product} AS {column.sql_type})"
+    exact = "" if column.round else f" AND {product} = {kept}"
+    pattern = r"[+-]?(\d{1,15}(\.\d{0,8}0*)?|\.\d{1,8}0*)"
+    return f"CASE WHEN regexp_full_match({plain}, {literal(pattern)}){exact} THEN {kept} END"
+
+
 def _usual(cast: str, text: str, exact: str) -> str:
     """The cast where the value is written as the engine itself would write it, which needs no pattern."""
     return f"CASE WHEN {cast}::VARCHAR = {text} THEN {cast} ELSE {exact} END"
@@ -242,7 +253,8 @@ def _usual(cast: str, text: str, exact: str) -> str:
 
 def _decimal_rule(contract: Contract, column: Column) -> str:
     places = "" if column.round else f" with at most {column.scale} decimals"
-    return f"written with {contract.numbers.decimal_separator!r}{places}"
+    times = "" if column.factor is None else f" times {column.factor}"
+    return f"written with {contract.numbers.decimal_separator!r}{places}{times}"
 
 
 def _date_formats(contract: Contract, column: Column) -> tuple[str, ...]:

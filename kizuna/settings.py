@@ -70,6 +70,7 @@ class KpiParams(_Section):
         90,
     ]
     contract_months: Annotated[int, Field(ge=0, le=120)] = 0
+    ship_days: Annotated[int, Field(ge=0, le=365)] = 3
     sla_minutes: dict[Literal["urgent", "high", "normal", "low"], Annotated[int, Field(gt=0)]] = {
         "urgent": 60,
         "high": 240,

@@ -173,6 +173,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "retention_periods": dict(kpi.retention_periods),
         "retention_windows": sorted(set(kpi.retention_windows)),
         "contract_months": kpi.contract_months,
+        "ship_days": kpi.ship_days,
         "user_id_is": kpi.user_id_is,
         "survey_answer": kpi.survey_answer,
         "max_id_churn": str(Decimal(str(company.identity.max_id_churn))),

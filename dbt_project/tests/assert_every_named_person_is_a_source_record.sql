@@ -10,7 +10,7 @@
     'stg_salesforce__case', 'stg_shopify__orders', 'stg_zendesk__tickets', 'stg_amazon_connect__contact_records',
     'stg_delighted__responses', 'canonical__contact', 'canonical__order', 'canonical__subscription',
     'canonical__interaction', 'canonical__call', 'canonical__message', 'canonical__survey_response',
-    'canonical__campaign_touch', 'canonical__experiment_exposure', 'canonical__consent'
+    'canonical__order_step', 'canonical__campaign_touch', 'canonical__experiment_exposure', 'canonical__consent'
 ] %}
 
 with named as (

@@ -17,6 +17,8 @@
 -- depends_on: {{ ref('ltv_by_customer') }}
 -- depends_on: {{ ref('ltv_by_cohort') }}
 -- depends_on: {{ ref('ltv_backtest') }}
+-- depends_on: {{ ref('order_fulfilment') }}
+-- depends_on: {{ ref('fulfilment_by_segment') }}
 -- depends_on: {{ ref('ltv_by_segment') }}
 -- depends_on: {{ ref('customer_value_ranks') }}
 -- depends_on: {{ ref('customer_years') }}

@@ -38,6 +38,7 @@
     ('canonical__call', 'ended_at'),
     ('canonical__message', 'sent_at'),
     ('canonical__survey_response', 'responded_at'),
+    ('canonical__order_step', 'stepped_at'),
     ('canonical__campaign_touch', 'touched_at'),
     ('canonical__experiment_exposure', 'exposed_at'),
     ('canonical__consent', 'stated_at'),

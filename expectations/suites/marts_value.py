@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Suite
-from expectations.suites.marts import _COUNTED, _SAME_NET, FINANCE, INSIGHTS, _common
+from expectations.suites.marts import _COUNTED, _SAME_NET, FINANCE, INSIGHTS, SUPPORT, _common
 
 
 def ltv_by_customer(ctx: GateContext, relation: str) -> list[Rule]:
@@ -244,6 +244,28 @@ def ltv_by_contract(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
+def order_fulfilment(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.order_fulfilment: one row per order whose steps are told."""
+    return [
+        *SUPPORT.not_null("order_id", "is_shipped", "is_shipped_in_time", reason="an order and how it went"),
+        SUPPORT.unique("order_id", "a double order is sent twice"),
+        SUPPORT.between("days_to_ship", 0, None, reason="nothing is sent before it is ordered"),
+        SUPPORT.never("in_time_is_shipped", "is_shipped_in_time and not is_shipped", "what was not sent is late"),
+        *_common(SUPPORT, ctx, relation),
+    ]
+
+
+def fulfilment_by_segment(ctx: GateContext, relation: str) -> list[Rule]:
+    """marts.fulfilment_by_segment: one row per segment of orders."""
+    return [
+        *SUPPORT.not_null("segment_type", "segment", "orders", reason="its coordinates and what is counted"),
+        SUPPORT.unique_together("segment_type", "segment", reason="two values of one segment"),
+        SUPPORT.never("sent_or_not_sent", "shipped + not_shipped <> orders", "every order was sent or was not"),
+        SUPPORT.between("share_in_time", 0, 1, reason="a share"),
+        *_common(SUPPORT, ctx, relation),
+    ]
+
+
 SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("ltv_by_customer", ltv_by_customer, "the parts of a customer's value add up"),
     ("ltv_by_cohort", ltv_by_cohort, "cohort curves add up to revenue"),
@@ -252,6 +274,8 @@ SUITES: tuple[tuple[str, Suite, str], ...] = (
     ("customer_years", customer_years, "one class per customer and year"),
     ("mrr_movements", mrr_movements, "recurring revenue closes from month to month"),
     ("ltv_by_contract", ltv_by_contract, "contracts are worth what recurs"),
+    ("order_fulfilment", order_fulfilment, "an order is sent or it is not"),
+    ("fulfilment_by_segment", fulfilment_by_segment, "segments are made of orders"),
     ("ltv_backtest", ltv_backtest, "the forecast is judged on everybody"),
     ("revenue_reconciliation", revenue_reconciliation, "every order has one fate, and money is not lost"),
     ("retention_cohorts", retention_cohorts, "nobody returns who was not there"),

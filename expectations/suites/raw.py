@@ -130,6 +130,7 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["queue_seconds", "talk_seconds", "hold_seconds", "acw_seconds"],
     ),
     RawRelation("mapped__message", ["message_key", "direction", "sent_at"], ["sent_at"]),
+    RawRelation("mapped__order_step", ["order_key", "step", "stepped_at"], ["stepped_at"]),
     RawRelation("mapped__campaign_touch", ["touch_kind", "touched_at"], ["touched_at"]),
     RawRelation("mapped__experiment_exposure", ["experiment", "variant", "exposed_at"], ["exposed_at"]),
     RawRelation("mapped__consent", ["purpose", "granted", "stated_at"], ["stated_at"]),

@@ -6,6 +6,7 @@ with {% set mentions = [
     ('call', 'call_id', 'started_at', none, 'account_key', 'customer_key'),
     ('message', 'message_id', 'sent_at', none, none, 'customer_key'),
     ('survey_response', 'response_id', 'responded_at', none, none, 'customer_key'),
+    ('order_step', 'step_id', 'stepped_at', none, none, 'customer_key'),
     ('campaign_touch', 'touch_id', 'touched_at', none, none, 'customer_key'),
     ('experiment_exposure', 'exposure_id', 'exposed_at', none, none, 'customer_key'),
     ('consent', 'consent_id', 'stated_at', none, none, 'customer_key'),

@@ -189,6 +189,11 @@ create table marts.account_360 as
 create table marts.account_people as
   select account_id, 'K' || substr(account_id, 2) as customer_id, 'buyer' as role, date '2026-01-01' as first_on,
     date '2026-06-01' as last_on from core.dim_accounts;
+create table marts.order_fulfilment as
+  select order_id, true as is_shipped, true as is_shipped_in_time, 1 as days_to_ship from core.fct_orders;
+create table marts.fulfilment_by_segment as
+  select 'overall' as segment_type, 'all' as segment, $n as orders, $n as shipped, 0 as not_shipped,
+    1.0::double as share_in_time where $n > 0;
 create table marts.nps_by_period as
   with counted as (select count_if(score >= 9) as promoters, count_if(score in (7, 8)) as passives,
     count_if(score <= 6) as detractors, count(*) as respondents from core.fct_survey_responses)

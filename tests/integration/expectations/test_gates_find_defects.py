@@ -149,6 +149,9 @@ DEFECTS: list[tuple[str, str, str]] = [
      "movements_lead_from_opening_to_closing"),
     ("marts.ltv_by_contract", "update marts.ltv_by_contract set recurring_paid = 0 where payer_id = 'K5'",
      "recurring_revenue_is_that_of_the_movements"),
+    ("marts.order_fulfilment", "update marts.order_fulfilment set is_shipped = false where order_id like '%#5'",
+     "in_time_is_shipped"),
+    ("marts.fulfilment_by_segment", "update marts.fulfilment_by_segment set not_shipped = 1", "sent_or_not_sent"),
     ("marts.ltv_backtest", "update marts.ltv_backtest set actual_purchases = 6 where repeat_purchases = '0'",
      "groups_add_up_to_all"),
     ("marts.revenue_reconciliation", "update marts.revenue_reconciliation set net_reporting = net_reporting - 1"
