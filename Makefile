@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,9 @@ bench-setup: $(STAMP) ## install what bench-ingest compares with, into .venv-ben
 
 bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, and how its time grows
 	@$(BIN)/python bench/identity.py $(or $(MILLION),10)
+
+bench-kpis: $(STAMP) ## the models of lifetime value at CUSTOMERS customers
+	@$(BIN)/python bench/kpis.py $(or $(CUSTOMERS),1000000)
 
 bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
 	@$(BIN)/python bench/linkage.py

@@ -140,16 +140,18 @@ final as (
         -- Differences of rounded running totals: the rounded parts add up to the rounded whole.
         cast(
             case
-                when order_id is null then {{ core_reporting_money('amount * exchange_rate') }}
+                when order_id is null then {{ core_reporting_money(core_exchanged('amount', 'exchange_rate')) }}
                 else
-                    {{ core_reporting_money('running_amount * exchange_rate') }}
-                    - {{ core_reporting_money('(running_amount - amount) * exchange_rate') }}
+                    {{ core_reporting_money(core_exchanged('running_amount', 'exchange_rate')) }}
+                    - {{ core_reporting_money(core_exchanged('(running_amount - amount)', 'exchange_rate')) }}
             end as decimal(18, 2)
         ) as amount_reporting,
         cast(
             case
                 when currency = order_currency then amount
-                else round(cast(amount * exchange_rate as double) / cast(order_rate as double), 2)
+                else round(
+                    cast({{ core_exchanged('amount', 'exchange_rate') }} as double) / cast(order_rate as double), 2
+                )
             end as decimal(18, 2)
         ) as amount_order_currency,
         refund_date_known,
