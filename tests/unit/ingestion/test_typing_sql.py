@@ -68,6 +68,20 @@ def test_a_decimal_is_rounded_only_where_the_contract_says_so(typed: Callable[..
 
 
 @pytest.mark.parametrize(
+    ("text", "factor", "expected"),
+    [
+        ("12", "1000", Decimal("12000.00")), ("-1.5", "1000", Decimal("-1500.00")), ("1999", "0.01", Decimal("19.99")),
+        ("2269.7015", "10000", Decimal("22697015.00")), (".00001", "10000", Decimal("0.10")),
+        ("1999.5", "0.01", "type.decimal"), ("1,000", "1000", "type.decimal"), ("9" * 15, "10000", "type.decimal"),
+    ],
+)  # fmt: skip
+def test_an_amount_in_another_unit_is_multiplied_or_refused(
+    typed: Callable[..., Any], text: str, factor: str, expected: Any
+) -> None:
+    assert typed(text, type="decimal", factor=factor) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("1.234,56", Decimal("1234.56")), ("1234,5", Decimal("1234.50")), ("12.34", "type.decimal"),

@@ -48,12 +48,12 @@ final as (
         cast(buyers as bigint) as buyers,
         net,
         cast(net_cumulative as decimal(18, 2)) as net_cumulative,
-        -- Twelve decimals: among a million customers the sixth says nothing.
+        -- Fifteen decimals: among a million customers the sixth says nothing, and readers round on.
         case
-            when net_of_segment > 0 then round(cast(net as double) / cast(net_of_segment as double), 12)
+            when net_of_segment > 0 then round(cast(net as double) / cast(net_of_segment as double), 15)
         end as net_share,
         case
-            when net_of_segment > 0 then round(cast(net_cumulative as double) / cast(net_of_segment as double), 12)
+            when net_of_segment > 0 then round(cast(net_cumulative as double) / cast(net_of_segment as double), 15)
         end as net_share_cumulative,
         {{ core_ratio('net_rank', 'buyers') }} as buyers_share,
         true as is_complete
