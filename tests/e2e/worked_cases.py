@@ -93,9 +93,8 @@ def days_from_order_to_review(company: Any, cases: Path) -> tuple[Any, Any]:
         [(*row, customer[who]) for *row, who in missing],
         sorted(cities),
     )
-    sent, reviewed, unsent, places = (
-        [tuple(r.values()) for r in rows_of(answers / f"output_0{n}.csv")] for n in range(1, 5)
-    )
+    outputs = [rows_of(answers / f"output_0{number}.csv") for number in range(1, 5)]
+    sent, reviewed, unsent, places = ([tuple(row.values()) for row in rows] for rows in outputs)
     expected = (
         {who: float(days) if days else None for days, who in sent},
         {who: float(days) for days, who in reviewed},
