@@ -6,17 +6,23 @@ customers as (
 
 ),
 
+first_days as (
+
+    select customer_id, min(ordered_on) as first_on
+    from {{ ref('fct_orders') }}
+    where is_counted and customer_id is not null
+    group by customer_id
+
+),
+
 orders as (
 
     select
         facts.*,
-        is_counted
-        and customer_id is not null
-        and row_number() over (
-            partition by customer_id, is_counted order by ordered_on, order_id
-        ) = 1 as is_first
+        coalesce(facts.is_counted and facts.ordered_on = first_days.first_on, false) as is_first
     from {{ ref('fct_orders') }} as facts
-    where ordered_on is not null
+    left join first_days on facts.customer_id = first_days.customer_id
+    where facts.ordered_on is not null
 
 ),
 
