@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _SIMPLE = re.compile(r'[^"\\*\x00-\x1f]+')
 #: Characters that only Python reads and stores as they are meant.
 _ESCAPE = re.compile(rb"\\u(?:0000|00[01]|[dD][89a-fA-F])")
-_MINUS_ZERO = re.compile(rb"-0[ \t\r\n,}\]]")
 
 _MOST_FIELDS, _DEEPEST = 300, 20
 _OPEN, _CLOSE = b"{}"
@@ -209,26 +208,24 @@ class _Block:
         self._pairs: dict[Steps, tuple[Array, list[str], Array, pa.Array]] = {}
         rows = np.arange(self._count)
         for values in self.fields.values():
-            self._leave_odd_numbers(values, rows, data)
+            self._leave_odd_numbers(values, rows)
         if b"\\u" in data and _ESCAPE.search(data):
             odd = pc.match_substring_regex(texts, _ESCAPE.pattern.decode())
             self.plain &= ~odd.to_numpy(zero_copy_only=False)
 
-    def _leave_odd_numbers(self, values: pa.Array, rows: Array, data: bytes) -> None:
+    def _leave_odd_numbers(self, values: pa.Array, rows: Array) -> None:
         """Lines with a number that is no plain integer are not plain. `rows` are the lines of the values."""
         kind = values.type
-        if not _has_numbers(kind):
+        if not _has_floats(kind):
             return
         if pa.types.is_struct(kind):
             for inner in _fields(values).values():
-                self._leave_odd_numbers(inner, rows, data)
+                self._leave_odd_numbers(inner, rows)
         elif pa.types.is_list(kind):
             lengths = np.diff(values.offsets.to_numpy())
-            self._leave_odd_numbers(values.values, np.repeat(rows, lengths), data)
+            self._leave_odd_numbers(values.values, np.repeat(rows, lengths))
         elif pa.types.is_floating(kind) and values.null_count < len(values):
             self.plain[rows[pc.is_valid(values).to_numpy(zero_copy_only=False)]] = False
-        elif pa.types.is_integer(kind) and _MINUS_ZERO.search(data):
-            self.plain[rows[pc.equal(values, 0).fill_null(False).to_numpy(zero_copy_only=False)]] = False
 
     def _at(self, steps: Steps) -> pa.Array | None:
         """What stands there; None where no line has it."""
@@ -324,10 +321,10 @@ def _quoted(texts: pa.Array) -> pa.Array | None:
     return None if has_controls(texts) else pc.binary_join_element_wise('"', escaped(texts), '"', "")
 
 
-def _has_numbers(kind: pa.DataType) -> bool:
+def _has_floats(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return any(_has_numbers(inner.type) for inner in kind)
-    return _has_numbers(kind.value_type) if pa.types.is_list(kind) else pa.types.is_primitive(kind)
+        return any(_has_floats(inner.type) for inner in kind)
+    return _has_floats(kind.value_type) if pa.types.is_list(kind) else pa.types.is_floating(kind)
 
 
 def _parsed(data: bytes, types: pa.Schema | None) -> pa.Table:

@@ -312,9 +312,10 @@ def test_what_exporters_write_is_read_by_arrow_alone(tmp_path: Path, monkeypatch
                 "w": {"b": []},
             }
             stream.write(json.dumps(record | ({"at": "2026-01-02T03:04:05Z"} if n % 7 else {"y": [n]})) + "\n")
+        stream.write('{"id":"zero","n":-0,"y":[-0]}\n')
     expected = outcome(parse_exactly, path, contract())
     monkeypatch.setattr(ndjson._Reader, "_read_by_engine", never)
     monkeypatch.setattr(ndjson._Reader, "_read_one_by_one", never)
     assert outcome(parse_file, path, contract(), "ndjson") == expected
-    assert len(expected[0]) == 300
+    assert (len(expected[0]), expected[0][300]["number"], expected[0][300]["_extra"]) == (301, 0, '{"y":[0]}')
     assert expected[0][7]["_extra"] == '{"sum":{"x":"2026-01-01"},"y":[7]}'
