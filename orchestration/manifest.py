@@ -65,17 +65,27 @@ def published_tables() -> Mapping[str, Sequence[str]]:
 def _parse(folder: Path) -> None:
     from orchestration.dbt_child import DbtChild
 
-    folder.mkdir(parents=True, exist_ok=True)
+    # Under a name of this process's own: two that start at once would write into each other's files.
+    mine = folder.with_name(f"{folder.name}.{os.getpid()}")
+    mine.mkdir(parents=True, exist_ok=True)
     args = ["parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
-    args += ["--target-path", str(folder), "--log-level-file", "none"]
+    args += ["--target-path", str(mine), "--log-level-file", "none"]
     # The catalog's name is the file's stem and goes into the manifest: it must be that of every build.
-    env = {**os.environ, "KIZUNA_BUILD_DB": str(folder / "build.duckdb")}
+    env = {**os.environ, "KIZUNA_BUILD_DB": str(mine / "build.duckdb")}
     child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=None)
     messages = [orjson.loads(line)["info"] for line in child.stdout]
     if child.wait() != 0:
         errors = "\n".join(info["msg"] for info in messages if info["level"] == "error")
         raise BuildError(f"The dbt project does not parse:\n{errors}")
-    (folder / "done").touch()
+    (mine / "done").touch()
+    try:
+        mine.rename(folder)
+    except OSError:
+        # Somebody was faster, or a parse that was cut off left half a folder.
+        if not (folder / "done").exists():
+            shutil.rmtree(folder)
+            mine.rename(folder)
+        shutil.rmtree(mine, ignore_errors=True)
     _forget_old(folder)
 
 
