@@ -75,8 +75,8 @@ def test_salesforce_objects(shop: Any) -> None:
         "Id,Status,Priority,IsClosed,ClosedDate,CreatedDate\n500A,Closed,High,1,2024-01-02T00:00:00Z,"
         "2024-01-01T00:00:00Z\n",
     )
-    history = shop.land("salesforce/WE_1/CaseHistory.csv", "Id,ParentId\n1,2\n")
-    assert history.relative_to(shop.settings.landing).as_posix() in shop.ingest().unmatched
+    unread = shop.land("salesforce/WE_1/LeadHistory.csv", "Id,LeadId\n1,2\n")
+    assert unread.relative_to(shop.settings.landing).as_posix() in shop.ingest().unmatched
     columns = "id, is_deleted, master_record_id, mailing_street, birthdate, created_date, system_modstamp"
     assert shop.rows("salesforce__contact", columns) == [
         ("0035g00000AAAAA", True, "0035g00000BBBBB", "1-2-3\nビル", date(1980, 2, 29), datetime(2024, 1, 15, 0, 30),
