@@ -11,10 +11,11 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
-from kizuna.builds import begin_stage, definition_of, record_stage, require_passed
+from kizuna.builds import begin_stage, record_stage, require_passed
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
 from kizuna.opening_hours import as_dbt_vars
+from kizuna.state import definition_of
 from kizuna.survivorship import company_survivorship
 from kizuna.targets import company_targets
 from orchestration import idle_models

@@ -37,16 +37,28 @@ def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.whole.PAUSE_SECONDS", 0)
 
 
+#: Folders whose tests share companies that take a minute to build: one process each, and first, or the other one waits.
+TOGETHER = ("e2e", "orchestration")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long folders first."""
+    rank = {folder: place for place, folder in enumerate(TOGETHER)}
+    items.sort(key=lambda item: rank.get(item.nodeid.split("/")[1], len(rank)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`: one worker runs the folders whose tests share a company that takes a minute to build, or a file."""
+    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file is what stays whole."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByCompany(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
-            return folder if folder in {"e2e", "orchestration"} else nodeid.split("::")[0]
+            return folder if folder in TOGETHER else nodeid.split("::")[0]
 
+    # In the order of collection, not by the number of tests.
+    config.option.loadscopereorder = False
     return ByCompany(config, log)
 
 

@@ -11,13 +11,14 @@ from expectations.runner import load_in_background
 from ingestion.load import IngestReport, Progress, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
-from kizuna.builds import STATE_OF_THE_BUILD, STATE_TABLES, begin_stage, build_id_of, default_as_of, prepare_state
+from kizuna.builds import begin_stage, build_id_of, default_as_of
 from kizuna.control.store import open_store
 from kizuna.delivery.slack import send_pending
 from kizuna.errors import InputError, KizunaError
 from kizuna.failpoints import failpoint
 from kizuna.redact import engine_errors_without_values, without_values
 from kizuna.settings import Settings
+from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
 from kizuna.versions import current, reconcile
 from orchestration.dbt_stage import complete_stage
 from orchestration.raw_metadata import plain, problems_by_relation

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from kizuna.builds import prepare_state
 from kizuna.control.lease import acquire
+from kizuna.state import prepare_state
 from kizuna.versions import rollback
 
 FILE = (

@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import select, update
 
 from kizuna import publishing
-from kizuna.builds import begin_stage, config_hash, prepare_state, require_same_ground
+from kizuna.builds import begin_stage, config_hash, require_same_ground
 from kizuna.control.lease import acquire, living_holder
 from kizuna.control.schema import builds, link_moves
 from kizuna.errors import BuildError, GateFailed, InputError, LeaseHeld, PublishError
 from kizuna.files import make_private
 from kizuna.redact import engine_errors_without_values, tree_without_values, without_values
 from kizuna.settings import load_settings
+from kizuna.state import prepare_state
 from kizuna.versions import current, expire, reconcile, rollback
 
 

@@ -60,7 +60,7 @@ class World:
     """Companies small enough to be random: facts in memory, models as they stand in the dbt project."""
 
     def __init__(self, render: Callable[..., str], seed: int) -> None:
-        from kizuna.builds import STATE_OF_THE_BUILD, STATE_TABLES
+        from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES
 
         self.rng = random.Random(seed)
         self.render = render

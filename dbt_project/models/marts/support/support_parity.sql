@@ -29,13 +29,9 @@ history as (
 
 ),
 
-loose_metrics as (
+unmatched as (
 
-    select metrics.*
-    from {{ ref('stg_zendesk__ticket_metrics') }} as metrics
-    left join told
-        on 'zendesk:' || metrics.ticket_id = told.interaction_id
-    where told.interaction_id is null
+    select * from {{ ref('int_unmatched_ticket_metrics') }}
 
 ),
 
@@ -158,26 +154,16 @@ final as (
     from reasoned
     union all
     select
-        'zendesk:' || ticket_id,
+        interaction_id,
         'zendesk',
         metric,
         cast(null as decimal(18, 2)),
-        vendor,
+        vendor_value,
         cast(null as decimal(18, 2)),
         'ticket_not_exported',
         {{ core_as_of() }},
         cast('{{ var("timezone") }}' as varchar)
-    from (
-        {% for ours, column in [
-            ('first_response_minutes', 'reply_time_calendar_minutes'),
-            ('first_resolution_minutes', 'first_resolution_calendar_minutes'),
-            ('resolution_minutes', 'full_resolution_calendar_minutes'),
-            ('replies', 'replies'), ('reopens', 'reopens')
-        ] -%}
-        {{ 'union all' if not loop.first }}
-        select ticket_id, '{{ ours }}' as metric, cast({{ column }} as decimal(18, 2)) as vendor from loose_metrics
-        {% endfor -%}
-    ) as loose
+    from unmatched
 
 )
 
