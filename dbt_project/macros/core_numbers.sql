@@ -78,3 +78,20 @@
         + extract(month from {{ to_day }}) - extract(month from {{ from_day }}) as bigint
     )
 {%- endmacro %}
+
+{#-
+    Rates (currency, valid_from, valid_until, rate) as one row per currency and day up to `last_day`, to be joined by
+    equality: a range is compared with every rate of its currency, for each of ten million orders.
+-#}
+{% macro core_rates_of_days(rates, last_day) -%}
+    select currency, rate, {{ core_add_days('valid_from', 'day_number') }} as day
+    from (
+        select
+            currency,
+            rate,
+            valid_from,
+            {{ numbers_to(days_between('valid_from', 'coalesce(valid_until, ' ~ core_add_days(last_day, 1) ~ ')')) }}
+                as day_number
+        from {{ rates }}
+    ) as spread
+{%- endmacro %}

@@ -95,6 +95,15 @@ refunds as (
 
 ),
 
+rates_of_days as (
+
+    {{ core_rates_of_days(
+        'exchange_rates',
+        'greatest((select max(refunded_on) from refunds), (select max(ordered_on) from orders))'
+    ) }}
+
+),
+
 -- At the rate of the order's day, so that an order refunded in full is worth exactly nothing.
 valued as (
 
@@ -117,10 +126,8 @@ valued as (
         ) as running_amount
     from refunds
     left join orders on refunds.order_id = orders.order_id
-    left join exchange_rates as rates
-        on refunds.currency = rates.currency
-        and coalesce(orders.ordered_on, refunds.refunded_on) >= rates.valid_from
-        and (rates.valid_until is null or coalesce(orders.ordered_on, refunds.refunded_on) < rates.valid_until)
+    left join rates_of_days as rates
+        on refunds.currency = rates.currency and coalesce(orders.ordered_on, refunds.refunded_on) = rates.day
 
 ),
 

@@ -88,6 +88,12 @@ judged as (
 
 ),
 
+rates_of_days as (
+
+    {{ core_rates_of_days('exchange_rates', '(select max(ordered_on) from judged)') }}
+
+),
+
 final as (
 
     select
@@ -115,10 +121,8 @@ final as (
         on judged.person_source = map.source and judged.person_record_key = map.record_key
     left join customers
         on map.customer_id = customers.customer_id
-    left join exchange_rates as rates
-        on judged.currency = rates.currency
-        and judged.ordered_on >= rates.valid_from
-        and (rates.valid_until is null or judged.ordered_on < rates.valid_until)
+    left join rates_of_days as rates
+        on judged.currency = rates.currency and judged.ordered_on = rates.day
 
 )
 

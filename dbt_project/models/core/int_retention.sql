@@ -1,5 +1,7 @@
 {%- set money = 'decimal(18, 2)' -%}
 {%- set limits = var('retention_periods') -%}
+{%- set grains = ['day', 'week', 'month', 'year'] -%}
+{%- set attributes = ['region', 'age_band', 'first_channel'] -%}
 with
 
 activity as (
@@ -8,61 +10,218 @@ activity as (
 
 ),
 
-by_period as (
+-- Days become months at once: what follows goes over a fraction of the rows.
+months as (
 
-    {% for grain in ['day', 'week', 'month', 'year'] -%}
+    select
+        cohort_by,
+        customer_id,
+        first_on,
+        {{ core_month('active_on') }} as month_on,
+        max(active_on) as last_on,
+        sum(gross) as gross,
+        sum(net) as net,
+        sum(case when active_on = first_on then net end) as net_of_first_day,
+        sum(case when active_on < {{ core_add_days(core_week('first_on'), 7) }} then net end) as net_of_first_week
+    from activity
+    where cohort_by = 'first_order'
+    group by cohort_by, customer_id, first_on, {{ core_month('active_on') }}
+    union all
+    -- Only orders bring money; of the others it is enough to know when.
+    select cohort_by, customer_id, first_on, {{ core_month('active_on') }}, max(active_on), null, null, null, null
+    from activity
+    where cohort_by <> 'first_order'
+    group by cohort_by, customer_id, first_on, {{ core_month('active_on') }}
+
+),
+
+paid_months as (
+
+    select * from {{ ref('int_contract_cohorts') }}
+
+),
+
+-- Everybody once per way to enter a cohort: the last period of activity, and what the first one brought.
+comers as (
+
+    select
+        cohort_by,
+        customer_id,
+        first_on,
+        max(last_on) as last_on,
+        sum(net_of_first_day) as first_net_day,
+        sum(net_of_first_week) as first_net_week,
+        sum(case when month_on = {{ core_month('first_on') }} then net end) as first_net_month,
+        sum(case when extract(year from month_on) = extract(year from first_on) then net end) as first_net_year
+    from months
+    group by cohort_by, customer_id, first_on
+    union all
+    select
+        'first_subscription',
+        customer_id,
+        cohort,
+        cast({{ dbt.dateadd('month', 'max(period_number)', 'cohort') }} as date),
+        null,
+        null,
+        sum(case when period_number = 0 then recurring end),
+        null
+    from paid_months
+    group by customer_id, cohort
+
+),
+
+described as (
+
+    select
+        comers.*,
+        coalesce(customers.region, 'unknown') as region,
+        coalesce(customers.age_band, 'unknown') as age_band,
+        coalesce(customer_values.first_channel, 'none') as first_channel
+    from comers
+    left join {{ ref('dim_customers') }} as customers on comers.customer_id = customers.customer_id
+    left join {{ ref('int_customer_value') }} as customer_values on comers.customer_id = customer_values.customer_id
+
+),
+
+-- Customers by cohort and the last period in which they were active, NULL for never.
+lasting as (
+
+    {% for grain in grains -%}
     {{ 'union all' if not loop.first }}
     select
         cohort_by,
         '{{ grain }}' as grain,
-        customer_id,
         {{ retention_period(grain, 'first_on') }} as cohort,
-        {{ retention_periods_between(grain, 'first_on', 'active_on') }} as period_number,
+        {{ retention_periods_between(grain, 'first_on', 'last_on') }} as last_period_number,
+        {% for attribute in attributes -%}
+        {{ attribute if grain in ['month', 'year'] else 'null as ' ~ attribute }},
+        {% endfor -%}
+        count(*) as customers
+    from described
+    {% if grain != 'month' -%}
+    where cohort_by <> 'first_subscription'
+    {% endif -%}
+    group by
+        cohort_by,
+        {% if grain in ['month', 'year'] -%}
+        region,
+        age_band,
+        first_channel,
+        {% endif -%}
+        {{ retention_period(grain, 'first_on') }},
+        {{ retention_periods_between(grain, 'first_on', 'last_on') }}
+    {% endfor %}
+
+),
+
+weeks as (
+
+    select
+        cohort_by,
+        customer_id,
+        {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number,
         sum(gross) as gross,
         sum(net) as net
     from activity
-    group by
-        cohort_by,
-        customer_id,
-        {{ retention_period(grain, 'first_on') }},
-        {{ retention_periods_between(grain, 'first_on', 'active_on') }}
-    {% endfor %}
-    union all
-    select 'first_subscription', 'month', customer_id, cohort, period_number, recurring, recurring
-    from {{ ref('int_contract_cohorts') }}
+    where active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
+    group by cohort_by, customer_id, {{ retention_periods_between('week', 'first_on', 'active_on') }}
 
 ),
 
--- What the customer brought in the cohort's own period, and the last period in which they were active.
-based as (
+years as (
 
     select
-        by_period.*,
-        case
-            when period_number is not null
-            then row_number() over (partition by cohort_by, grain, customer_id order by period_number desc nulls last)
-        end as place_from_last,
-        max(case when period_number = 0 then net end) over (partition by cohort_by, grain, customer_id) as first_net
-    from by_period
+        cohort_by,
+        customer_id,
+        {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number,
+        sum(gross) as gross,
+        sum(net) as net
+    from months
+    where month_on is not null
+    group by cohort_by, customer_id, {{ retention_periods_between('year', 'first_on', 'month_on') }}
 
 ),
 
-segmented as (
+-- One row per customer and period with activity, as far as periods are shown. A day of activity is one row already.
+active as (
 
-    select 'overall' as segment_type, 'all' as segment, based.* from based
-    {% for segment in ['region', 'age_band'] -%}
+    select
+        cohort_by,
+        'day' as grain,
+        customer_id,
+        {{ days_between('first_on', 'active_on') }} as period_number,
+        gross,
+        net
+    from activity
+    where active_on <= {{ core_add_days('first_on', limits['day']) }}
     union all
-    select '{{ segment }}', coalesce(customers.{{ segment }}, 'unknown'), based.*
-    from based
-    left join {{ ref('dim_customers') }} as customers on based.customer_id = customers.customer_id
-    where based.grain in ('month', 'year')
-    {% endfor -%}
+    select cohort_by, 'week', customer_id, period_number, gross, net from weeks
     union all
-    select 'first_channel', coalesce(customer_values.first_channel, 'none'), based.*
-    from based
-    left join {{ ref('int_customer_value') }} as customer_values on based.customer_id = customer_values.customer_id
-    where based.grain in ('month', 'year')
+    select
+        cohort_by, 'month', customer_id, {{ core_months_between('first_on', 'month_on') }}, gross, net
+    from months
+    where month_on is not null
+    union all
+    select 'first_subscription', 'month', customer_id, period_number, recurring, recurring from paid_months
+    union all
+    select cohort_by, 'year', customer_id, period_number, gross, net from years
 
+),
+
+kept as (
+
+    select
+        active.cohort_by,
+        active.grain,
+        active.period_number,
+        active.gross,
+        active.net,
+        case active.grain
+            {%- for grain in grains %}
+            when '{{ grain }}' then {{ retention_period(grain, 'described.first_on') }}
+            {%- endfor %}
+        end as cohort,
+        least(
+            greatest(active.net, 0),
+            greatest(
+                coalesce(
+                    case active.grain
+                        {%- for grain in grains %}
+                        when '{{ grain }}' then described.first_net_{{ grain }}
+                        {%- endfor %}
+                    end, 0
+                ), 0
+            )
+        ) as net_kept,
+        {% for attribute in attributes -%}
+        case when active.grain in ('month', 'year') then described.{{ attribute }} end as {{ attribute }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from active
+    inner join described
+        on active.cohort_by = described.cohort_by and active.customer_id = described.customer_id
+
+),
+
+returning_customers as (
+
+    select
+        cohort_by, grain, cohort, period_number, region, age_band, first_channel,
+        count(*) as returned,
+        sum(gross) as gross,
+        sum(net) as net,
+        sum(net_kept) as net_kept
+    from kept
+    group by cohort_by, grain, cohort, period_number, region, age_band, first_channel
+
+),
+
+lasting_by_segment as (
+
+    select 'overall' as segment_type, 'all' as segment, lasting.* from lasting
+    {% for attribute in attributes -%}
+    union all
+    select '{{ attribute }}', {{ attribute }}, lasting.* from lasting where grain in ('month', 'year')
+    {% endfor %}
 ),
 
 cohorts as (
@@ -73,19 +232,19 @@ cohorts as (
         cohort_by,
         grain,
         cohort,
-        count(distinct customer_id) as cohort_size,
+        cast(sum(customers) as bigint) as cohort_size,
         -- Periods from the cohort's own to that of as_of, or as many as are wanted.
         least(
             {% for grain in ['day', 'week'] -%}
             case when grain = '{{ grain }}' then {{ limits[grain] }} else 100000 end,
             {% endfor -%}
             case grain
-                {%- for grain in ['day', 'week', 'month', 'year'] %}
+                {%- for grain in grains %}
                 when '{{ grain }}' then {{ retention_periods_between(grain, 'cohort', core_as_of()) }}
                 {%- endfor %}
             end
         ) as last_number
-    from segmented
+    from lasting_by_segment
     group by segment_type, segment, cohort_by, grain, cohort
 
 ),
@@ -106,12 +265,19 @@ returns as (
         grain,
         cohort,
         period_number,
-        count(*) as returned,
+        cast(sum(returned) as bigint) as returned,
         sum(gross) as gross,
         sum(net) as net,
-        sum(least(greatest(net, 0), greatest(coalesce(first_net, 0), 0))) as net_kept
-    from segmented
-    where period_number is not null
+        sum(net_kept) as net_kept
+    from (
+        select 'overall' as segment_type, 'all' as segment, returning_customers.* from returning_customers
+        {% for attribute in attributes -%}
+        union all
+        select '{{ attribute }}', {{ attribute }}, returning_customers.*
+        from returning_customers
+        where grain in ('month', 'year')
+        {% endfor %}
+    ) as returning_by_segment
     group by segment_type, segment, cohort_by, grain, cohort, period_number
 
 ),
@@ -119,28 +285,28 @@ returns as (
 departures as (
 
     select
-        segmented.segment_type,
-        segmented.segment,
-        segmented.cohort_by,
-        segmented.grain,
-        segmented.cohort,
-        least(segmented.period_number, cohorts.last_number) as last_period_number,
-        count(*) as customers
-    from segmented
+        lasting.segment_type,
+        lasting.segment,
+        lasting.cohort_by,
+        lasting.grain,
+        lasting.cohort,
+        least(lasting.last_period_number, cohorts.last_number) as last_period_number,
+        sum(lasting.customers) as customers
+    from lasting_by_segment as lasting
     inner join cohorts
-        on segmented.segment_type = cohorts.segment_type
-        and segmented.segment = cohorts.segment
-        and segmented.cohort_by = cohorts.cohort_by
-        and segmented.grain = cohorts.grain
-        and segmented.cohort = cohorts.cohort
-    where segmented.place_from_last = 1
+        on lasting.segment_type = cohorts.segment_type
+        and lasting.segment = cohorts.segment
+        and lasting.cohort_by = cohorts.cohort_by
+        and lasting.grain = cohorts.grain
+        and lasting.cohort = cohorts.cohort
+    where lasting.last_period_number is not null
     group by
-        segmented.segment_type,
-        segmented.segment,
-        segmented.cohort_by,
-        segmented.grain,
-        segmented.cohort,
-        least(segmented.period_number, cohorts.last_number)
+        lasting.segment_type,
+        lasting.segment,
+        lasting.cohort_by,
+        lasting.grain,
+        lasting.cohort,
+        least(lasting.last_period_number, cohorts.last_number)
 
 ),
 

@@ -1,6 +1,6 @@
 with
 
-orders as (
+order_days as (
 
     select
         customer_id,
@@ -13,11 +13,27 @@ orders as (
 
 ),
 
-sessions as (
+session_days as (
 
     select distinct customer_id, started_on as active_on
     from {{ ref('fct_sessions') }}
     where customer_id is not null and started_on is not null
+
+),
+
+first_orders as (
+
+    select customer_id, min(active_on) as first_on
+    from order_days
+    group by customer_id
+
+),
+
+first_sessions as (
+
+    select customer_id, min(active_on) as first_on
+    from session_days
+    group by customer_id
 
 ),
 
@@ -33,21 +49,18 @@ sign_ups as (
 
 ),
 
-either as (
-
-    select customer_id, active_on from orders
-    union
-    select customer_id, active_on from sessions
-
-),
-
 -- A sign-up is no return by itself: what counts is an order or a session on that day or later.
 after_sign_up as (
 
-    select sign_ups.customer_id, sign_ups.signed_up_on, either.active_on
-    from sign_ups
-    left join either
-        on sign_ups.customer_id = either.customer_id and sign_ups.signed_up_on <= either.active_on
+    select sign_ups.customer_id, sign_ups.signed_up_on, order_days.active_on
+    from order_days
+    inner join sign_ups
+        on order_days.customer_id = sign_ups.customer_id and order_days.active_on >= sign_ups.signed_up_on
+    union
+    select sign_ups.customer_id, sign_ups.signed_up_on, session_days.active_on
+    from session_days
+    inner join sign_ups
+        on session_days.customer_id = sign_ups.customer_id and session_days.active_on >= sign_ups.signed_up_on
 
 ),
 
@@ -55,21 +68,23 @@ final as (
 
     select
         'first_order' as cohort_by,
-        customer_id,
-        min(active_on) over (partition by customer_id) as first_on,
-        active_on,
-        gross,
-        net
-    from orders
+        order_days.customer_id,
+        first_orders.first_on,
+        order_days.active_on,
+        order_days.gross,
+        order_days.net
+    from order_days
+    inner join first_orders on order_days.customer_id = first_orders.customer_id
     union all
     select
         'first_session',
-        customer_id,
-        min(active_on) over (partition by customer_id),
-        active_on,
+        session_days.customer_id,
+        first_sessions.first_on,
+        session_days.active_on,
         cast(null as decimal(18, 2)),
         cast(null as decimal(18, 2))
-    from sessions
+    from session_days
+    inner join first_sessions on session_days.customer_id = first_sessions.customer_id
     union all
     select
         'sign_up',
@@ -79,6 +94,16 @@ final as (
         cast(null as decimal(18, 2)),
         cast(null as decimal(18, 2))
     from after_sign_up
+    union all
+    select
+        'sign_up',
+        sign_ups.customer_id,
+        sign_ups.signed_up_on,
+        cast(null as date),
+        cast(null as decimal(18, 2)),
+        cast(null as decimal(18, 2))
+    from sign_ups
+    where sign_ups.customer_id not in (select customer_id from after_sign_up)
 
 )
 
