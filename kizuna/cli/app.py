@@ -279,7 +279,7 @@ def slack_send(home: Home = None) -> None:
 
 @slack_app.command("status", epilog="Example: kizuna slack status")
 def slack_status(home: Home = None) -> None:
-    """Messages by state, and the last error."""
+    """Messages by state, and the last error. Exit code 7 if some do not arrive."""
     from kizuna.cli.messages import show
 
     show(home)

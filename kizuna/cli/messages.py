@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kizuna.control.store import open_store
+from kizuna.control.store import open_store, utcnow
 from kizuna.delivery import outbox
+from kizuna.errors import DeliveryError
 from kizuna.settings import load_settings
 
 
@@ -36,7 +37,7 @@ def send(home: Path | None) -> None:
 
 
 def show(home: Path | None) -> None:
-    """Every message with its state, newest last."""
+    """Every message with its state, newest last. Raises `DeliveryError` when messages do not arrive."""
     settings = load_settings(home)
     with open_store(settings).read() as connection:
         counts = outbox.counts(connection)
@@ -53,5 +54,18 @@ def show(home: Path | None) -> None:
         )
     console = Console(highlight=False)
     console.print(table if messages else "No messages yet.")
+    with open_store(settings).read() as connection:
+        trouble = outbox.trouble(connection, utcnow())
     token = "set" if settings.slack_token else "not set: messages become previews"
     console.print(f"KIZUNA_SLACK_TOKEN is {token}")
+    raise_for_trouble(trouble)
+
+
+def raise_for_trouble(trouble: outbox.Trouble | None) -> None:
+    """`DeliveryError` (exit code 7) where somebody must look, so that whatever runs the command notices."""
+    if trouble is not None:
+        raise DeliveryError(
+            f"Messages do not arrive: {trouble.waiting} waiting and {trouble.refused} refused for good, the oldest "
+            f"since {trouble.since:%Y-%m-%d %H:%M} UTC. {trouble.reason}\n"
+            "What to do: docs/runbooks/slack-not-delivered.md"
+        )

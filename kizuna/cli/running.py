@@ -39,13 +39,25 @@ STEP_WORDS = {
 
 
 def run_and_tell(home: Path | None, *, as_of: str | None, force: bool) -> None:
-    """Run the job, show progress and the result. Raises the matching `KizunaError` when it did not end well."""
+    """Run the job, show progress and the result. Raises the matching `KizunaError` when it did not end well, and
+    `DeliveryError` when it did but messages do not arrive (a refusal by Slack, or hours of waiting)."""
     settings = load_settings(home)
     outcome = launch(settings, as_of=parse_day(as_of), force=force)
     if outcome.nothing_new:
         Console(highlight=False).print("Nothing new since the published version; nothing was built.")
-        return
-    summarise(settings)
+    else:
+        summarise(settings)
+    _complain_about_messages(settings)
+
+
+def _complain_about_messages(settings: Settings) -> None:
+    """The version is out, but whoever started the run must hear that nobody is told."""
+    from kizuna.cli.messages import raise_for_trouble
+    from kizuna.control.store import open_store, utcnow
+    from kizuna.delivery import outbox
+
+    with open_store(settings).read() as connection:
+        raise_for_trouble(outbox.trouble(connection, utcnow()))
 
 
 def launch(settings: Settings, *, as_of: date | None = None, force: bool = False, title: str = "run") -> RunOutcome:

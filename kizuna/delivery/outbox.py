@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from kizuna.control.schema import outbox
 
 STATES = ("pending", "sending", "sent", "preview", "failed")
 UNSENT = ("pending", "sending")
+#: A message that waits longer than this is in trouble whatever the reason: the sensor looks once a minute.
+OVERDUE = timedelta(hours=2)
+#: How long a message that Slack refused for good is still told of.
+REFUSED_FOR = timedelta(days=7)
 _ERROR_LENGTH = 500
 
 
@@ -212,3 +216,37 @@ def counts(conn: Connection, channel_type: str | None = None) -> dict[str, int]:
         query = query.where(outbox.c.channel_type == channel_type)
     found: dict[str, int] = {row[0]: row[1] for row in conn.execute(query)}
     return {state: found.get(state, 0) for state in STATES}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why people are not told: `waiting` messages since `since` (naive UTC), `refused` for good in the last days."""
+
+    reason: str
+    waiting: int
+    refused: int
+    since: datetime
+
+
+def trouble(conn: Connection, now: datetime, channel_type: str = "slack") -> Trouble | None:
+    """What somebody must look at: a refusal by Slack (token, scope, channel), a message refused for good lately, or
+    one that waits for longer than `OVERDUE`, which is how a dead sender shows. None when all is well."""
+    unsent = listing(conn, *UNSENT, channel_type=channel_type)
+    failed = [m for m in listing(conn, "failed", channel_type=channel_type) if now - m.created_at < REFUSED_FOR]
+    refused = [m for m in unsent if _is_refusal(m.last_error)]
+    overdue = [m for m in unsent if now - m.created_at > OVERDUE]
+    if not (refused or overdue or failed):
+        return None
+    worst = (refused or overdue or failed)[0]
+    told = worst.last_error or "no sender has tried; is `dagster-daemon` running?"
+    return Trouble(
+        reason=f"{worst.channel}: {told}",
+        waiting=len(unsent),
+        refused=len(failed),
+        since=min(m.created_at for m in (unsent or failed)),
+    )
+
+
+def _is_refusal(error: str | None) -> bool:
+    """Slack said no, in contrast to an HTTP error, a limit or no answer at all (see slack_api)."""
+    return error is not None and error.startswith("Slack answered ") and not error.startswith("Slack answered HTTP")

@@ -10,19 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kizuna.scorecard.model import Undelivered
     from kizuna.settings import Company
 
 
-def render_scorecard(db: Path, manifest: Mapping[str, Any], company: Company) -> str:
+def render_scorecard(
+    db: Path, manifest: Mapping[str, Any], company: Company, undelivered: Undelivered | None = None
+) -> str:
     """HTML page for the published marts in the DuckDB file ``db`` (schema ``marts``, opened read-only).
 
     One file, no request to anywhere, fonts and charts inside; the same input gives the same bytes. Parts without rows
-    say so, marts that do not exist are named at the foot.
+    say so, marts that do not exist are named at the foot. ``undelivered``: why earlier messages have not arrived.
     """
     from kizuna.scorecard.page import render_page
     from kizuna.scorecard.queries import read_facts
 
-    return render_page(read_facts(db, manifest, company.timezone), manifest, company)
+    return render_page(read_facts(db, manifest, company.timezone), manifest, company, undelivered)
 
 
 def churn_chart_png(

@@ -44,6 +44,8 @@ _EN = {
     "spike_title": "Churn risk spike: {segment}",
     "spike_text": "{share} of customers there are at high risk ({n} people); usual is {baseline}. "
     "Value at risk: {value}.",
+    "undelivered_title": "Messages do not arrive in Slack",
+    "undelivered_text": "{n} messages are not in their channel, the oldest since {since} UTC. {reason}",
     "calm_title": "No churn-risk spike",
     "calm_text": "On {day} every segment is within its usual range.",
     "young_title": "Churn risk is watched, spikes cannot be told yet",
@@ -138,6 +140,8 @@ _JA = {
     "points": "{n} ポイント",
     "spike_title": "離反リスクの急増: {segment}",
     "spike_text": "顧客の {share} ({n} 人) が高リスクです。通常は {baseline}。リスク金額は {value}。",
+    "undelivered_title": "Slackに通知が届いていません",
+    "undelivered_text": "{n}件の通知が届いていません（最も古いものは {since} UTC から）。{reason}",
     "calm_title": "離反リスクの急増はありません",
     "calm_text": "{day} 時点で、すべてのセグメントが通常の範囲内です。",
     "young_title": "離反リスクは集計中で、急増はまだ判定できません",

@@ -109,6 +109,15 @@ class TargetState:
 
 
 @dataclass(frozen=True)
+class Undelivered:
+    """Earlier messages that are not in their channel, the oldest since `since` (UTC), and why."""
+
+    messages: int
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything on one page. A part that is missing or empty is an empty tuple or None, never a zero."""
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from kizuna.fonts import font_face_css
 from kizuna.scorecard import charts
 from kizuna.scorecard.labels import Labels
-from kizuna.scorecard.model import Facts
+from kizuna.scorecard.model import Facts, Undelivered
 from kizuna.scorecard.render import chart_svg
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class Figure:
     wide: bool = False
 
 
-def render_page(facts: Facts, manifest: Mapping[str, Any], company: Company) -> str:
+def render_page(
+    facts: Facts, manifest: Mapping[str, Any], company: Company, undelivered: Undelivered | None = None
+) -> str:
     """The whole page. Everything that comes from data or settings is escaped by the template."""
     labels = Labels(company.locale, company.currency)
     gates = gate_outcomes(manifest)
@@ -69,6 +71,7 @@ def render_page(facts: Facts, manifest: Mapping[str, Any], company: Company) -> 
         "tiles": tiles(facts, labels),
         "figures": figures(facts, labels),
         "totals": _totals(facts),
+        "undelivered": undelivered,
     }
     template = _templates().get_template("scorecard.html.j2")
     draft = template.render(font_css="", **values)

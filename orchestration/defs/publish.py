@@ -3,6 +3,8 @@
 import dagster as dg
 
 from kizuna.builds import prune_builds, require_passed
+from kizuna.control.store import utcnow
+from kizuna.delivery import outbox
 from kizuna.failpoints import failpoint
 from kizuna.publishing import publish
 from orchestration.manifest import published_tables
@@ -21,15 +23,21 @@ OWNERS = ["team:customer-data"]
 def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult[None]:
     """The published folder: cx.duckdb, one Parquet file per mart, the scorecard page, manifest.json."""
     from kizuna.scorecard import render_scorecard
+    from kizuna.scorecard.model import Undelivered
 
     session = resume(context, company)
+    with session.store.read() as connection:
+        trouble = outbox.trouble(connection, utcnow())
+    undelivered = None
+    if trouble is not None:
+        undelivered = Undelivered(trouble.waiting + trouble.refused, trouble.since, trouble.reason)
     publication = publish(
         session.store,
         session.settings,
         session.build,
         session.lease,
         tables=published_tables(),
-        scorecard=lambda db, manifest: render_scorecard(db, manifest, session.settings.company),
+        scorecard=lambda db, manifest: render_scorecard(db, manifest, session.settings.company, undelivered),
     )
     prune_builds(session.store, session.settings, session.build)
     context.instance.add_run_tags(context.run.run_id, {VERSION_TAG: str(publication.version)})
@@ -51,8 +59,15 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
     group_name="alerts",
     kinds={"slack", "python"},
     owners=OWNERS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            name="messages_arrive",
+            asset=dg.AssetKey(["alerts", "messages"]),
+            description="Slack takes what it is sent, and nothing waits for longer than two hours (a dead sender).",
+        )
+    ],
 )
-def alert(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult[None]:
+def alert(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Spikes of the published version as messages: at most one per incident, sent or rendered as a preview."""
     from kizuna.alerting import raise_alerts
     from kizuna.delivery.slack import send_pending
@@ -72,4 +87,11 @@ def alert(context: dg.AssetExecutionContext, company: Company) -> dg.Materialize
     }
     if report.errors:
         metadata["errors"] = "; ".join(report.errors)
-    return dg.MaterializeResult(metadata=metadata)
+    with session.store.read() as connection:
+        trouble = outbox.trouble(connection, utcnow())
+    said: dict[str, dg.MetadataValue | int | str] = {"waiting": report.pending}
+    if trouble is not None:
+        said |= {"reason": trouble.reason, "since_utc": f"{trouble.since:%Y-%m-%d %H:%M}", "refused": trouble.refused}
+        said |= {"what to do": "docs/runbooks/slack-not-delivered.md"}
+    arrived = dg.AssetCheckResult(check_name="messages_arrive", passed=trouble is None, metadata=said)
+    return dg.MaterializeResult(metadata=metadata, check_results=[arrived])

@@ -3,7 +3,10 @@
 Rules: tokens and scopes, channel ids for history, 50 blocks, 3,000 characters in a section, images need a source that
 was uploaded and completed. ``script[method]`` is a queue of actions for the coming calls of that method:
 ``("status", 500)``, ``("limit", seconds)``, ``("error", code)``, ``("drop",)`` (connection closed, nothing done),
-``("accept_drop",)``, ``("accept_status", 500)``, ``("accept_hang", seconds)`` (done, but the caller does not hear it).
+``("accept_drop",)``, ``("accept_status", 500)``, ``("accept_hang", seconds)`` (done, but the caller does not hear it),
+``("kill",)`` and ``("accept_kill",)`` (``on_kill`` is called before or after it is done, the caller hears nothing).
+
+``broken`` is ``chat.postMessage`` calls that Slack would have refused for their size or pace: nobody should make one.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ class SlackServer:
         self.channels = {"#cx-alerts": "C0ALERTS01", "#cx-data": "C0DATA0001"}
         self.files: dict[str, dict[str, Any]] = {}
         self.files_ready_after = 0
+        self.broken: list[str] = []
+        self.on_kill: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         server = self
 
@@ -88,9 +93,15 @@ class SlackServer:
                 return self._answer(request, 200, {"ok": False, "error": code})
             case ("drop",):
                 return self._drop(request)
+            case ("kill",):
+                self.on_kill()
+                return self._drop(request)
         with self._lock:
             result = self._do(request, method, arguments)
         match action:
+            case ("accept_kill",):
+                self.on_kill()
+                return self._drop(request)
             case ("accept_drop",):
                 return self._drop(request)
             case ("accept_status", status):
@@ -145,8 +156,12 @@ class SlackServer:
             return {"ok": False, "error": "no_text"}
         problem = self._bad_blocks(blocks)
         if problem:
+            self.broken.append(problem)
             return {"ok": False, "error": "invalid_blocks", "response_metadata": {"messages": [problem]}}
         at = self.clock()
+        last = max((m["at"] for m in self.messages if m["channel"] == channel), default=0.0)
+        if 0 <= at - last < 1 - 1e-3:
+            self.broken.append(f"{at - last:.3f} s after the last message of {channel}")
         ts = f"{at:.3f}{len(self.messages):03d}"
         self.messages.append({**arguments, "channel": channel, "ts": ts, "at": at})
         return {"ok": True, "channel": channel, "ts": ts, "message": {"text": arguments.get("text")}}
@@ -155,9 +170,14 @@ class SlackServer:
         if len(blocks) > 50:
             return "no more than 50 items allowed"
         for block in blocks:
-            texts = [block.get("text") or {}, *(block.get("fields") or [])]
-            if block["type"] == "section" and any(len(text.get("text", "")) > 3000 for text in texts):
-                return "must be less than 3001 characters"
+            texts = [(block["text"], 150 if block["type"] == "header" else 3000)] if block.get("text") else []
+            texts += [(field, 2000) for field in block.get("fields") or ()]
+            texts += [(element, 3000) for element in block.get("elements") or () if "text" in element]
+            for text, longest in texts:
+                if not 0 < len(text.get("text", "")) <= longest:
+                    return f"must be less than {longest + 1} characters"
+            if len(block.get("fields") or ()) > 10 or len(block.get("elements") or ()) > 10:
+                return "no more than 10 items allowed"
             if block["type"] == "image":
                 file = self.files.get((block.get("slack_file") or {}).get("id", ""))
                 if not block.get("image_url") and (file is None or not file.get("complete")):

@@ -160,6 +160,48 @@ def test_a_revoked_token_is_loud_and_loses_nothing(slack: Any, put: Put, send: S
     assert send().errors == ()
 
 
+def test_what_does_not_arrive_is_visible(slack: Any, put: Put, send: Send, store: Store, clock: Any) -> None:
+    """A refusal at once, a dead sender or an endless outage after two hours, a message that is bad for a week."""
+
+    def trouble() -> outbox.Trouble | None:
+        with store.read() as conn:
+            return outbox.trouble(conn, clock.now())
+
+    put("waits")
+    written = clock.now()
+    assert trouble() is None
+    clock.sleep(2 * 3600 + 1)
+    dead = trouble()
+    assert dead is not None and "dagster-daemon" in dead.reason
+    assert (dead.waiting, dead.refused, dead.since) == (1, 0, written)
+    send()
+    assert trouble() is None
+
+    slack.token_error = "token_revoked"
+    put("refused")
+    send()
+    revoked = trouble()
+    assert revoked is not None and "token_revoked" in revoked.reason
+    slack.token_error = None
+    send()
+    assert trouble() is None
+
+    slack.script["chat.postMessage"].extend([("status", 500), ("status", 500)])
+    put("slow")
+    send(patience=0)
+    assert trouble() is None, "an outage of a moment is nobody's business"
+    clock.sleep(60)
+    send()
+
+    slack.script["chat.postMessage"].append(("error", "msg_too_long"))
+    put("bad")
+    send()
+    bad = trouble()
+    assert bad is not None and (bad.waiting, bad.refused) == (0, 1) and "msg_too_long" in bad.reason
+    clock.sleep(8 * 86400)
+    assert trouble() is None
+
+
 def test_a_missing_scope_is_named(slack: Any, put: Put, send: Send) -> None:
     slack.scopes.clear()
     put("kept")

@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +18,7 @@ from fontTools.ttLib import TTFont
 
 from kizuna.fonts import missing_glyphs, subset_font
 from kizuna.scorecard import render_scorecard
+from kizuna.scorecard.model import Undelivered
 from kizuna.scorecard.page import gate_outcomes, page_text
 from kizuna.settings import Company
 
@@ -258,3 +259,10 @@ def test_targets_stand_there_with_their_state_where_there_are_any(
         ],
     ]
     assert 'id="table-targets"' not in page
+
+
+def test_messages_that_do_not_arrive_stand_on_top(make_db: MakeDb, manifest: dict[str, Any], ja: Company) -> None:
+    trouble = Undelivered(3, datetime(2026, 6, 30, 4), "#cx-alerts: Slack answered token_revoked")
+    page = render_scorecard(make_db(), manifest, ja, trouble)
+    assert "token_revoked" in page and "3件の通知が届いていません" in page
+    assert "undelivered" not in render_scorecard(make_db(), manifest, ja)
