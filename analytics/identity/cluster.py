@@ -33,22 +33,21 @@ def components(record: Ints, value: Ints, records: int, values: int) -> Ints:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    # A value on one record ties nothing, and most are such: the ids that systems issue.
-    degree = np.bincount(value, minlength=values)
-    tying = degree > 1
-    number = records + np.cumsum(tying) - 1
-    rows = np.flatnonzero(tying[value])
-    size = records + int(np.count_nonzero(tying))
-    ones = np.ones(len(rows), dtype=np.int8)
-    graph = coo_array((ones, (record[rows], number[value[rows]])), shape=(size, size)).tocsr()
+    # A value is one of its records, and an edge to each other one: fewer nodes and edges than if it were a node, and
+    # none at all for what stands on one record, as the ids do that systems issue.
+    holder = np.full(values, -1, np.int64)
+    holder[value] = record
+    meets = holder[value]
+    rows = np.flatnonzero(meets != record)
+    ones = np.ones(len(rows))
+    graph = coo_array((ones, (record[rows], meets[rows])), shape=(records, records)).tocsr()
     count, found = connected_components(graph, directed=False)
     label = np.empty(records + values, np.int64)
-    label[:records] = found[:records]
+    label[:records] = found
+    held = holder >= 0
     of_value = label[records:]
-    of_value[tying] = found[records:]
-    of_value[value] = found[record]
-    alone = np.flatnonzero(degree == 0)
-    of_value[alone] = count + np.arange(len(alone))
+    of_value[held] = found[holder[held]]
+    of_value[~held] = count + np.arange(values - np.count_nonzero(held))
     return label
 
 
@@ -103,20 +102,17 @@ def _over_limit(evidence: Evidence, record: Ints, value: Ints, label: Ints, reti
     holder = np.full(len(evidence.values), -1, np.int64)
     holder[value] = record
     used = np.flatnonzero((holder >= 0) & ~retired)
-    width = max(len(evidence.types), 1)
-    groups, count = np.unique(label[holder[used]] * width + evidence.values.type_code[used], return_counts=True)
-    if not len(groups):
-        return np.empty(0, np.int64)
-    limit = np.array([rule.limit_per_customer for rule in evidence.types], np.int64)
+    of_used, kinds = label[holder[used]], evidence.values.type_code[used]
+    customers = int(of_used.max()) + 1 if len(used) else 0
     # Whom a steward joins brings his limits along.
-    allowed: Ints | int = 1
-    if len(links.extra):
-        customers = np.ones(len(label), np.int64)
-        linked = used[used >= links.first]
-        np.add.at(customers, label[len(evidence.records) + linked], links.extra[linked - links.first])
-        allowed = customers[groups // width]
-    broken: Ints = np.unique(groups[count > limit[groups % width] * allowed] // width)
-    return broken
+    allowed = np.ones(customers, np.int64)
+    linked = np.flatnonzero(used >= links.first)
+    np.add.at(allowed, of_used[linked], links.extra[used[linked] - links.first])
+    broken = np.zeros(customers, np.bool_)
+    for code, rule in enumerate(evidence.types):
+        held = np.bincount(of_used[kinds == code], minlength=customers)
+        broken |= held > rule.limit_per_customer * allowed
+    return np.flatnonzero(broken)
 
 
 def _torn(label: Ints, rulings: Rulings) -> Ints:

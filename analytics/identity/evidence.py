@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.identity.matching import Places, numbered
 from analytics.identity.normalize import normalize, tidy
 from analytics.identity.pseudonym import RECORD, SEPARATOR
 from analytics.identity.rules import PROBABLE, STEWARD, Rule, RuleTable
@@ -69,7 +70,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """One row per record and value. `login` marks a user id seen on a device record."""
+    """One row per record and value, those of a value and of a source beside each other where `gather` made them.
+
+    `login` marks a user id seen on a device record.
+    """
 
     record: Ints
     value: Ints
@@ -137,11 +141,11 @@ def gather(
     # What the device log says is evidence of the device's own record too.
     on, login = join_on(row_value[device_rows], login_nodes[DEVICE])
     edges = _edges(
-        np.concatenate([row_record, row_record[device_rows][on]]),
-        np.concatenate([row_value, login_nodes[USER][login]]),
-        np.concatenate([given.first, logins.first[login]]),
-        np.concatenate([given.last, logins.last[login]]),
-        len(values),
+        _joined(row_record, row_record[device_rows][on]),
+        _joined(row_value, login_nodes[USER][login]),
+        _joined(given.first, logins.first[login]),
+        _joined(given.last, logins.last[login]),
+        records,
     )
     is_login = records.endpoint[edges.record] & (values.type_code[edges.value] == user_code)
     return Evidence(
@@ -253,24 +257,19 @@ class _ValueBuilder:
 
     def add(self, code: int, rule: Rule, raw: pa.StringArray) -> Ints:
         """Value number of each raw text."""
-        encoded = raw.dictionary_encode()
-        normal = normalize(rule.form, encoded.dictionary, self._country)
-        invalid = pc.is_null(normal.values)
+        nodes, distinct = numbered(raw)
+        normal = normalize(rule.form, distinct, self._country)
+        is_invalid, reasons = _bools(pc.is_null(normal.values)), normal.reasons
         # An invalid value keeps its tidied text, so that its drop can be told apart from others.
-        shown = (
-            normal.values if not invalid.true_count else pc.if_else(invalid, tidy(encoded.dictionary), normal.values)
-        )
-        if pc.all(pc.equal(shown, encoded.dictionary), min_count=0).as_py():
-            # Written as it is normalised, each distinct text stays one.
-            texts, of_distinct = shown, np.arange(len(shown), dtype=np.int64)
-            first = of_distinct
-        else:
-            again = shown.dictionary_encode()
-            texts, of_distinct = again.dictionary, _ints(again.indices)
-            first = np.full(len(texts), len(shown), np.int64)
-            np.minimum.at(first, of_distinct, np.arange(len(shown)))
-        is_invalid = _bools(invalid)[first]
-        reasons = normal.reasons.take(pa.array(first))
+        texts = pc.if_else(pa.array(is_invalid), tidy(distinct), normal.values) if is_invalid.any() else normal.values
+        # Written as it is normalised, each distinct text stays one.
+        if texts is not distinct:
+            of_distinct, once = numbered(texts)
+            if len(once) < len(texts):
+                first = np.full(len(once), len(texts), np.int64)
+                np.minimum.at(first, of_distinct, np.arange(len(texts)))
+                nodes, is_invalid, reasons = of_distinct[nodes], is_invalid[first], reasons.take(pa.array(first))
+            texts = once
         reasons = pc.if_else(pa.array(is_invalid), reasons, _blocked_by(rule, texts, reasons))
         for row in np.flatnonzero(_bools(pc.is_valid(reasons))):
             self._why[self._size + int(row)] = reasons[int(row)].as_py()
@@ -278,7 +277,7 @@ class _ValueBuilder:
         self._texts.append(texts)
         self._invalid.append(is_invalid)
         self._blocked.append(_bools(pc.is_valid(reasons)) & ~is_invalid)
-        nodes = self._size + of_distinct[_ints(encoded.indices)]
+        nodes = nodes + self._size
         self._size += len(texts)
         return nodes
 
@@ -301,6 +300,10 @@ def _blocked_by(rule: Rule, texts: pa.StringArray, reasons: pa.StringArray) -> p
     return reasons
 
 
+def _joined(rows: Ints, more: Ints) -> Ints:
+    return np.concatenate([rows, more]) if len(more) else rows
+
+
 def _records_of(records: Records, given: _Given) -> Ints:
     """The record of each row. One source at a time: its keys alone are names, and fewer of them are found faster."""
     sources = pa.array(records.sources, pa.string())
@@ -308,15 +311,11 @@ def _records_of(records: Records, given: _Given) -> Ints:
     found = np.full(len(of_row), -1, np.int64)
     for code in range(len(records.sources)):
         own, named = np.flatnonzero(records.source_code == code), np.flatnonzero(of_row == code)
-        keys = [records.record_key.take(pa.array(own)), given.record_key.take(pa.array(named))]
-        # Keys are numbered as they come, so that those of unique records are 0, 1, 2, ...
-        parts = [part.indices for part in pa.chunked_array(keys, pa.string()).dictionary_encode().chunks]
-        numbers = np.concatenate([np.empty(0, np.int64), *(_ints(pc.fill_null(part, -1)) for part in parts)])
-        mine, theirs = np.split(numbers, [len(own)])
-        if not np.array_equal(mine, np.arange(len(mine))):
+        keys = records.record_key.take(pa.array(own))
+        places = Places(keys)
+        if keys.null_count or not places.unique:
             raise IdentityInputError("source_records: (source, record_key) must be there and unique")
-        theirs[theirs >= len(own)] = -1
-        found[named] = np.append(own, -1)[theirs]
+        found[named] = np.append(own, -1)[places.of(given.record_key.take(pa.array(named)))]
     unknown = np.count_nonzero(found < 0)
     if unknown:
         raise IdentityInputError(f"identifiers: {unknown} rows name a record that is not in source_records")
@@ -339,19 +338,21 @@ def _records(table: pa.Table, rules: RuleTable) -> Records:
     )
 
 
-def _edges(record: Ints, value: Ints, first: Ints, last: Ints, values: int) -> Edges:
-    key = record * max(values, 1) + value
+def _edges(record: Ints, value: Ints, first: Ints, last: Ints, records: Records) -> Edges:
+    """One row per pair, in the order in which `customer_identifiers` is put together, which need not sort again."""
+    key = value * max(len(records.sources), 1)
+    key += records.source_code[record]
+    key *= max(len(records), 1)
+    key += record
     order = np.argsort(key)
     key = key[order]
-    begin = np.flatnonzero(np.diff(key, prepend=-1))
-    none = np.empty(0, np.int64)
-    return Edges(
-        record=record[order][begin],
-        value=value[order][begin],
-        first=np.minimum.reduceat(first[order], begin) if len(begin) else none,
-        last=np.maximum.reduceat(last[order], begin) if len(begin) else none,
-        login=np.zeros(len(begin), np.bool_),
-    )
+    new = np.append(True, key[1:] != key[:-1])[: len(key)]
+    record, value, first, last = record[order], value[order], first[order], last[order]
+    if not new.all():
+        begin = np.flatnonzero(new)
+        record, value = record[begin], value[begin]
+        first, last = np.minimum.reduceat(first, begin), np.maximum.reduceat(last, begin)
+    return Edges(record, value, first, last, np.zeros(len(record), np.bool_))
 
 
 def text_of(table: pa.Table, name: str) -> pa.StringArray:

@@ -143,9 +143,11 @@ def _unmapped_reasons(evidence: Evidence, refusal: Ints) -> Ints:
 def _clusters(evidence: Evidence, refusal: Ints, label: Ints, mapped: Bools) -> Clusters:
     edges = evidence.edges
     of_record = np.full(len(evidence.records), -1, dtype=np.int64)
-    used, numbers = np.unique(label[mapped], return_inverse=True)
-    of_record[mapped] = numbers
+    used = np.zeros(int(label.max(initial=-1)) + 1, np.bool_)
+    used[label[mapped]] = True
+    number = np.cumsum(used) - 1
+    of_record[mapped] = number[label[mapped]]
     of_value = np.full(len(evidence.values), -1, dtype=np.int64)
     sound = refusal == Refusal.NONE
     of_value[edges.value[sound]] = of_record[edges.record[sound]]
-    return Clusters(len(used), of_record, of_value)
+    return Clusters(int(np.count_nonzero(used)), of_record, of_value)

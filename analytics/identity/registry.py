@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.identity.evidence import NEVER_FIRST, Evidence, Ints, join_keys
+from analytics.identity.evidence import NEVER_FIRST, Evidence, Ints, join_keys, text_of
 from analytics.identity.hashing import customer_id_array
+from analytics.identity.matching import Places, numbered
 from analytics.identity.pseudonym import SEPARATOR, customer_ids
 from analytics.identity.sharing import Refusal
 
@@ -65,7 +66,8 @@ class _Published:
     row_customer: Ints
     row_record: Ints  # source record of the row, -1 where the evidence is an identifier
     row_seen: Ints
-    row_hash: pa.StringArray
+    row_hash: pa.StringArray  # pseudonyms of all rows of the registry, of which `row` says where these stand
+    row: Ints
 
 
 def assign_ids(
@@ -131,23 +133,18 @@ def _id_seeds(evidence: Evidence, clusters: Clusters) -> pa.StringArray:
 
 
 def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_hands: Ints) -> _Published:
-    encoded = pc.dictionary_encode(registry["customer_id"].combine_chunks())
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    ids = encoded.dictionary
-    row_id = np.asarray(encoded.indices.to_numpy(), dtype=np.int64)
+    row_id, ids = numbered(text_of(registry, "customer_id"))
     moments = registry["first_seen_at"].cast(pa.timestamp("us")).cast(pa.int64())
     seen = np.asarray(pc.fill_null(moments, NEVER_FIRST).to_numpy(), dtype=np.int64)
     first = np.full(len(ids), NEVER_FIRST, dtype=np.int64)
     np.minimum.at(first, row_id, seen)
 
-    published = registry["identifier_hash"].cast(pa.string())
-    found = pc.fill_null(pc.index_in(published, value_set=pa.chunked_array([hashes.of_record, hashes.of_value])), -1)
-    node = np.array(found.to_numpy(), dtype=np.int64)
+    published = text_of(registry, "identifier_hash")
+    node = Places(pa.concat_arrays([hashes.of_record, hashes.of_value])).of(published)
     # A value that changed hands says nothing about who was published with it.
     node[np.isin(node, len(hashes.of_record) + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
-    hash_column = published.take(pa.array(live))
     return _Published(
         ids=ids,
         first=first,
@@ -155,7 +152,8 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
         row_customer=customer[live],
         row_record=np.where(node[live] < len(hashes.of_record), node[live], -1),
         row_seen=seen[live],
-        row_hash=hash_column.combine_chunks() if isinstance(hash_column, pa.ChunkedArray) else hash_column,
+        row_hash=published,
+        row=live,
     )
 
 
@@ -166,7 +164,7 @@ def _homes(known: _Published, ids: int) -> Ints:
     torn = np.zeros(ids, np.bool_)
     torn[known.row_id[home[known.row_id] != known.row_customer]] = True
     rows = np.flatnonzero(torn[known.row_id])
-    names = known.row_hash.take(pa.array(rows)).to_pylist()
+    names = known.row_hash.take(pa.array(known.row[rows])).to_pylist()
     oldest: dict[int, tuple[int, bool, str]] = {}
     for row, name in zip(rows.tolist(), names, strict=True):
         old = int(known.row_id[row])

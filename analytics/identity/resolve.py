@@ -20,6 +20,7 @@ from analytics.identity.decisions import Decision
 from analytics.identity.evidence import Evidence, gather, text_of
 from analytics.identity.hashing import pseudonym_array
 from analytics.identity.lifetimes import by_generation
+from analytics.identity.memory import reused
 from analytics.identity.partition import Partition, partition
 from analytics.identity.pseudonym import RECORD
 from analytics.identity.registry import Hashes, assign_ids
@@ -86,7 +87,40 @@ def resolve(
 
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
-    registry = _plain(registry)
+    with reused(source_records.num_rows + identifiers.num_rows):
+        return _resolve(
+            source_records,
+            identifiers,
+            device_logins,
+            rules,
+            _plain(registry),
+            key=key,
+            default_country=default_country,
+            as_of=as_of,
+            decisions=decisions,
+            probable=probable,
+            former_ids=former_ids,
+            rulesets=rulesets,
+            possible=possible,
+        )
+
+
+def _resolve(
+    source_records: pa.Table,
+    identifiers: pa.Table,
+    device_logins: pa.Table | None,
+    rules: RuleTable,
+    registry: pa.Table | None,
+    *,
+    key: str,
+    default_country: str,
+    as_of: date,
+    decisions: Sequence[Decision],
+    probable: pa.Table | None,
+    former_ids: Iterable[str],
+    rulesets: Iterable[Ruleset],
+    possible: pa.Table | None,
+) -> Resolution:
     # Hashing is Python; the rest is mostly numpy, scipy and Arrow, which let Python go on beside them.
     with ThreadPoolExecutor(1) as beside:
         named = beside.submit(_named, source_records, key)
@@ -181,8 +215,9 @@ def _of_values(evidence: Evidence, first: int, key: str) -> pa.StringArray:
 
 
 def _plain(table: pa.Table | None) -> pa.Table | None:
-    """The table without dictionaries."""
+    """What is read of a registry, without dictionaries."""
     if table is None:
         return None
+    table = table.select(["customer_id", "identifier_hash", "first_seen_at"])
     kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in table.schema]
     return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))

@@ -108,7 +108,9 @@ def _shared_by_degree(evidence: Evidence, edge: Ints, why: dict[tuple[int, int],
     most = np.bincount(edges.value[sound], weights=carried[edges.record[sound]], minlength=size)
     candidate = (most > partner_limit[kinds]) if size else np.zeros(0, np.bool_)
     mine = np.flatnonzero(sound & candidate[edges.value])
-    near = np.flatnonzero(partner & np.isin(edges.record, np.unique(edges.record[mine])))
+    beside = np.zeros(len(evidence.records), np.bool_)
+    beside[edges.record[mine]] = True
+    near = np.flatnonzero(partner & beside[edges.record])
     left, right = join_on(edges.record[mine], edges.record[near])
     met_by, met_with = edges.value[mine][left], edges.value[near][right]
     differs = kinds[met_by] != kinds[met_with]
@@ -132,19 +134,20 @@ def _crowds(evidence: Evidence, edge: Ints, why: dict[tuple[int, int], str]) -> 
     """
     edges, kinds, types = evidence.edges, evidence.values.type_code, evidence.types
     sound = (edge == Refusal.NONE) & ~edges.login
-    none = np.iinfo(np.int64).max
-    limit = np.array([none if r.partner_limit is None else r.partner_limit for r in types], np.int64)
-    issued = np.array([r.value_limit is None for r in types], np.bool_)
-    groups, of_edge, count = np.unique(
-        edges.record[sound] * max(len(types), 1) + kinds[edges.value[sound]], return_inverse=True, return_counts=True
-    )
+    kind = kinds[edges.value]
     refused = np.zeros(len(edges), np.bool_)
-    if not len(groups):
-        return refused
-    over = count > limit[groups % len(types)]
     crowd = np.zeros(len(evidence.records), np.bool_)
-    crowd[groups[over] // len(types)] = True
-    refused[sound] = over[of_edge] | (crowd[edges.record[sound]] & ~issued[kinds[edges.value[sound]]])
+    for code, rule in enumerate(types):
+        if rule.partner_limit is None:
+            continue
+        rows = np.flatnonzero(sound & (kind == code))
+        over = np.bincount(edges.record[rows], minlength=len(crowd)) > rule.partner_limit
+        refused[rows] = over[edges.record[rows]]
+        crowd |= over
+    if not crowd.any():
+        return refused
+    issued = np.array([rule.value_limit is None for rule in types], np.bool_)
+    refused |= sound & crowd[edges.record] & ~issued[kind]
     for value in np.unique(edges.value[refused]).tolist():
         why[value, int(Refusal.OVER_LIMIT)] = "on a record that carries a crowd"
     return refused

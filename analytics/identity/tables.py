@@ -110,16 +110,22 @@ class Tables:
         records, values, edges = self.found.evidence.records, self.found.evidence.values, self.found.evidence.edges
         # Links are evidence and no identifiers: nobody can be found by them.
         sound = np.flatnonzero((self.found.refusal == Refusal.NONE) & (edges.value < self.found.links.first))
-        width = max(len(records.sources), 1)
-        value = edges.value[sound]
+        value, source = edges.value[sound], records.source_code[edges.record[sound]]
+        first, last = edges.first[sound], edges.last[sound]
         if len(self.found.evidence.older[0]):
-            value = reunited(self.found.evidence, self.found.clusters.of_value)[value]
-        key = value * width + records.source_code[edges.record[sound]]
-        order = np.argsort(key)
-        begin = np.flatnonzero(np.diff(key[order], prepend=-1))
-        first = np.minimum.reduceat(edges.first[sound][order], begin) if len(begin) else np.empty(0, np.int64)
-        last = np.maximum.reduceat(edges.last[sound][order], begin) if len(begin) else np.empty(0, np.int64)
-        value, source = np.divmod(key[order][begin], width)
+            # Values of one text may be one again: only among those the order of the edges does not hold any more.
+            aged = np.zeros(len(values), np.bool_)
+            aged[np.concatenate(self.found.evidence.older)] = True
+            rows = np.flatnonzero(aged[value])
+            again = reunited(self.found.evidence, self.found.clusters.of_value)[value[rows]]
+            order = np.lexsort((source[rows], again))
+            turn = np.concatenate([np.flatnonzero(~aged[value]), rows[order]])
+            value, source, first, last = value[turn], source[turn], first[turn], last[turn]
+            value[len(value) - len(rows) :] = again[order]
+        begin = np.flatnonzero(np.append(True, (value[1:] != value[:-1]) | (source[1:] != source[:-1]))[: len(value)])
+        if len(begin) < len(value):
+            value, source = value[begin], source[begin]
+            first, last = np.minimum.reduceat(first, begin), np.maximum.reduceat(last, begin)
 
         of_value, of_record = self.found.clusters.of_value, self.found.clusters.of_record
         kinds = [rule.identifier_type for rule in self.found.evidence.types]
@@ -161,12 +167,15 @@ class Tables:
         rule = np.where(login, 3, np.where(self.found.trail[sound] & ~own, 2, np.where(own, 1, 0)))
         trust = np.array([rule.confidence for rule in self.found.evidence.types], dtype=np.float64)
         confidence = np.where(login, login_confidence, np.where(rule == 0, trust[kind], 1.0))
-        linked = value >= self.found.links.first
-        row = value[linked] - self.found.links.first
-        rule[linked] = np.where(kind[linked] == self.found.evidence.type_index(STEWARD), 4, 5)
-        confidence[linked] = self.found.links.strength[row]
-        words = np.full(len(value), -1, np.int64)
-        words[linked] = row
+        linked = np.flatnonzero(value >= self.found.links.first)
+        explained = pa.nulls(len(value), pa.string())
+        if len(linked):
+            row = value[linked] - self.found.links.first
+            rule[linked] = np.where(kind[linked] == self.found.evidence.type_index(STEWARD), 4, 5)
+            confidence[linked] = self.found.links.strength[row]
+            place = np.full(len(value), -1, np.int64)
+            place[linked] = row
+            explained = self.found.links.evidence.take(pa.array(place, mask=place < 0))
         columns = [
             _words(self.found.clusters.of_record[record], self.ids),
             _words(records.source_code[record], records.sources),
@@ -175,7 +184,7 @@ class Tables:
             _words(value, self.hashes.of_value),
             _words(rule, names),
             pa.array(confidence),
-            self.found.links.evidence.take(pa.array(words, mask=~linked)),
+            explained,
         ]
         return pa.table(columns, schema=IDENTITY_LINKS)
 

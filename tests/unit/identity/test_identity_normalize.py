@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from analytics.identity.normalize import NOT_AN_EMAIL, normalize
+from analytics.identity.normalize import NOT_AN_EMAIL, Form, normalize
 from analytics.identity.phones import COMPANY_LINE, INVALID_PHONE
 from analytics.identity.rules import default_rules
 
@@ -124,3 +124,32 @@ def test_every_type_of_the_warehouse_has_a_rule_with_a_reason() -> None:
     assert {rules.rule(name).limit_per_customer for name in types if name not in ("user_id", "device_id")} == {5}
     assert default_rules(3).rule("email").limit_per_customer == 3
     assert rules.rule("loyalty_card").identifier_type == "loyalty_card"
+
+
+@pytest.mark.parametrize("form", ["email", "phone", "id", "salesforce_id", "shopify_id", "device"])
+def test_each_text_of_a_column_is_normalised_as_if_it_were_alone(form: Form) -> None:
+    texts = [
+        "plain@example.com",
+        "'0900000000",
+        "",
+        "Ｔａｎａｋａ＠ｅｘａｍｐｌｅ．ｃｏｍ",
+        "Mailto:Big@Example.com",
+        "mailto:a@example.com",
+        " <b@example.com>; ",
+        "no address",
+        "''",
+        "\u200bc@example.jp.",
+        "ÄÖ@example.com",
+        "gid://shopify/Customer/12",
+        "003000000000abC",
+        "0D8A3C40-1111-2222-3333-ABCDEFABCDEF",
+        "tail\x7f",
+        "a\tb",
+    ]
+    whole = normalize(form, pa.array(["x", *texts, "y"]).slice(1, len(texts)), "JP")
+    alone = [normalize(form, pa.array([text]), "JP") for text in texts]
+    assert whole.values.to_pylist() == [one.values[0].as_py() for one in alone]
+    assert whole.reasons.to_pylist() == [one.reasons[0].as_py() for one in alone]
+    # White space around a text changes nothing, and takes the way of texts that are not plain.
+    dressed = normalize(form, pa.array([f" {text}\u3000" for text in texts]), "JP")
+    assert dressed.values.to_pylist() == whole.values.to_pylist()
