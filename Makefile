@@ -63,7 +63,7 @@ bench-setup: $(STAMP) ## install what bench-ingest compares with, into .venv-ben
 bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, and how its time grows
 	@$(BIN)/python bench/identity.py $(or $(MILLION),10)
 
-bench-kpis: $(STAMP) ## the models of lifetime value at CUSTOMERS customers
+bench-kpis: $(STAMP) ## the KPI marts beside a hand-written script, and the fits of lifetime value, at CUSTOMERS customers
 	@$(BIN)/python bench/kpis.py $(or $(CUSTOMERS),1000000)
 
 bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
