@@ -120,12 +120,13 @@ class IdentityParams(_Section):
 class AlertRules(_Section):
     """When a share of customers at high risk is a spike worth a message."""
 
-    z_alert: Annotated[float, Field(gt=0)] = 4.5
+    z_alert: Annotated[float, Field(gt=0)] = 4.0
     z_warn: Annotated[float, Field(gt=0)] = 3.5
     min_effect: Share = 0.05
     min_count: Annotated[int, Field(ge=1)] = 10
     min_history_days: Annotated[int, Field(ge=14, le=365)] = 35
     level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
+    false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     segments: list[Literal["region"]] = ["region"]
 
 

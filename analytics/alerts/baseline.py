@@ -22,20 +22,32 @@ LEVEL_DAYS = 28
 _MAD_TO_SD = 1.4826
 # Standard error of a median of k values, in standard deviations times 1/sqrt(k).
 _MEDIAN_ERROR = 1.2533
-# The same customers are at risk day after day, so a share moves less than independent draws would. Half of the
-# binomial deviation keeps a series that happened to stand still from alerting on its first step.
-_BINOMIAL_FLOOR = 0.5
+# Customers come and go slowly, so 56 days show little of what a level does over a year: its deviation is at least the
+# binomial one. From one day to the next a share moves less than independent draws would; half of the binomial deviation
+# keeps a series that happened to stand still from alerting on its first step.
+_LEVEL_FLOOR = 1.0
+_STEP_FLOOR = 0.5
 _SHARE_FLOOR = 0.001
 _WEEKDAY_MIN = 3
+# A step is told from the median of this many days before it, none of them older than `_STEP_REACH` days.
+_STEP_DAYS = 3
+_STEP_REACH = 10
+_STEP_MIN = 10
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Expected share, its deviation, and how alike neighbouring days are (lag-1 autocorrelation, 0 to .99)."""
+    """Expected share, its deviation, and how alike neighbouring days are (lag-1 autocorrelation, 0 to .99).
+
+    `recent` is the share expected from the last days alone and `step` the deviation from it; None where too few
+    usable days lie close enough.
+    """
 
     share: float
     deviation: float
     autocorrelation: float
+    recent: float | None = None
+    step: float | None = None
 
 
 def baseline(day: Ints, share: Floats, usable: Bools, regime: Ints, today: int, scored_today: int) -> Baseline:
@@ -50,7 +62,8 @@ def baseline(day: Ints, share: Floats, usable: Bools, regime: Ints, today: int, 
         mine = regime == number
         known = mine & usable
         residual[mine] = share[mine] - np.median(share[known if known.any() else mine])
-    effect = _weekday_effect(weekday[usable], residual[usable])
+    around = _around(share, usable, regime)
+    effect = _weekday_effect(weekday[usable], (share - around)[usable])
     newest = usable & (regime == regime[-1])
     level = float(np.median((share - effect[weekday])[newest if newest.any() else usable][-LEVEL_DAYS:]))
     expected = float(np.clip(level + effect[(today + 3) % 7], 0.0, 1.0))
@@ -58,8 +71,13 @@ def baseline(day: Ints, share: Floats, usable: Bools, regime: Ints, today: int, 
     noise = noise - np.median(noise)
     spread = _MAD_TO_SD * float(np.median(np.abs(noise)))
     binomial = float(np.sqrt(max(expected * (1 - expected), 1e-4) / max(scored_today, 1)))
-    deviation = max(spread, _BINOMIAL_FLOOR * binomial, _SHARE_FLOOR)
-    return Baseline(expected, deviation, _autocorrelation(np.clip(noise, -3 * deviation, 3 * deviation)))
+    deviation = max(spread, _LEVEL_FLOOR * binomial, _SHARE_FLOOR)
+    recent, step = _step(day, share - effect[weekday], usable, regime, today)
+    if recent is not None:
+        recent = float(np.clip(recent + effect[(today + 3) % 7], 0.0, 1.0))
+        step = max(step, _STEP_FLOOR * binomial, _SHARE_FLOOR)
+    autocorrelation = _autocorrelation(np.clip(noise, -3 * deviation, 3 * deviation))
+    return Baseline(expected, deviation, autocorrelation, recent, step if recent is not None else None)
 
 
 def combined_z(z: list[float], autocorrelation: float) -> float:
@@ -67,6 +85,36 @@ def combined_z(z: list[float], autocorrelation: float) -> float:
     count = len(z)
     variance = count + 2 * sum((count - lag) * autocorrelation**lag for lag in range(1, count))
     return float(sum(z) / np.sqrt(variance))
+
+
+def _step(day: Ints, level: Floats, usable: Bools, regime: Ints, today: int) -> tuple[float | None, float]:
+    """Median of the last usable days, and the robust deviation of a day from that of the days before it.
+
+    The same customers stay at risk, so a day is much closer to the one before than to the level of a month: a step of
+    a few points is far outside what one day does to the next (in a demo company a sixth of the binomial deviation).
+    """
+    mine = usable & (regime == regime[-1])
+    known = level[mine]
+    if len(known) < _STEP_MIN + _STEP_DAYS or today - day[mine][-_STEP_DAYS] > _STEP_REACH:
+        return None, 0.0
+    before = np.median(np.stack([known[k : len(known) - _STEP_DAYS + k] for k in range(_STEP_DAYS)]), axis=0)
+    moved = known[_STEP_DAYS:] - before
+    return float(np.median(known[-_STEP_DAYS:])), _MAD_TO_SD * float(np.median(np.abs(moved - np.median(moved))))
+
+
+def _around(share: Floats, usable: Bools, regime: Ints) -> Floats:
+    """Median of the week around each day (three days to each side), without days that are not usable or of another
+    level: what a weekday is compared with, so that slow movement is no weekday's."""
+    wide = np.full(len(share) + 6, np.nan)
+    wide[3:-3] = np.where(usable, share, np.nan)
+    levels = np.full(len(share) + 6, -1)
+    levels[3:-3] = regime
+    weeks = np.lib.stride_tricks.sliding_window_view(wide, 7).copy()
+    weeks[np.lib.stride_tricks.sliding_window_view(levels, 7) != regime[:, None]] = np.nan
+    empty = np.isnan(weeks).all(axis=1)
+    weeks[empty] = share[empty, None]
+    found: Floats = np.nanmedian(weeks, axis=1)
+    return found
 
 
 def _weekday_effect(weekday: Ints, residual: Floats) -> Floats:

@@ -140,7 +140,7 @@ def _is_open(incident: Incident | None) -> bool:
 
 def _came_back(incident: Incident, day: date) -> bool:
     resolved = incident.resolved_on
-    return resolved is not None and incident.reason == "back_to_normal" and (day - resolved).days <= COOLDOWN_DAYS
+    return resolved is not None and (day - resolved).days <= COOLDOWN_DAYS
 
 
 def _made(

@@ -24,18 +24,23 @@ _JUDGED = ("baseline", "z", "is_spike", "status")
 # Days of one movement are added up from this z on; up to three of them.
 _ADD_UP_FROM = 2.5
 _ADD_UP_DAYS = 3
+# Degrees of freedom of a median absolute deviation over eight weeks, roughly: it is worth .37 of as many days.
+_NOISE_FREEDOM = 30
+# Days of a new level are near each other: the smallest is at least this share of the largest.
+_LEVEL_EVENNESS = 0.5
 
 
 @dataclass(frozen=True)
 class SpikeRules:
     """Alert rules of kizuna.yaml. Shares are fractions: min_effect 0.05 is five points."""
 
-    z_alert: float = 4.5
+    z_alert: float = 4.0
     z_warn: float = 3.5
     min_effect: float = 0.05
     min_count: int = 10
     min_history_days: int = 35
     level_shift_days: int = 3
+    false_discovery_rate: float = 0.01
     # Up to so many spiking segments speak for themselves; with more, the overall series is the message.
     max_separate_segments: int = 2
 
@@ -61,6 +66,7 @@ class _Row:
     z: float | None = None
     is_spike: bool = False
     status: str | None = None
+    strength: float | None = None  # the evidence of this day and those before it; known while the day is judged
 
     @property
     def effect(self) -> float:
@@ -81,17 +87,50 @@ def evaluate(daily: pa.Table, rules: SpikeRules) -> pa.Table:
         if own and own[-1].day == row.day:
             raise ValueError(f"{row.kind} {row.segment} has {row.day} (days since 1970-01-01) twice")
         own.append(row)
-    spiking: dict[int, list[_Row]] = defaultdict(list)
-    for (kind, _), own in sorted(series.items(), key=lambda item: (item[0][0] == OVERALL, item[0])):
+    days: dict[int, list[tuple[list[_Row], int]]] = defaultdict(list)
+    for _, own in sorted(series.items(), key=lambda item: (item[0][0] == OVERALL, item[0])):
         for position, row in enumerate(own):
-            if row.status is None:
-                _judge(own, position, rules)
-                if kind == OVERALL and row.is_spike and _explained_by_segments(row, spiking[row.day], rules):
-                    row.is_spike = False
-                    row.status = WARN if row.status == SPIKE else row.status
-            if kind != OVERALL and row.is_spike:
-                spiking[row.day].append(row)
+            days[row.day].append((own, position))
+    for _, todays in sorted(days.items()):
+        _judge_day(todays, rules)
     return _table([row for _, own in sorted(series.items()) for row in own])
+
+
+def _judge_day(todays: list[tuple[list[_Row], int]], rules: SpikeRules) -> None:
+    """All segments of one day together, overall last: the more are judged, the stronger the evidence must be."""
+    new = [(own, position) for own, position in todays if own[position].status is None]
+    for own, position in new:
+        _judge(own, position, rules)
+    judged = [own[position] for own, position in new if own[position].strength is not None]
+    limit = _discovery_limit([_chance(r.strength or 0.0) for r in judged], rules.false_discovery_rate)
+    for row in judged:
+        if row.status == SPIKE and _chance(row.strength or 0.0) > limit:
+            row.status, row.is_spike = WARN, False
+    spiking = [own[position] for own, position in todays if own[position].is_spike]
+    segments = [row for row in spiking if row.kind != OVERALL]
+    for row in judged:
+        if row.kind == OVERALL and row.is_spike and _explained_by_segments(row, segments, rules):
+            row.is_spike = False
+            row.status = WARN if row.status == SPIKE else row.status
+
+
+def _chance(strength: float) -> float:
+    """How likely a quiet series is as far up as this: Student's t, since the deviation itself is an estimate."""
+    from scipy.special import stdtr
+
+    return float(stdtr(_NOISE_FREEDOM, -strength))
+
+
+def _discovery_limit(chances: list[float], rate: float) -> float:
+    """Largest chance that is still a discovery, so that at most `rate` of the discoveries are false.
+
+    Source: Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57.
+    """
+    limit = 0.0
+    for rank, chance in enumerate(sorted(chances), start=1):
+        if chance <= rate * rank / len(chances):
+            limit = chance
+    return limit
 
 
 def _judge(series: list[_Row], position: int, rules: SpikeRules) -> None:
@@ -108,13 +147,17 @@ def _judge(series: list[_Row], position: int, rules: SpikeRules) -> None:
         np.array([w.day for w in window]), np.array([w.share for w in window]), usable, regime, row.day, row.scored
     )
     row.baseline = round(found.share, 6)
-    row.z = round((row.share - found.share) / found.deviation, 4)
-    enough = row.at_risk >= rules.min_count and row.effect >= rules.min_effect
-    strength = max(row.z, combined_z(_same_movement(series, position, rules), found.autocorrelation))
+    z = (row.share - found.share) / found.deviation
+    if found.recent is not None and found.step is not None:
+        z = max(z, (row.share - found.recent) / found.step, key=abs)
+    row.z = round(z, 4)
+    rise = row.share - min(found.share, found.recent if found.recent is not None else 1.0)
+    enough = row.at_risk >= rules.min_count and rise >= rules.min_effect
+    row.strength = max(row.z, combined_z(_same_movement(series, position, rules), found.autocorrelation))
     if _shifted(series, position, rules):
         row.status = LEVEL_SHIFT
         row.is_spike = enough and row.z > 0
-    elif enough and strength >= rules.z_alert:
+    elif enough and row.strength >= rules.z_alert:
         row.status, row.is_spike = SPIKE, True
     else:
         row.status = WARN if enough and row.z >= rules.z_warn else CALM
@@ -151,17 +194,17 @@ def _shifted(series: list[_Row], position: int, rules: SpikeRules) -> bool:
         return False
     sides = [0 if r.z is None else int(np.sign(r.z)) for r in last]
     left = all(abs(r.z or 0.0) >= rules.z_warn and abs(r.effect) >= rules.min_effect for r in last)
-    return left and len(set(sides)) == 1
+    effects = [abs(r.effect) for r in last]
+    return left and len(set(sides)) == 1 and min(effects) >= _LEVEL_EVENNESS * max(effects)
 
 
 def _explained_by_segments(overall: _Row, spiking: list[_Row], rules: SpikeRules) -> bool:
     """Whether the overall rise is that of one or two segments which alert themselves: then it is no second alert."""
     kinds = {r.kind for r in spiking}
     for kind in kinds:
-        own = [r for r in spiking if r.kind == kind]
-        excess = sum(r.effect * r.scored for r in own)
-        left = (overall.effect * overall.scored - excess) / overall.scored
-        if len(own) <= rules.max_separate_segments and left < rules.min_effect:
+        excess = sorted((r.effect * r.scored for r in spiking if r.kind == kind), reverse=True)
+        left = overall.effect * overall.scored - sum(excess[: rules.max_separate_segments])
+        if left / overall.scored < rules.min_effect:
             return True
     return False
 

@@ -160,6 +160,7 @@ def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, p
         min_count=alerts.min_count,
         min_history_days=alerts.min_history_days,
         level_shift_days=alerts.level_shift_days,
+        false_discovery_rate=alerts.false_discovery_rate,
     )
     daily = evaluate(history, spikes)
     return {"churn_scores": found.scores, "churn_daily": daily, "churn_drivers_daily": found.driver_daily}

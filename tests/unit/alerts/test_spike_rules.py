@@ -150,6 +150,33 @@ def test_a_rise_everywhere_is_an_alert_for_the_whole_company() -> None:
     assert spikes(found, "all") == [70]
 
 
+def test_a_step_is_found_in_a_share_that_wanders(one_series: Build) -> None:
+    """The level of a month says nothing of it: the share was as high three weeks ago."""
+    wandering = [0.24 + 0.06 * float(np.cos(k / 9)) for k in range(110)]
+    low = next(k for k in range(60, 110) if wandering[k] == min(wandering[60:110]))
+    assert spikes(evaluate(one_series(wandering, scored=4000), RULES)) == []
+    stepped = [*wandering[:low], wandering[low] + 0.06, *wandering[low + 1 :]]
+    hit = rows_of(evaluate(one_series(stepped, scored=4000), RULES))[low]
+    assert hit["is_spike"] and hit["share"] - hit["baseline"] < RULES.min_effect
+
+
+def test_the_more_segments_are_judged_the_stronger_the_evidence_must_be(one_series: Build) -> None:
+    """The same weak spike alone, and as one of three hundred series that stay quiet."""
+    shares = [0.20] * 60 + [0.2535]
+    alone = one_series(shares, scored=900, seed=3)
+    strength = rows_of(evaluate(alone, RULES))[60]
+    assert strength["is_spike"] and 4.0 < strength["z"] < 5.0
+    quiet = one_series([0.20] * 61, scored=900, seed=8)
+    crowd = [quiet.set_column(1, "segment", pa.array([f"quiet {k}"] * quiet.num_rows)).slice(0, 61) for k in range(300)]
+    found = rows_of(evaluate(pa.concat_tables([alone, *crowd]), RULES))[60]
+    assert (found["status"], found["is_spike"], found["z"]) == ("warn", False, strength["z"])
+
+
+def test_every_other_day_is_no_new_level(one_series: Build) -> None:
+    found = rows_of(evaluate(one_series([0.2] * 60 + [0.5, 0.27] * 20, scored=300), RULES))
+    assert "level_shift" not in {r["status"] for r in found}
+
+
 def test_a_day_twice_is_refused(one_series: Build) -> None:
     daily = one_series([0.2] * 3)
     with pytest.raises(ValueError, match="twice"):
