@@ -91,7 +91,8 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     args += [f"fqn:{table.fqn}" for table in empty.values()]
     args += ["--indirect-selection", INDIRECT_SELECTION, "--vars", orjson.dumps(dbt_vars(session)).decode()]
     args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
-    args += ["--log-level-file", "none", "--no-write-json"]
+    # Events come through the callback; what dbt would print beside them nobody reads.
+    args += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
     env = {"KIZUNA_BUILD_DB": str(session.build.db), "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION}
     child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest())
     invocation = DbtCliInvocation(

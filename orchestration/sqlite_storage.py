@@ -33,6 +33,7 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._batch = threading.local()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
         # A batch holds the index and the run's shard at once.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -47,6 +48,12 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
                     self.store_event(entry)
             finally:
                 del self._batch.open, self._batch.stack
+
+    def has_table(self, table_name: str) -> bool:
+        """Asked at every event. Tables are made by migrations and never dropped, so a yes is kept."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -85,6 +92,7 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         return engine
 
     def wipe(self) -> None:
+        self._tables.clear()
         self._close()
         super().wipe()
 

