@@ -50,7 +50,7 @@
     {%- do exceptions.raise_compiler_error(
       model['name'] ~ ": the query does not make the table that its contract promises. Promised and not made: "
       ~ (missing | join(", ") or "nothing") ~ ". Made and not promised: " ~ (unpromised | join(", ") or "nothing")
-      ~ "." ~ (" The columns are in another order." if not missing and not unpromised else "")) -%}
+      ~ "." ~ (" The columns are in another order: " ~ made | join(", ") ~ "." if not missing and not unpromised else "")) -%}
   {%- endif -%}
   {%- if required -%}
     {%- do run_query(required | join("; ")) -%}
