@@ -25,6 +25,14 @@
     cast({{ amount }} as decimal(20, 2)) * {{ rate }}
 {%- endmacro %}
 
+{#- An amount at a rate as money in the reporting currency; most amounts are in it already, and need no wide numbers. -#}
+{% macro core_converted(amount, rate) -%}
+    case
+        when {{ rate }} = 1 then {{ core_reporting_money(amount) }}
+        else {{ core_reporting_money(core_exchanged(amount, rate)) }}
+    end
+{%- endmacro %}
+
 {#- Exact middle of DECIMAL values, without floats: the mean of the two middle ones where their number is even. -#}
 {% macro core_median(expression) -%}
     {{ return(adapter.dispatch('core_median', 'kizuna')(expression)) }}

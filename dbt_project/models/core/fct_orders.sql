@@ -24,7 +24,7 @@ priced as (
     select
         orders.*,
         coalesce(refund_totals.refunded_amount, 0) as refunded_amount,
-        {{ core_reporting_money(core_exchanged('orders.gross_amount', 'orders.exchange_rate')) }} as gross_reporting,
+        {{ core_converted('orders.gross_amount', 'orders.exchange_rate') }} as gross_reporting,
         case
             when refund_totals.order_id is not null then refund_totals.refunded_reporting
             when orders.exchange_rate is not null then 0

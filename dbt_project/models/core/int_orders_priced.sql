@@ -18,9 +18,12 @@ customer_map as (
 
 ),
 
-customers as (
+-- One look-up per order, not one for its person and another for that person's account.
+people as (
 
-    select customer_id, account_id from {{ ref('dim_customers') }}
+    select map.source, map.record_key, map.customer_id, customers.account_id
+    from customer_map as map
+    left join {{ ref('dim_customers') }} as customers on map.customer_id = customers.customer_id
 
 ),
 
@@ -101,10 +104,10 @@ final as (
         judged.source,
         judged.order_key,
         judged.identity_namespace,
-        map.customer_id,
+        people.customer_id,
         judged.person_source,
         judged.person_record_key,
-        coalesce(judged.account_key, customers.account_id) as account_id,
+        coalesce(judged.account_key, people.account_id) as account_id,
         judged.ordered_at,
         judged.ordered_on,
         judged.channel,
@@ -117,10 +120,8 @@ final as (
         judged.is_test,
         judged.exclusion_reason
     from judged
-    left join customer_map as map
-        on judged.person_source = map.source and judged.person_record_key = map.record_key
-    left join customers
-        on map.customer_id = customers.customer_id
+    left join people
+        on judged.person_source = people.source and judged.person_record_key = people.record_key
     left join rates_of_days as rates
         on judged.currency = rates.currency and judged.ordered_on = rates.day
 

@@ -4,20 +4,59 @@
 {%- set attributes = ['region', 'age_band', 'first_channel'] -%}
 with
 
+rows_of_activity as (select * from {{ ref('int_retention_activity') }}),
+
+paid_months as (select * from {{ ref('int_contract_cohorts') }}),
+
+-- Everything below goes over numbers: of customers, and of the combinations of segments that they are in.
+people as (
+
+    select
+        listed.customer_id,
+        row_number() over (order by listed.customer_id) as customer_number,
+        coalesce(customers.region, 'unknown') as region,
+        coalesce(customers.age_band, 'unknown') as age_band,
+        coalesce(customer_values.first_channel, 'none') as first_channel
+    from (select customer_id from rows_of_activity union select customer_id from paid_months) as listed
+    left join {{ ref('dim_customers') }} as customers on listed.customer_id = customers.customer_id
+    left join {{ ref('int_customer_value') }} as customer_values on listed.customer_id = customer_values.customer_id
+
+),
+
+combinations as (
+
+    select
+        region, age_band, first_channel,
+        row_number() over (order by region, age_band, first_channel) as combination
+    from (select distinct region, age_band, first_channel from people) as listed
+
+),
+
+numbered as (
+
+    select people.customer_id, people.customer_number, combinations.combination
+    from people
+    inner join combinations
+        on people.region = combinations.region
+        and people.age_band = combinations.age_band
+        and people.first_channel = combinations.first_channel
+
+),
+
 activity as (
 
-    select * from {{ ref('int_retention_activity') }}
+    select
+        cohort_by, customer_number, combination, first_on, active_on, gross, net
+    from rows_of_activity
+    inner join numbered on rows_of_activity.customer_id = numbered.customer_id
 
 ),
 
 -- Days become months at once: what follows goes over a fraction of the rows.
-months as (
+order_months as (
 
     select
-        cohort_by,
-        customer_id,
-        first_on,
-        {{ core_month('active_on') }} as month_on,
+        customer_number, combination, first_on, {{ core_month('active_on') }} as month_on,
         max(active_on) as last_on,
         sum(gross) as gross,
         sum(net) as net,
@@ -25,193 +64,171 @@ months as (
         sum(case when active_on < {{ core_add_days(core_week('first_on'), 7) }} then net end) as net_of_first_week
     from activity
     where cohort_by = 'first_order'
-    group by cohort_by, customer_id, first_on, {{ core_month('active_on') }}
-    union all
-    -- Only orders bring money; of the others it is enough to know when.
-    select cohort_by, customer_id, first_on, {{ core_month('active_on') }}, max(active_on), null, null, null, null
+    group by customer_number, combination, first_on, {{ core_month('active_on') }}
+
+),
+
+-- Only orders bring money; of the others it is enough to know when.
+other_months as (
+
+    select
+        cohort_by, customer_number, combination, first_on, {{ core_month('active_on') }} as month_on,
+        max(active_on) as last_on
     from activity
     where cohort_by <> 'first_order'
-    group by cohort_by, customer_id, first_on, {{ core_month('active_on') }}
+    group by cohort_by, customer_number, combination, first_on, {{ core_month('active_on') }}
 
 ),
 
-paid_months as (
+-- Everybody once per way to enter a cohort: the last period of activity, and what a buyer's first ones brought.
+buyers as (
 
-    select * from {{ ref('int_contract_cohorts') }}
+    select
+        customer_number, combination, first_on, max(last_on) as last_on,
+        greatest(coalesce(sum(net_of_first_day), 0), 0) as first_day,
+        greatest(coalesce(sum(net_of_first_week), 0), 0) as first_week,
+        greatest(coalesce(sum(case when month_on = {{ core_month('first_on') }} then net end), 0), 0) as first_month,
+        greatest(
+            coalesce(sum(case when extract(year from month_on) = extract(year from first_on) then net end), 0), 0
+        ) as first_year
+    from order_months
+    group by customer_number, combination, first_on
 
 ),
 
--- Everybody once per way to enter a cohort: the last period of activity, and what the first one brought.
+payers as (
+
+    select
+        paid_months.customer_id, numbered.combination, paid_months.cohort,
+        max(paid_months.period_number) as last_number,
+        greatest(coalesce(sum(case when period_number = 0 then recurring end), 0), 0) as first_month
+    from paid_months
+    inner join numbered on paid_months.customer_id = numbered.customer_id
+    group by paid_months.customer_id, numbered.combination, paid_months.cohort
+
+),
+
 comers as (
 
-    select
-        cohort_by,
-        customer_id,
-        first_on,
-        max(last_on) as last_on,
-        sum(net_of_first_day) as first_net_day,
-        sum(net_of_first_week) as first_net_week,
-        sum(case when month_on = {{ core_month('first_on') }} then net end) as first_net_month,
-        sum(case when extract(year from month_on) = extract(year from first_on) then net end) as first_net_year
-    from months
-    group by cohort_by, customer_id, first_on
+    select 'first_order' as cohort_by, combination, first_on, last_on from buyers
     union all
-    select
-        'first_subscription',
-        customer_id,
-        cohort,
-        cast({{ dbt.dateadd('month', 'max(period_number)', 'cohort') }} as date),
-        null,
-        null,
-        sum(case when period_number = 0 then recurring end),
-        null
-    from paid_months
-    group by customer_id, cohort
+    select cohort_by, combination, first_on, max(last_on)
+    from other_months
+    group by cohort_by, customer_number, combination, first_on
 
 ),
 
-described as (
-
-    select
-        comers.*,
-        coalesce(customers.region, 'unknown') as region,
-        coalesce(customers.age_band, 'unknown') as age_band,
-        coalesce(customer_values.first_channel, 'none') as first_channel
-    from comers
-    left join {{ ref('dim_customers') }} as customers on comers.customer_id = customers.customer_id
-    left join {{ ref('int_customer_value') }} as customer_values on comers.customer_id = customer_values.customer_id
-
-),
-
--- Customers by cohort and the last period in which they were active, NULL for never.
+-- Customers by cohort and the last period in which they were active, NULL for never; without segments by day and week.
 lasting as (
 
     {% for grain in grains -%}
-    {{ 'union all' if not loop.first }}
     select
         cohort_by,
         '{{ grain }}' as grain,
         {{ retention_period(grain, 'first_on') }} as cohort,
         {{ retention_periods_between(grain, 'first_on', 'last_on') }} as last_period_number,
-        {% for attribute in attributes -%}
-        {{ attribute if grain in ['month', 'year'] else 'null as ' ~ attribute }},
-        {% endfor -%}
+        {{ 'combination' if grain in ['month', 'year'] else '0' }} as combination,
         count(*) as customers
-    from described
-    {% if grain != 'month' -%}
-    where cohort_by <> 'first_subscription'
-    {% endif -%}
-    group by
-        cohort_by,
-        {% if grain in ['month', 'year'] -%}
-        region,
-        age_band,
-        first_channel,
-        {% endif -%}
-        {{ retention_period(grain, 'first_on') }},
-        {{ retention_periods_between(grain, 'first_on', 'last_on') }}
-    {% endfor %}
+    from comers
+    group by 1, 2, 3, 4, 5
+    union all
+    {% endfor -%}
+    select 'first_subscription', 'month', cohort, last_number, combination, count(*)
+    from payers
+    group by cohort, last_number, combination
 
 ),
 
-weeks as (
+order_weeks as (
 
     select
-        cohort_by,
-        customer_id,
+        customer_number, combination, first_on,
         {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number,
         sum(gross) as gross,
         sum(net) as net
     from activity
-    where active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
-    group by cohort_by, customer_id, {{ retention_periods_between('week', 'first_on', 'active_on') }}
+    where cohort_by = 'first_order'
+        and active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
+    group by 1, 2, 3, 4
 
 ),
 
-years as (
+other_weeks as (
+
+    select distinct
+        cohort_by, customer_number, first_on,
+        {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number
+    from activity
+    where cohort_by <> 'first_order'
+        and active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
+
+),
+
+order_years as (
 
     select
-        cohort_by,
-        customer_id,
+        customer_number, combination, first_on,
         {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number,
         sum(gross) as gross,
         sum(net) as net
-    from months
+    from order_months
+    group by 1, 2, 3, 4
+
+),
+
+other_years as (
+
+    select distinct
+        cohort_by, customer_number, combination, first_on,
+        {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number
+    from other_months
     where month_on is not null
-    group by cohort_by, customer_id, {{ retention_periods_between('year', 'first_on', 'month_on') }}
 
 ),
 
--- One row per customer and period with activity, as far as periods are shown. A day of activity is one row already.
-active as (
-
-    select
-        cohort_by,
-        'day' as grain,
-        customer_id,
-        {{ days_between('first_on', 'active_on') }} as period_number,
-        gross,
-        net
-    from activity
-    where active_on <= {{ core_add_days('first_on', limits['day']) }}
-    union all
-    select cohort_by, 'week', customer_id, period_number, gross, net from weeks
-    union all
-    select
-        cohort_by, 'month', customer_id, {{ core_months_between('first_on', 'month_on') }}, gross, net
-    from months
-    where month_on is not null
-    union all
-    select 'first_subscription', 'month', customer_id, period_number, recurring, recurring from paid_months
-    union all
-    select cohort_by, 'year', customer_id, period_number, gross, net from years
-
-),
-
-kept as (
-
-    select
-        active.cohort_by,
-        active.grain,
-        active.period_number,
-        active.gross,
-        active.net,
-        case active.grain
-            {%- for grain in grains %}
-            when '{{ grain }}' then {{ retention_period(grain, 'described.first_on') }}
-            {%- endfor %}
-        end as cohort,
-        least(
-            greatest(active.net, 0),
-            greatest(
-                coalesce(
-                    case active.grain
-                        {%- for grain in grains %}
-                        when '{{ grain }}' then described.first_net_{{ grain }}
-                        {%- endfor %}
-                    end, 0
-                ), 0
-            )
-        ) as net_kept,
-        {% for attribute in attributes -%}
-        case when active.grain in ('month', 'year') then described.{{ attribute }} end as {{ attribute }}{{ ',' if not loop.last }}
-        {% endfor %}
-    from active
-    inner join described
-        on active.cohort_by = described.cohort_by and active.customer_id = described.customer_id
-
-),
-
+-- Customers with activity by cohort and period, as far as periods are shown. A day of activity is one row already.
 returning_customers as (
 
+    {% for grain, orders, others, number in [
+        ('day', 'activity', 'activity', days_between('seen.first_on', 'seen.active_on')),
+        ('week', 'order_weeks', 'other_weeks', 'seen.period_number'),
+        ('month', 'order_months', 'other_months', core_months_between('seen.first_on', 'seen.month_on')),
+        ('year', 'order_years', 'other_years', 'seen.period_number'),
+    ] -%}
+    {%- set near = 'seen.active_on <= ' ~ core_add_days('seen.first_on', limits['day']) if grain == 'day' else 'true' -%}
     select
-        cohort_by, grain, cohort, period_number, region, age_band, first_channel,
+        'first_order' as cohort_by,
+        '{{ grain }}' as grain,
+        {{ retention_period(grain, 'seen.first_on') }} as cohort,
+        {{ number }} as period_number,
+        {{ 'seen.combination' if grain in ['month', 'year'] else '0' }} as combination,
         count(*) as returned,
-        sum(gross) as gross,
-        sum(net) as net,
-        sum(net_kept) as net_kept
-    from kept
-    group by cohort_by, grain, cohort, period_number, region, age_band, first_channel
+        sum(seen.gross) as gross,
+        sum(seen.net) as net,
+        sum(least(greatest(seen.net, 0), buyers.first_{{ grain }})) as net_kept
+    from {{ orders }} as seen
+    inner join buyers on seen.customer_number = buyers.customer_number
+    where {{ near }}{{ " and seen.cohort_by = 'first_order'" if grain == 'day' }}
+    group by 1, 2, 3, 4, 5
+    union all
+    select
+        seen.cohort_by,
+        '{{ grain }}',
+        {{ retention_period(grain, 'seen.first_on') }},
+        {{ number }},
+        {{ 'seen.combination' if grain in ['month', 'year'] else '0' }},
+        count(*), null, null, null
+    from {{ others }} as seen
+    where {{ near }} and seen.cohort_by <> 'first_order'{{ ' and seen.month_on is not null' if grain == 'month' }}
+    group by 1, 2, 3, 4, 5
+    union all
+    {% endfor -%}
+    select
+        'first_subscription', 'month', paid_months.cohort, paid_months.period_number, payers.combination, count(*),
+        sum(recurring), sum(recurring), sum(least(greatest(recurring, 0), payers.first_month))
+    from paid_months
+    inner join payers on paid_months.customer_id = payers.customer_id and paid_months.cohort = payers.cohort
+    group by paid_months.cohort, paid_months.period_number, payers.combination
 
 ),
 
@@ -220,18 +237,17 @@ lasting_by_segment as (
     select 'overall' as segment_type, 'all' as segment, lasting.* from lasting
     {% for attribute in attributes -%}
     union all
-    select '{{ attribute }}', {{ attribute }}, lasting.* from lasting where grain in ('month', 'year')
+    select '{{ attribute }}', combinations.{{ attribute }}, lasting.*
+    from lasting
+    inner join combinations on lasting.combination = combinations.combination
+    where grain in ('month', 'year')
     {% endfor %}
 ),
 
 cohorts as (
 
     select
-        segment_type,
-        segment,
-        cohort_by,
-        grain,
-        cohort,
+        segment_type, segment, cohort_by, grain, cohort,
         cast(sum(customers) as bigint) as cohort_size,
         -- Periods from the cohort's own to that of as_of, or as many as are wanted.
         least(
@@ -259,12 +275,7 @@ grid as (
 returns as (
 
     select
-        segment_type,
-        segment,
-        cohort_by,
-        grain,
-        cohort,
-        period_number,
+        segment_type, segment, cohort_by, grain, cohort, period_number,
         cast(sum(returned) as bigint) as returned,
         sum(gross) as gross,
         sum(net) as net,
@@ -273,8 +284,9 @@ returns as (
         select 'overall' as segment_type, 'all' as segment, returning_customers.* from returning_customers
         {% for attribute in attributes -%}
         union all
-        select '{{ attribute }}', {{ attribute }}, returning_customers.*
+        select '{{ attribute }}', combinations.{{ attribute }}, returning_customers.*
         from returning_customers
+        inner join combinations on returning_customers.combination = combinations.combination
         where grain in ('month', 'year')
         {% endfor %}
     ) as returning_by_segment
@@ -285,11 +297,7 @@ returns as (
 departures as (
 
     select
-        lasting.segment_type,
-        lasting.segment,
-        lasting.cohort_by,
-        lasting.grain,
-        lasting.cohort,
+        lasting.segment_type, lasting.segment, lasting.cohort_by, lasting.grain, lasting.cohort,
         least(lasting.last_period_number, cohorts.last_number) as last_period_number,
         sum(lasting.customers) as customers
     from lasting_by_segment as lasting
@@ -300,25 +308,14 @@ departures as (
         and lasting.grain = cohorts.grain
         and lasting.cohort = cohorts.cohort
     where lasting.last_period_number is not null
-    group by
-        lasting.segment_type,
-        lasting.segment,
-        lasting.cohort_by,
-        lasting.grain,
-        lasting.cohort,
-        least(lasting.last_period_number, cohorts.last_number)
+    group by 1, 2, 3, 4, 5, 6
 
 ),
 
 joined as (
 
     select
-        grid.segment_type,
-        grid.segment,
-        grid.cohort_by,
-        grid.grain,
-        grid.cohort,
-        grid.period_number,
+        grid.segment_type, grid.segment, grid.cohort_by, grid.grain, grid.cohort, grid.period_number,
         grid.cohort_size,
         coalesce(returns.returned, 0) as returned,
         coalesce(departures.customers, 0) as left_after,
