@@ -110,6 +110,8 @@ def _ephemeral_context() -> EphemeralDataContext:
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # It writes its whole configuration as YAML, to nowhere, at each of the two steps of every relation.
+    context._save_project_config = lambda *_, **__: None  # type: ignore[method-assign]
     return context
 
 

@@ -43,14 +43,33 @@ def start_fork_server() -> None:
 class DbtChild:
     """A running dbt command. Stands where dagster-dbt expects a `subprocess.Popen`."""
 
-    def __init__(self, args: Sequence[str], *, env: Mapping[str, str], cwd: Path, manifest: Path | None) -> None:
-        """`manifest`: dbt's own `partial_parse.msgpack`, to skip parsing; None parses anew."""
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        manifest: Path | None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`manifest`: dbt's own `partial_parse.msgpack`, to skip parsing; None parses anew.
+
+        `variables` become `--vars`. They are not part of `args`, the command that dagster-dbt repeats in every log and
+        error: forty years of holidays would bury what it says.
+        """
         start_fork_server()
         receiver, sender = _context.Pipe(duplex=False)
         self.args = ["dbt", *args]
         self.stdout = _Lines(receiver)
         self._process: ForkServerProcess = _context.Process(
-            target=run_dbt, args=(sender, list(args), dict(env), str(cwd), str(manifest) if manifest else None)
+            target=run_dbt,
+            args=(
+                sender,
+                [*args, *(["--vars", orjson.dumps(variables).decode()] if variables else [])],
+                dict(env),
+                str(cwd),
+                str(manifest) if manifest else None,
+            ),
         )
         self._process.start()
         sender.close()

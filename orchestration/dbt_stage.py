@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
-import orjson
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
@@ -89,12 +88,12 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     args = ["build", "--select", f"fqn:kizuna.{stage}"]
     args += ["--exclude", "resource_type:unit_test", *exclusions(stage, idle)]
     args += [f"fqn:{table.fqn}" for table in empty.values()]
-    args += ["--indirect-selection", INDIRECT_SELECTION, "--vars", orjson.dumps(dbt_vars(session)).decode()]
+    args += ["--indirect-selection", INDIRECT_SELECTION]
     args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
     # Events come through the callback; what dbt would print beside them nobody reads.
     args += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
     env = {"KIZUNA_BUILD_DB": str(session.build.db), "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION}
-    child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest())
+    child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest(), variables=dbt_vars(session))
     invocation = DbtCliInvocation(
         process=child,  # type: ignore[arg-type]
         manifest=manifest(),
