@@ -26,7 +26,7 @@ from analytics.identity.pseudonym import RECORD
 from analytics.identity.registry import Hashes, assign_ids
 from analytics.identity.rules import RuleTable
 from analytics.identity.rulesets import Ruleset
-from analytics.identity.tables import CUSTOMER_MAP_BY_RULESET, Tables
+from analytics.identity.tables import CUSTOMER_MAP_BY_RULESET, Tables, identifier_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,10 @@ def _resolve(
     if len(evidence.values) > len(of_value):
         of_value = pa.concat_arrays([of_value, _of_values(evidence, len(of_value), key)])
     hashes = Hashes(of_record, of_value)
-    ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
+    with ThreadPoolExecutor(1) as beside:
+        grouped = beside.submit(identifier_rows, found)
+        ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
+        rows = grouped.result()
     others = []
     for ruleset in rulesets:
         links = _joined(probable, possible) if ruleset.possible else probable
@@ -160,7 +163,7 @@ def _resolve(
     tables = Tables(found, hashes, names, ids)
     with ThreadPoolExecutor(1) as beside:
         links_table = beside.submit(tables.identity_links, rules.device_login_confidence)
-        customer_identifiers = tables.customer_identifiers()
+        customer_identifiers = tables.customer_identifiers(rows)
         identity_links = links_table.result()
     return Resolution(
         customer_map=tables.customer_map(),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from analytics.identity.bridges import bridges
@@ -76,6 +77,40 @@ CUSTOMER_MAP_BY_RULESET = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class IdentifierRows:
+    """Per value and source that shows it: numbers of both, and when it was seen first and last."""
+
+    value: Ints
+    source: Ints
+    first: Ints
+    last: Ints
+
+
+def identifier_rows(found: Partition) -> IdentifierRows:
+    """The rows of `customer_identifiers` that are identifiers, before anybody has a name."""
+    records, values, edges = found.evidence.records, found.evidence.values, found.evidence.edges
+    # Links are evidence and no identifiers: nobody can be found by them.
+    sound = np.flatnonzero((found.refusal == Refusal.NONE) & (edges.value < found.links.first))
+    value, source = edges.value[sound], records.source_code[edges.record[sound]]
+    first, last = edges.first[sound], edges.last[sound]
+    if len(found.evidence.older[0]):
+        # Values of one text may be one again: only among those the order of the edges does not hold any more.
+        aged = np.zeros(len(values), np.bool_)
+        aged[np.concatenate(found.evidence.older)] = True
+        rows = np.flatnonzero(aged[value])
+        again = reunited(found.evidence, found.clusters.of_value)[value[rows]]
+        order = np.lexsort((source[rows], again))
+        turn = np.concatenate([np.flatnonzero(~aged[value]), rows[order]])
+        value, source, first, last = value[turn], source[turn], first[turn], last[turn]
+        value[len(value) - len(rows) :] = again[order]
+    begin = np.flatnonzero(np.append(True, (value[1:] != value[:-1]) | (source[1:] != source[:-1]))[: len(value)])
+    if len(begin) < len(value):
+        value, source = value[begin], source[begin]
+        first, last = np.minimum.reduceat(first, begin), np.maximum.reduceat(last, begin)
+    return IdentifierRows(value, source, first, last)
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """The tables of one resolution. `names`: source records in clear; `ids`: customer id per customer number."""
 
@@ -106,27 +141,9 @@ class Tables:
         columns = [records.source.take(pa.array(rows)), records.record_key.take(pa.array(rows)), words]
         return pa.table(columns, schema=UNMAPPED)
 
-    def customer_identifiers(self) -> pa.Table:
-        records, values, edges = self.found.evidence.records, self.found.evidence.values, self.found.evidence.edges
-        # Links are evidence and no identifiers: nobody can be found by them.
-        sound = np.flatnonzero((self.found.refusal == Refusal.NONE) & (edges.value < self.found.links.first))
-        value, source = edges.value[sound], records.source_code[edges.record[sound]]
-        first, last = edges.first[sound], edges.last[sound]
-        if len(self.found.evidence.older[0]):
-            # Values of one text may be one again: only among those the order of the edges does not hold any more.
-            aged = np.zeros(len(values), np.bool_)
-            aged[np.concatenate(self.found.evidence.older)] = True
-            rows = np.flatnonzero(aged[value])
-            again = reunited(self.found.evidence, self.found.clusters.of_value)[value[rows]]
-            order = np.lexsort((source[rows], again))
-            turn = np.concatenate([np.flatnonzero(~aged[value]), rows[order]])
-            value, source, first, last = value[turn], source[turn], first[turn], last[turn]
-            value[len(value) - len(rows) :] = again[order]
-        begin = np.flatnonzero(np.append(True, (value[1:] != value[:-1]) | (source[1:] != source[:-1]))[: len(value)])
-        if len(begin) < len(value):
-            value, source = value[begin], source[begin]
-            first, last = np.minimum.reduceat(first, begin), np.maximum.reduceat(last, begin)
-
+    def customer_identifiers(self, rows: IdentifierRows) -> pa.Table:
+        records, values = self.found.evidence.records, self.found.evidence.values
+        value, source = rows.value, rows.source
         of_value, of_record = self.found.clusters.of_value, self.found.clusters.of_record
         kinds = [rule.identifier_type for rule in self.found.evidence.types]
         mapped = np.flatnonzero(of_record >= 0)
@@ -141,8 +158,8 @@ class Tables:
                     _words(values.type_code[value], kinds),
                     _words(value, self.hashes.of_value),
                     _words(value, values.text),
-                    _moments(first),
-                    _moments(last),
+                    _moments(rows.first),
+                    _moments(rows.last),
                 ],
                 [
                     _words(of_record[mapped], self.ids),
@@ -164,9 +181,13 @@ class Tables:
         names = (EXACT, OWN_ID, MERGE_TRAIL, DEVICE_LOGIN, STEWARD, PROBABLE)
         login = edges.login[sound]
         own = self.found.own[sound]
-        rule = np.where(login, 3, np.where(self.found.trail[sound] & ~own, 2, np.where(own, 1, 0)))
-        trust = np.array([rule.confidence for rule in self.found.evidence.types], dtype=np.float64)
-        confidence = np.where(login, login_confidence, np.where(rule == 0, trust[kind], 1.0))
+        rule = np.zeros(len(value), np.int32)
+        rule[self.found.trail[sound]] = 2
+        rule[own] = 1
+        rule[login] = 3
+        confidence = np.array([rule.confidence for rule in self.found.evidence.types], dtype=np.float64)[kind]
+        confidence[(rule == 1) | (rule == 2)] = 1.0
+        confidence[login] = login_confidence
         linked = np.flatnonzero(value >= self.found.links.first)
         explained = pa.nulls(len(value), pa.string())
         if len(linked):
@@ -177,7 +198,8 @@ class Tables:
             place[linked] = row
             explained = self.found.links.evidence.take(pa.array(place, mask=place < 0))
         columns = [
-            _words(self.found.clusters.of_record[record], self.ids),
+            # The customer of a sound link is that of its value, and values lie in order.
+            _words(self.found.clusters.of_value[value], self.ids),
             _words(records.source_code[record], records.sources),
             _words(record, self.hashes.of_record),
             _words(kind, [rule.identifier_type for rule in self.found.evidence.types]),
@@ -232,8 +254,8 @@ class Tables:
         return pa.table(columns, schema=IDENTITY_DROPS)
 
 
-def _words(codes: Ints, words: Sequence[str] | pa.StringArray) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(words, pa.string()))
+def _words(codes: npt.NDArray[np.signedinteger], words: Sequence[str] | pa.StringArray) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32, copy=False), pa.array(words, pa.string()))
 
 
 def _moments(microseconds: Ints) -> pa.Array:
