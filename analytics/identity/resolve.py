@@ -7,7 +7,7 @@ Pure: the same rows in any order give the same partition, ids and refusals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -87,7 +87,7 @@ def resolve(
 
     Raises evidence.IdentityInputError on contradicting tables, ValueError on an unknown country.
     """
-    with reused(source_records.num_rows + identifiers.num_rows):
+    with reused(source_records.num_rows + identifiers.num_rows) as give_back:
         return _resolve(
             source_records,
             identifiers,
@@ -102,6 +102,7 @@ def resolve(
             former_ids=former_ids,
             rulesets=rulesets,
             possible=possible,
+            give_back=give_back,
         )
 
 
@@ -120,11 +121,13 @@ def _resolve(
     former_ids: Iterable[str],
     rulesets: Iterable[Ruleset],
     possible: pa.Table | None,
+    give_back: Callable[[], object],
 ) -> Resolution:
     # Hashing is Python; the rest is mostly numpy, scipy and Arrow, which let Python go on beside them.
     with ThreadPoolExecutor(1) as beside:
         named = beside.submit(_named, source_records, key)
         gathered = by_generation(gather(source_records, identifiers, device_logins, rules, default_country))
+        give_back()
         valued = beside.submit(_of_values, gathered, 0, key)
         found = partition(
             gathered,
@@ -145,6 +148,7 @@ def _resolve(
         grouped = beside.submit(identifier_rows, found)
         ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
         rows = grouped.result()
+    give_back()
     others = []
     for ruleset in rulesets:
         links = _joined(probable, possible) if ruleset.possible else probable
