@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -65,6 +65,12 @@ bench-identity: $(STAMP) ## the identity engine at MILLION million identifiers, 
 
 bench-kpis: $(STAMP) ## the KPI marts beside a hand-written script, and the fits of lifetime value, at CUSTOMERS customers
 	@$(BIN)/python bench/kpis.py $(or $(CUSTOMERS),1000000)
+
+bench-churn: $(STAMP) ## churn scores of CUSTOMERS customers, from facts to drivers
+	@$(BIN)/python bench/churn.py $(or $(CUSTOMERS),1000000)
+
+bench-churn-truth: $(STAMP) ## churn scores against the probabilities of the demo's generator, PEOPLE people, 5 seeds
+	@$(BIN)/python bench/churn_truth.py $(or $(PEOPLE),20000)
 
 bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
 	@$(BIN)/python bench/linkage.py

@@ -55,8 +55,9 @@ class KpiParams(_Section):
     margin_rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.30")
     discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.10
     churn_horizon_days: Annotated[int, Field(ge=7, le=730)] = 90
-    churn_high: Share = 0.60
-    churn_medium: Share = 0.30
+    churn_high: Share = 0.85
+    churn_medium: Share = 0.60
+    churn_floor_auc: Annotated[float, Field(ge=0.5, le=0.95)] = 0.60
     churn_min_customers: Annotated[int, Field(ge=50)] = 500
     identity_limit_default: Annotated[int, Field(ge=1, le=1000)] = 5
     device_login_window_days: Annotated[int, Field(ge=0, le=365)] = 30

@@ -1,4 +1,4 @@
-"""Churn risk: the chance that a customer has stopped buying, moved by what support and surveys know about them."""
+"""Churn risk: the chance that an active customer buys nothing within the horizon, learnt from the company's past."""
 
 from analytics.churn.assess import Assessment, assess, days_to_assess
 from analytics.churn.drivers import DriverChange, driver_words, drivers_in_words, drivers_that_changed

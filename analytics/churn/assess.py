@@ -16,11 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.churn.drivers import PURCHASES, Drivers, Locale, driver_codes, drivers_in_words, strongest
+from analytics.churn.drivers import PURCHASES, WORTH_SAYING, Drivers, Locale, driver_codes, drivers_in_words, strongest
 from analytics.churn.frames import Ints, day_number, day_of, decimals_from, need_columns
-from analytics.churn.rules import MODEL, ChurnRules
+from analytics.churn.rules import MODEL_UNTRAINED, ChurnRules
 from analytics.churn.scoring import ChurnModel, Scores, fit_churn_model, score_customers
 from analytics.churn.timeline import Purchases, Timeline
+from analytics.churn.training import Evaluation, Examples, TooFewExamples
 from analytics.ltv.maximise import FitFailed, TooLittleHistory
 
 OVERALL = ("overall", "all")
@@ -52,8 +53,9 @@ _DRIVER_TYPES = (pa.string(), pa.string(), pa.int32(), pa.string(), pa.int64())
 class Assessment:
     """Result of `assess`.
 
-    scores: one row per customer given (SCORES_SCHEMA, by customer_id). band: high | medium | low | not_scored (reason
-      no_purchase) | withheld (reason too_little_history or fit_failed).
+    scores: one row per customer given (SCORES_SCHEMA, by customer_id). band: high | medium | low | lapsed (silent
+      for two horizons: gone, no longer at risk) | not_scored (reason no_purchase) | withheld (reason
+      too_little_history, fit_failed, below_floor or leak_suspected).
     driver_N_effect is the driver's exact part of the log-odds (negative: speaks for staying).
     daily: segment x day on which somebody was scored (DAILY_SCHEMA, in key order); at_risk counts band high, and
       value_at_risk is the sum over those customers. Ready for analytics.alerts.rules.evaluate.
@@ -67,6 +69,14 @@ class Assessment:
     driver_daily: pa.Table
     models: Mapping[date, ChurnModel]
     withheld: Mapping[date, str]
+    # How the model of today did on a later period than it was trained on; None where nothing was trained.
+    evaluation: Evaluation | None
+    # Why nothing could be trained, '' where it was.
+    untrained: str
+
+    def model_of(self, day: date) -> str:
+        """Name of the model that scored a day."""
+        return self.models[day_of(_sunday_before(day_number(day)))].name
 
 
 @dataclass(frozen=True)
@@ -123,21 +133,54 @@ def assess(
     today = wanted[-1]
     sundays = {_sunday_before(day) for day in wanted}
     daily, drivers, fits = _DailyRows(groups), _DriverRows(groups, rules), _Fits(rules)
-    for day in sorted({*wanted, *sundays}):
+    examples = Examples(rules)
+    learning = set().union(*(examples.days_needed(sunday) for sunday in sundays))
+    evaluation: Evaluation | None = None
+    for day in sorted({*wanted, *sundays, *learning}):
         timeline.advance(day)
+        if day not in wanted and day not in sundays and day not in learning:
+            continue
+        purchases, active = timeline.purchases(), timeline.signals()
+        if day in learning:
+            examples.visit(purchases, active)
         if day in sundays:
-            fits.fit(timeline.purchases())
+            fits.fit(purchases, examples)
         model = fits.models.get(day_of(_sunday_before(day)))
         scores = None
         if day in wanted and model is not None:
-            purchases, active = timeline.purchases(), timeline.signals()
             scores = score_customers(model, purchases, active, rules, value_of_all=day == today)
-            daily.add(day, purchases.bought, scores)
-            drivers.add(day, purchases.bought, scores, active)
-    purchases, active, ages = timeline.purchases(), timeline.signals(), timeline.signal_ages()
-    reason = fits.reasons.get(_sunday_before(today), "")
-    table = _scores_table(ids, as_of, purchases, scores, active, ages, reason, rules, locale)
-    return Assessment(table, daily.table(), drivers.table(), fits.models, fits.withheld)
+            who = purchases.bought if day == today else purchases.active(rules.lapsed_days)
+            daily.add(day, who, scores)
+            drivers.add(day, who, scores, active, model.weights(rules))
+    sunday = _sunday_before(today)
+    if model is not None and model.trained is not None:
+        evaluation = examples.evaluate(sunday, purchases, active)
+    reason = fits.reasons.get(sunday, "")
+    hidden = evaluation.withheld(rules.floor) if evaluation else ""
+    found = _Found(purchases, scores, active, timeline.signal_ages(), model, reason, hidden)
+    table = _scores_table(ids, as_of, found, rules, locale)
+    return Assessment(
+        table,
+        daily.table() if not hidden else DAILY_SCHEMA.empty_table(),
+        drivers.table() if not hidden else DRIVER_DAILY_SCHEMA.empty_table(),
+        fits.models,
+        fits.withheld,
+        evaluation,
+        fits.untrained.get(sunday, ""),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Everything about the day that is scored; `hidden` is why no probability may be shown."""
+
+    purchases: Purchases
+    scores: Scores | None
+    active: npt.NDArray[np.bool_]
+    ages: Ints
+    model: ChurnModel | None
+    reason: str
+    hidden: str
 
 
 class _Fits:
@@ -148,10 +191,16 @@ class _Fits:
         self.models: dict[date, ChurnModel] = {}
         self.reasons: dict[int, str] = {}
         self.withheld: dict[date, str] = {}
+        self.untrained: dict[int, str] = {}
 
-    def fit(self, purchases: Purchases) -> None:
+    def fit(self, purchases: Purchases, examples: Examples) -> None:
+        trained = None
         try:
-            self.models[day_of(purchases.day)] = fit_churn_model(purchases, self._rules)
+            trained = examples.fit(purchases.day)
+        except (TooFewExamples, FitFailed) as short:
+            self.untrained[purchases.day] = str(short)
+        try:
+            self.models[day_of(purchases.day)] = fit_churn_model(purchases, self._rules, trained)
         except TooLittleHistory as short:
             self.reasons[purchases.day], self.withheld[day_of(purchases.day)] = "too_little_history", str(short)
         except FitFailed as failed:
@@ -187,7 +236,8 @@ class _DailyRows:
         scored, at_risk, value = (np.zeros(size, dtype=np.int64) for _ in range(3))
         for of in self._groups.of:
             mine = of[who]
-            scored += np.bincount(mine, minlength=size)
+            scored_here = mine[scores.judged]
+            scored += np.bincount(scored_here, minlength=size)
             at_risk += np.bincount(mine[scores.high], minlength=size)
             np.add.at(value, mine[scores.high], scores.value_at_risk[scores.high])
         for k in np.flatnonzero(scored):
@@ -219,11 +269,21 @@ class _DriverRows:
         self._rules = rules
         self._rows: list[tuple[str, str, int, str, int]] = []
 
-    def add(self, day: int, who: npt.NDArray[np.bool_], scores: Scores, active: npt.NDArray[np.bool_]) -> None:
+    def add(
+        self,
+        day: int,
+        who: npt.NDArray[np.bool_],
+        scores: Scores,
+        active: npt.NDArray[np.bool_],
+        weights: tuple[float, ...],
+    ) -> None:
         high = scores.high
         # Buying behaviour counts as the driver where it would put the customer at high risk by itself.
-        carriers = {PURCHASES: high & (1 - scores.p_alive >= self._rules.high)}
-        carriers |= {w.code: high & on[who] for w, on in zip(self._rules.signals, active, strict=True) if w.weight > 0}
+        alone = float(np.log(self._rules.high / (1 - self._rules.high)))
+        carriers = {PURCHASES: high & (scores.log_odds_buying >= alone)}
+        for code, weight, on in zip(self._rules.codes, weights, active, strict=True):
+            if weight >= WORTH_SAYING:
+                carriers[code] = high & on[who]
         size = len(self._groups.names)
         for of in self._groups.of:
             mine = of[who]
@@ -238,57 +298,55 @@ class _DriverRows:
         return pa.table([*arrays[:2], arrays[2].cast(pa.date32()), *arrays[3:]], schema=DRIVER_DAILY_SCHEMA)
 
 
-def _scores_table(
-    ids: pa.Array,
-    as_of: date,
-    purchases: Purchases,
-    scores: Scores | None,
-    active: npt.NDArray[np.bool_],
-    ages: Ints,
-    reason: str,
-    rules: ChurnRules,
-    locale: Locale,
-) -> pa.Table:
-    bought = purchases.bought
-    why = np.where(bought, reason if scores is None else "", "no_purchase")
+def _scores_table(ids: pa.Array, as_of: date, found: _Found, rules: ChurnRules, locale: Locale) -> pa.Table:
+    bought, scores = found.purchases.bought, found.scores
+    why = np.where(bought, found.reason if scores is None else "", "no_purchase").astype(object)
     band = np.where(bought, "withheld", "not_scored").astype(object)
     columns: dict[str, Any] = {n: pa.nulls(len(ids), SCORES_SCHEMA.field(n).type) for n in SCORES_SCHEMA.names}
-    if scores is not None:
+    if scores is not None and found.model is not None:
+        shown = scores.judged & (not found.hidden)
         band[bought] = np.select([scores.high, scores.medium], ["high", "medium"], "low")
         place = np.full(len(ids), -1, dtype=np.int64)
         place[bought] = np.arange(int(bought.sum()))
+        if found.hidden:
+            band[bought], why[bought] = "withheld", found.hidden
+        gone = np.flatnonzero(bought)[~scores.judged]
+        band[gone], why[gone] = "lapsed", "lapsed"
         index = pa.array(place, mask=place < 0)
-        found = _drivers_of(purchases, scores, active, ages, rules)
+        drivers = _drivers_of(found, scores, found.model.weights(rules), shown, rules)
         dense: dict[str, Any] = {
-            "probability": pa.array(scores.probability),
+            "probability": pa.array(scores.probability, mask=~shown),
             "p_alive": pa.array(scores.p_alive),
             "expected_purchases": pa.array(scores.expected_purchases),
             "expected_value": decimals_from(scores.expected_value),
-            "value_at_risk": decimals_from(scores.value_at_risk),
+            "value_at_risk": decimals_from(scores.value_at_risk, shown),
             "discounted_value": decimals_from(scores.discounted_value),
             "value_low": decimals_from(scores.value_low),
             "value_high": decimals_from(scores.value_high),
         }
-        for rank, (words, code) in enumerate(zip(drivers_in_words(found, locale), driver_codes(found), strict=True), 1):
-            effect = pa.array(found.contribution[:, rank - 1].round(6), mask=found.code[:, rank - 1] < 0)
-            dense |= {f"driver_{rank}": words, f"driver_{rank}_code": code, f"driver_{rank}_effect": effect}
+        words = zip(drivers_in_words(drivers, locale), driver_codes(drivers), strict=True)
+        for rank, (sentence, code) in enumerate(words, 1):
+            effect = pa.array(drivers.contribution[:, rank - 1].round(6), mask=drivers.code[:, rank - 1] < 0)
+            dense |= {f"driver_{rank}": sentence, f"driver_{rank}_code": code, f"driver_{rank}_effect": effect}
         columns |= {name: column.take(index) for name, column in dense.items()}
     columns |= {
         "customer_id": ids,
         "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(ids)),
         "band": pa.array(band, pa.string()),
         "reason": pa.array(why.astype(object), pa.string(), mask=why == ""),
-        "model": pa.repeat(pa.scalar(MODEL), len(ids)),
+        "model": pa.repeat(pa.scalar(found.model.name if found.model else MODEL_UNTRAINED), len(ids)),
     }
     return pa.table(columns, schema=SCORES_SCHEMA)
 
 
 def _drivers_of(
-    purchases: Purchases, scores: Scores, active: npt.NDArray[np.bool_], ages: Ints, rules: ChurnRules
+    found: _Found, scores: Scores, weights: tuple[float, ...], shown: npt.NDArray[np.bool_], rules: ChurnRules
 ) -> Drivers:
-    bought = purchases.bought
+    purchases, bought = found.purchases, found.purchases.bought
     repeats = purchases.purchase_days[bought] - 1
     span = purchases.last[bought] - purchases.first[bought]
     usual = np.where(repeats > 0, np.rint(span / np.maximum(repeats, 1)), 0).astype(np.int64)
     since = purchases.day - purchases.last[bought]
-    return strongest(scores.log_odds_gone, since, usual, active[:, bought], ages[:, bought], rules)
+    return strongest(
+        scores.log_odds_buying, shown, since, usual, found.active[:, bought], found.ages[:, bought], rules, weights
+    )

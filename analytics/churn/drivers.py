@@ -32,6 +32,7 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "purchases_active": "最近も購入あり（{ago}、ふだんは約{usual}日ごと）",
         "purchases_new": "最近の初回購入（{ago}）",
         "urgent_open": "優先度の高い問い合わせが未解決（{lasting}）",
+        "urgent_lately": "優先度の高い問い合わせあり（{ago}）",
         "open_interaction": "問い合わせが未解決（{lasting}）",
         "stale_interaction": "7日を超えて未解決の問い合わせあり",
         "negative_csat": "低い満足度評価（{ago}）",
@@ -40,6 +41,9 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "frequent_contacts": "30日間に3回以上の問い合わせ",
         "abandoned_contact": "応答できなかった問い合わせ（{ago}）",
         "refund": "返金あり（{ago}）",
+        "late_delivery": "発送の遅れ（{ago}）",
+        "opted_out": "メール配信を停止（{ago}）",
+        "recent_visit": "最近サイトを訪問（{ago}）",
     },
     "en": {
         "purchases_overdue": "No purchase {lasting} (usual gap about {usual})",
@@ -47,6 +51,7 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "purchases_active": "Buying as usual (last {ago}, usual gap about {usual})",
         "purchases_new": "First purchase {ago}",
         "urgent_open": "Urgent request unresolved {lasting}",
+        "urgent_lately": "Urgent request {ago}",
         "open_interaction": "Request unresolved {lasting}",
         "stale_interaction": "A request open for more than 7 days",
         "negative_csat": "Low satisfaction rating {ago}",
@@ -55,6 +60,9 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "frequent_contacts": "Three or more contacts within 30 days",
         "abandoned_contact": "A contact nobody answered, {ago}",
         "refund": "Refund {ago}",
+        "late_delivery": "Sent late, {ago}",
+        "opted_out": "Opted out of mail {ago}",
+        "recent_visit": "Visited the site or app {ago}",
     },
 }
 
@@ -63,6 +71,7 @@ _MANY: dict[Locale, dict[str, str]] = {
     "ja": {
         PURCHASES: "購入が途絶えている",
         "urgent_open": "優先度の高い問い合わせが未解決",
+        "urgent_lately": "優先度の高い問い合わせ（180日以内）",
         "open_interaction": "問い合わせが未解決",
         "stale_interaction": "7日を超えて未解決の問い合わせ",
         "negative_csat": "低い満足度評価（90日以内）",
@@ -71,10 +80,14 @@ _MANY: dict[Locale, dict[str, str]] = {
         "frequent_contacts": "30日間に3回以上の問い合わせ",
         "abandoned_contact": "応答できなかった問い合わせ（30日以内）",
         "refund": "返金（30日以内）",
+        "late_delivery": "発送の遅れ（60日以内）",
+        "opted_out": "メール配信を停止",
+        "recent_visit": "最近サイトを訪問",
     },
     "en": {
         PURCHASES: "stopped buying",
         "urgent_open": "urgent request unresolved",
+        "urgent_lately": "urgent request (180 days)",
         "open_interaction": "request unresolved",
         "stale_interaction": "request open for more than 7 days",
         "negative_csat": "low satisfaction rating (90 days)",
@@ -83,6 +96,9 @@ _MANY: dict[Locale, dict[str, str]] = {
         "frequent_contacts": "three or more contacts within 30 days",
         "abandoned_contact": "contact nobody answered (30 days)",
         "refund": "refund (30 days)",
+        "late_delivery": "sent late (60 days)",
+        "opted_out": "opted out of mail",
+        "recent_visit": "visited lately",
     },
 }
 
@@ -115,21 +131,24 @@ class DriverChange:
 
 
 def strongest(
-    log_odds_gone: Floats,
+    log_odds_buying: Floats,
+    shown: npt.NDArray[np.bool_],
     since_last: Ints,
     usual_gap: Ints,
     signals: npt.NDArray[np.bool_],
     signal_ages: Ints,
     rules: ChurnRules,
+    weights: tuple[float, ...],
 ) -> Drivers:
     """Exact contributions to the log-odds of each customer, the three largest by size (ties: order of the table).
 
-    Buying behaviour is counted against the median customer; a signal contributes its weight. `usual_gap` is 0 for
+    Buying behaviour is counted against the median customer who is `shown` (of the others nothing is said); a signal
+    contributes its weight. `usual_gap` is 0 for
     buyers of one order. Signals and ages have shape (signals, customers).
     """
-    typical = float(np.median(log_odds_gone)) if len(log_odds_gone) else 0.0
-    columns = [np.round(log_odds_gone - typical, 6)]
-    columns += [w.weight * on for w, on in zip(rules.signals, signals, strict=True)]
+    typical = float(np.median(log_odds_buying[shown])) if shown.any() else 0.0
+    columns = [np.round(log_odds_buying - typical, 6)]
+    columns += [weight * on for weight, on in zip(weights, signals, strict=True)]
     contribution = np.stack(columns, axis=1)
     keep = min(DRIVERS_PER_CUSTOMER, contribution.shape[1])
     code = np.argsort(-np.abs(contribution), axis=1, kind="stable")[:, :keep].astype(np.int64)
@@ -137,7 +156,7 @@ def strongest(
     size = contribution[rows, code]
     ages = np.concatenate([since_last[None, :], signal_ages], axis=0)
     days = ages[code, rows]
-    silent = np.abs(size) < WORTH_SAYING
+    silent = (np.abs(size) < WORTH_SAYING) | ~shown[:, None]
     usual = np.where(code == 0, usual_gap[:, None], 0)
     code = np.where(silent, -1, code)
     return Drivers((PURCHASES, *rules.codes), code, np.where(silent, 0.0, size), days, usual)

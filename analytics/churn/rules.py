@@ -21,6 +21,7 @@ class SignalWeight:
 
 DEFAULT_SIGNALS: tuple[SignalWeight, ...] = (
     SignalWeight("urgent_open", 1.6, "An urgent or high-priority problem is open: it is felt every day it lasts."),
+    SignalWeight("urgent_lately", 0.6, "Such a problem within 180 days, solved or not: it is remembered."),
     SignalWeight("open_interaction", 0.5, "Any other request is open: a nuisance, seldom a reason to leave."),
     SignalWeight("stale_interaction", 0.8, "A request is open for more than 7 days: the wait adds to the problem."),
     SignalWeight("negative_csat", 1.1, "Rated a contact 1 or 2 of 5 in the last 90 days."),
@@ -29,18 +30,27 @@ DEFAULT_SIGNALS: tuple[SignalWeight, ...] = (
     SignalWeight("frequent_contacts", 0.7, "Three or more contacts within 30 days: effort, whatever their outcome."),
     SignalWeight("abandoned_contact", 0.5, "A call or chat in the last 30 days that nobody answered in time."),
     SignalWeight("refund", 0.6, "A dated refund in the last 30 days: what was bought did not do."),
+    SignalWeight("late_delivery", 0.4, "Something sent late, felt for 60 days: a promise that was not kept."),
+    SignalWeight("opted_out", 0.5, "Wants no more mail: one way less to come back."),
+    SignalWeight("recent_visit", -0.4, "Was on the site or in the app within 30 days: is still interested."),
 )
 
-# Model name in the published table; a change of the formula or of a default weight changes it.
-MODEL = "mbgnbd+signals/1"
+# Names in the published table; a change of the formula or of a default weight changes them. The first is trained on the
+# company's own past; the second serves while that is too short.
+MODEL_TRAINED = "logistic/1"
+MODEL_UNTRAINED = "mbgnbd+signals/2"
 
 
 @dataclass(frozen=True)
 class ChurnRules:
     """Settings of the score. Defaults are those of kizuna.yaml; build with `ChurnRules().with_weights(...)`."""
 
-    high: float = 0.60
-    medium: float = 0.30
+    high: float = 0.85
+    medium: float = 0.60
+    # No purchase in so many days is what the probability is of; whoever was silent for twice as long has left already.
+    horizon_days: int = 90
+    # Area under the curve, out of time, below which scores are not shown.
+    floor: float = 0.60
     min_customers: int = 500
     # A tenth of the minimum: with fewer repeat buyers the dropout parameters are the prior's, not the data's.
     min_repeaters: int = 50
@@ -59,6 +69,11 @@ class ChurnRules:
         codes = [s.code for s in self.signals]
         if len(set(codes)) != len(codes):
             raise ValueError(f"signal codes must be unique: {codes}")
+
+    @property
+    def lapsed_days(self) -> int:
+        """Silence after which somebody is gone, not at risk; as lifecycle_segment says."""
+        return 2 * self.horizon_days
 
     @property
     def codes(self) -> tuple[str, ...]:

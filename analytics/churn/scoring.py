@@ -1,6 +1,10 @@
-"""The score: log-odds of having left by buying behaviour, plus an openly listed weight per signal.
+"""The score: log-odds of no purchase within the horizon by buying behaviour, plus a weight per signal.
 
-probability = sigmoid(logit(1 - P(alive)) + sum of weights of the signals that are on)
+probability = sigmoid(log-odds by buying behaviour + sum of weights of the signals that are on)
+
+Behaviour and weights are fitted on the company's own past (analytics.churn.training). While that is too short, MBG/NBD
+gives the behaviour's part (gone, or alive and silent for the horizon) and the weights are the judged ones.
+
 expected value = expected purchases in the horizon x expected value per purchase (net revenue, no margin taken)
 value at risk = probability x expected value
 
@@ -15,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.churn.frames import Ints, money_hundredths
-from analytics.churn.rules import ChurnRules
+from analytics.churn.rules import MODEL_TRAINED, MODEL_UNTRAINED, ChurnRules
 from analytics.churn.timeline import Purchases
+from analytics.churn.training import Trained
 from analytics.ltv.bgnbd import BgNbd, PurchaseForecast, fit_bgnbd
 from analytics.ltv.gamma_gamma import GammaGamma, fit_gamma_gamma
 from analytics.ltv.maximise import FitFailed, Floats, TooLittleHistory
-from analytics.ltv.outlook import outlook
+from analytics.ltv.outlook import outlook, p_no_purchase
 
 # No model of this kind knows more than one in a thousand.
 _FLOOR, _CEILING = 0.001, 0.999
@@ -36,6 +41,17 @@ class ChurnModel:
     value: GammaGamma | None
     mean_value: float
     fitted_on: int
+    # None while the company's past is too short to learn from.
+    trained: Trained | None = None
+
+    @property
+    def name(self) -> str:
+        """As in the published table."""
+        return MODEL_UNTRAINED if self.trained is None else MODEL_TRAINED
+
+    def weights(self, rules: ChurnRules) -> tuple[float, ...]:
+        """Weight of each signal of `rules`."""
+        return tuple(s.weight for s in rules.signals) if self.trained is None else self.trained.weights
 
     def average_value(self, purchases: Floats, average: Floats) -> Floats:
         """Expected value of one future purchase, never below 0."""
@@ -46,11 +62,15 @@ class ChurnModel:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the customers given, same order. Money in exact hundredths; value arrays only where asked for."""
+    """Scores of the customers given, same order. Money in exact hundredths; value arrays only where asked for.
 
+    judged: whether the customer is active; of the others there is no probability (NaN), only a value.
+    """
+
+    judged: npt.NDArray[np.bool_]
     probability: Floats
     p_alive: Floats
-    log_odds_gone: Floats
+    log_odds_buying: Floats
     high: npt.NDArray[np.bool_]
     medium: npt.NDArray[np.bool_]
     expected_purchases: Floats
@@ -61,7 +81,7 @@ class Scores:
     value_high: Ints
 
 
-def fit_churn_model(purchases: Purchases, rules: ChurnRules) -> ChurnModel:
+def fit_churn_model(purchases: Purchases, rules: ChurnRules, trained: Trained | None = None) -> ChurnModel:
     """Fit on everybody who has bought. Raises TooLittleHistory or FitFailed (analytics.ltv.bgnbd)."""
     bought = purchases.bought
     x, t_x, T = purchases.histories(bought)
@@ -76,7 +96,7 @@ def fit_churn_model(purchases: Purchases, rules: ChurnRules) -> ChurnModel:
         value = None
     days = int(np.sum(purchases.purchase_days[bought]))
     mean = max(0.0, int(np.sum(purchases.hundredths[bought])) / (100.0 * days)) if days else 0.0
-    return ChurnModel(model, PurchaseForecast(model, rules.horizon_weeks), value, mean, purchases.day)
+    return ChurnModel(model, PurchaseForecast(model, rules.horizon_weeks), value, mean, purchases.day, trained)
 
 
 def score_customers(
@@ -85,22 +105,28 @@ def score_customers(
     signals: npt.NDArray[np.bool_],
     rules: ChurnRules,
     *,
-    chosen: npt.NDArray[np.bool_] | None = None,
     value_of_all: bool = True,
 ) -> Scores:
-    """Score the `chosen` customers (default: all who have bought), signals of shape (signals of `rules`, customers).
+    """Score all who have bought, signals of shape (signals of `rules`, customers).
 
-    With `value_of_all=False` only customers at high risk get their value (the rest 0): all that a day's sums need.
-    The same customer gets the same numbers either way.
+    With `value_of_all=False` only the active ones, and only those at high risk get their value (the rest 0): all that
+    a day's sums need. The same customer gets the same numbers either way.
     """
-    mask = purchases.bought if chosen is None else chosen
+    active = purchases.active(rules.lapsed_days)
+    mask = purchases.bought if value_of_all else active
+    judged = active[mask]
     x, t_x, T = purchases.histories(mask)
-    gone = model.purchases.log_odds_gone(x, t_x, T)
-    total = gone.copy()
-    for weight, active in zip(rules.signals, signals, strict=True):
-        total += weight.weight * active[mask]
+    if model.trained is not None:
+        buying = model.trained.buying(purchases, mask)
+    else:
+        silent = np.clip(p_no_purchase(model.purchases, rules.horizon_days / 7.0, x, t_x, T), 1e-9, 1 - 1e-9)
+        buying = np.log(silent / (1 - silent))
+    total = buying.copy()
+    for weight, on in zip(model.weights(rules), signals, strict=True):
+        total += weight * on[mask]
     probability: Floats = np.clip(_sigmoid(total), _FLOOR, _CEILING).round(6)
-    high = probability >= rules.high
+    probability[~judged] = np.nan
+    high = judged & (probability >= rules.high)
     wanted = np.ones(len(x), dtype=bool) if value_of_all else high
     expected = np.zeros(len(x))
     hundredths, discounted, low, high_value = (np.zeros(len(x), dtype=np.int64) for _ in range(4))
@@ -119,14 +145,15 @@ def score_customers(
         )
         discounted, low, high_value = (money_hundredths(part) for part in (year.discounted, year.low, year.high))
     return Scores(
+        judged=judged,
         probability=probability,
-        p_alive=_sigmoid(-gone).round(6),
-        log_odds_gone=gone,
+        p_alive=_sigmoid(-model.purchases.log_odds_gone(x, t_x, T)).round(6),
+        log_odds_buying=buying,
         high=high,
-        medium=(probability >= rules.medium) & ~high,
+        medium=judged & (probability >= rules.medium) & ~high,
         expected_purchases=expected,
         expected_value=hundredths,
-        value_at_risk=money_hundredths(probability * (hundredths / 100.0)),
+        value_at_risk=money_hundredths(np.where(judged, probability, 0.0) * (hundredths / 100.0)),
         discounted_value=discounted,
         value_low=low,
         value_high=high_value,

@@ -26,6 +26,9 @@ NPS_DAYS = 180
 CONTACT_DAYS, MANY_CONTACTS = 30, 3
 ABANDONED_DAYS = 30
 REFUND_DAYS = 30
+LATE_DAYS = 60
+URGENT_DAYS = 180
+VISIT_DAYS = 30
 # CSAT is 1 to 5 in fct_interactions and fct_survey_responses.
 NEGATIVE_CSAT = 2.0
 
@@ -42,6 +45,10 @@ def signals_from_facts(
     interactions: pa.Table | None = None,
     surveys: pa.Table | None = None,
     refunds: pa.Table | None = None,
+    *,
+    visits: pa.Table | None = None,
+    deliveries: pa.Table | None = None,
+    consents: pa.Table | None = None,
 ) -> pa.Table:
     """Signal intervals (SIGNALS_SCHEMA, sorted) of all customers; a source that a company lacks is None.
 
@@ -50,10 +57,13 @@ def signals_from_facts(
       A CSAT score without a date of its own counts from the day of resolution, else of opening.
     surveys: customer_id, kind (nps | csat | ...), score, submitted_on; optional is_valid.
     refunds: customer_id, refunded_on; optional refund_date_known: a refund booked on its order's day is no signal.
+    visits: customer_id, visited_on.
+    deliveries: customer_id, late_on (the day on which it should have been sent and was not).
+    consents: customer_id, stated_on, is_granted, about mail; a later statement ends an earlier one.
     Rows without a customer or without the date are left out.
     """
     found: list[_Intervals] = []
-    tables = [t for t in (interactions, surveys, refunds) if t is not None]
+    tables = [t for t in (interactions, surveys, refunds, visits, deliveries, consents) if t is not None]
     customers = pa.array([], pa.string())
     if tables:
         ids = pa.chunked_array([c for t in tables for c in pc.cast(t["customer_id"], pa.string()).chunks], pa.string())
@@ -68,7 +78,30 @@ def signals_from_facts(
         start = days_of(refunds["refunded_on"])
         known = flags_of(refunds, "refund_date_known", True)
         found.append(_kept("refund", codes_in(refunds["customer_id"], customers), start, start + REFUND_DAYS, known))
+    for name, table, day, length in (
+        ("recent_visit", visits, "visited_on", VISIT_DAYS),
+        ("late_delivery", deliveries, "late_on", LATE_DAYS),
+    ):
+        if table is not None:
+            need_columns(name, table, ("customer_id", day))
+            start = days_of(table[day])
+            found.append(_kept(name, codes_in(table["customer_id"], customers), start, start + length, start < NEVER))
+    if consents is not None:
+        found.append(_from_consents(consents, customers))
     return _table(found, customers)
+
+
+def _from_consents(table: pa.Table, customers: pa.Array) -> _Intervals:
+    """Off from a refusal until the next statement; of one day's statements the refusal counts."""
+    need_columns("consents", table, ("customer_id", "stated_on", "is_granted"))
+    who, day = codes_in(table["customer_id"], customers), days_of(table["stated_on"])
+    refused = ~flags_of(table, "is_granted", False)
+    order = np.lexsort((refused, day, who))
+    who, day, refused = who[order], day[order], refused[order]
+    end = np.full(len(day), NEVER, dtype=np.int64)
+    if len(who) > 1:
+        end[:-1] = np.where(who[1:] == who[:-1], day[1:], NEVER)
+    return _kept("opted_out", who, day, end, refused)
 
 
 def _from_interactions(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
@@ -86,6 +119,7 @@ def _from_interactions(table: pa.Table, customers: pa.Array) -> list[_Intervals]
     contact_who, contact_start, contact_end = _many_contacts(who, opened)
     return [
         _kept("urgent_open", who, opened, end, urgent),
+        _kept("urgent_lately", who, opened, opened + URGENT_DAYS, urgent),
         _kept("open_interaction", who, opened, end, ~urgent),
         _kept("stale_interaction", who, opened + STALE_AFTER_DAYS, end, opened < NEVER),
         _kept("negative_csat", who, rated_on, rated_on + CSAT_DAYS, rated <= NEGATIVE_CSAT),

@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from analytics.churn.frames import NEVER, Ints, codes_in, days_of, hundredths_of, need_columns
 
+TREND_DAYS = 90
+
 
 @dataclass(frozen=True)
 class Purchases:
@@ -28,6 +30,21 @@ class Purchases:
     last: Ints
     hundredths: Ints
     day: int
+    # Purchase days of the last 90 days, and of the 90 before those.
+    recent: Ints
+    before: Ints
+
+    def active(self, days: int) -> npt.NDArray[np.bool_]:
+        """Who bought within the last `days` days."""
+        on: npt.NDArray[np.bool_] = self.bought & (self.day - self.last < days)
+        return on
+
+    def of(self, customers: Ints) -> Purchases:
+        """The same day, of the customers at these positions."""
+        return Purchases(
+            self.purchase_days[customers], self.first[customers], self.last[customers], self.hundredths[customers],
+            self.day, self.recent[customers], self.before[customers],
+        )  # fmt: skip
 
     @property
     def bought(self) -> npt.NDArray[np.bool_]:
@@ -81,7 +98,10 @@ class Timeline:
         Raises ValueError on a missing column or a signal without a weight.
         """
         self.customers = len(customers)
-        self._orders = _purchase_days(customers, orders)
+        day, who, money = _purchase_days(customers, orders)
+        self._orders = _Events(day, who, day, money)
+        # A purchase is recent for 90 days and before for 90 more.
+        self._aging = (_Events(day + TREND_DAYS, who), _Events(day + 2 * TREND_DAYS, who))
         self._refunds = _refunds(customers, refunds)
         who, what, start, end = _signals(customers, signals, codes)
         self._intervals = (who, what, start, end)
@@ -91,6 +111,8 @@ class Timeline:
         self._first = np.full(self.customers, NEVER, dtype=np.int64)
         self._last = np.zeros(self.customers, dtype=np.int64)
         self._hundredths = np.zeros(self.customers, dtype=np.int64)
+        self._recent = np.zeros(self.customers, dtype=np.int64)
+        self._before = np.zeros(self.customers, dtype=np.int64)
         self.day = -NEVER
 
     def advance(self, day: int) -> None:
@@ -102,6 +124,11 @@ class Timeline:
         np.minimum.at(self._first, who, on)
         np.maximum.at(self._last, who, on)
         np.add.at(self._hundredths, who, money)
+        np.add.at(self._recent, who, 1)
+        (older,), (oldest,) = (events.until(day) for events in self._aging)
+        np.subtract.at(self._recent, older, 1)
+        np.add.at(self._before, older, 1)
+        np.subtract.at(self._before, oldest, 1)
         who, money = self._refunds.until(day)
         np.subtract.at(self._hundredths, who, money)
         for events, step in ((self._starts, 1), (self._ends, -1)):
@@ -112,8 +139,9 @@ class Timeline:
     def purchases(self) -> Purchases:
         """A copy of the purchase state."""
         return Purchases(
-            self._purchase_days.copy(), self._first.copy(), self._last.copy(), self._hundredths.copy(), self.day
-        )
+            self._purchase_days.copy(), self._first.copy(), self._last.copy(), self._hundredths.copy(), self.day,
+            self._recent.copy(), self._before.copy(),
+        )  # fmt: skip
 
     def signals(self) -> npt.NDArray[np.bool_]:
         """Which signals are on, shape (signals, customers)."""
@@ -130,7 +158,7 @@ class Timeline:
         return latest
 
 
-def _purchase_days(customers: pa.Array, orders: pa.Table) -> _Events:
+def _purchase_days(customers: pa.Array, orders: pa.Table) -> tuple[Ints, Ints, Ints]:
     need_columns("orders", orders, ("customer_id", "ordered_on", "amount"))
     who, day = codes_in(orders["customer_id"], customers), days_of(orders["ordered_on"])
     money = hundredths_of(orders["amount"])
@@ -140,7 +168,7 @@ def _purchase_days(customers: pa.Array, orders: pa.Table) -> _Events:
     total = np.zeros(len(keys), dtype=np.int64)
     np.add.at(total, which, money)
     day, who = np.divmod(keys, max(len(customers), 1))
-    return _Events(day, who, day, total)
+    return day, who, total
 
 
 def _refunds(customers: pa.Array, refunds: pa.Table | None) -> _Events:

@@ -20,7 +20,7 @@ _MAIL = "[A-Za-z0-9._%+-]+[@＠][A-Za-z0-9-]+[.][A-Za-z]+"
 _PHONE = (
     "(^|[^0-9A-Za-z-])(0[0-9][0-9]?[0-9]?-[0-9][0-9][0-9]?[0-9]?-[0-9][0-9][0-9][0-9]|[+]81[0-9-]+)($|[^0-9A-Za-z-])"
 )
-_BANDS = ("high", "medium", "low", "not_scored", "withheld")
+_BANDS = ("high", "medium", "low", "lapsed", "not_scored", "withheld")
 _COUNTED = "core.fct_orders where is_counted and customer_id is not null"
 _SAME_NET = "two tables that disagree on revenue are worse than none"
 

@@ -84,24 +84,30 @@ class Answer:
 def make_tickets(
     rng: np.random.Generator, calendar: Calendar, people: list[Person], orders: list[Order]
 ) -> list[Ticket]:
-    """Calm tickets: 15 in 100 orders lead to one, and every known person asks something every seventh year or so."""
-    moments: list[tuple[int, int]] = []
+    """Calm tickets: 15 in 100 orders lead to one, and every known person asks something every seventh year or so.
+
+    An order that went wrong always does: it is urgent to whoever writes, takes days and is mostly rated badly.
+    """
+    moments: list[tuple[int, int, bool]] = []
     after = rng.random((len(orders), 2))
     for order, roll in zip(orders, after, strict=True):
-        if roll[0] < 0.15 and not order.is_test:
-            moments.append((order.created + int((0.4 + 8 * roll[1]) * DAY), order.person))
+        if (order.trouble or roll[0] < 0.1) and not order.is_test:
+            delay = (0.4 + 4 * roll[1]) if order.trouble else (0.4 + 8 * roll[1])
+            moments.append((order.created + int(delay * DAY), order.person, order.trouble))
     count = rng.poisson(0.15 * calendar.days / 365, size=len(people))
     for person in people:
         for _ in range(int(count[person.index])):
-            moments.append((person.entry + int(rng.random() * (calendar.cut2 - person.entry)), person.index))
+            moments.append((person.entry + int(rng.random() * (calendar.cut2 - person.entry)), person.index, False))
     moments = sorted(moment for moment in moments if moment[0] < calendar.cut2)
     size = len(moments)
     reply = np.clip(rng.lognormal(np.log(95), 0.9, size=size), 3, 4_000).astype(np.int64)
     solve = np.clip(rng.lognormal(np.log(800), 0.8, size=size), 5, 9_000).astype(np.int64)
     dice = rng.random((size, 6))
     tickets = []
-    for i, (created, person_index) in enumerate(moments):
+    for i, (created, person_index, trouble) in enumerate(moments):
         roll = dice[i]
+        if trouble:
+            solve[i] += int((2 + 8 * roll[0]) * 24 * 60)
         topic, subject = TOPICS[int(roll[0] * len(TOPICS))]
         first_solved = created + int(reply[i] + solve[i]) * 60
         reopened = bool(roll[1] < 0.06)
@@ -116,13 +122,13 @@ def make_tickets(
             topic=topic,
             subject=subject,
             priority="urgent"
-            if roll[2] < 0.015
-            else ("high" if roll[2] < 0.12 else ("low" if roll[2] > 0.8 else "normal")),
+            if roll[2] < (0.3 if trouble else 0.01)
+            else ("high" if trouble or roll[2] < 0.08 else ("low" if roll[2] > 0.8 else "normal")),
             channel="email" if roll[3] < 0.5 else ("web" if roll[3] < 0.85 else "chat"),
             agent=int(roll[4] * len(AGENTS)),
         )
-        if roll[5] < 0.30:
-            bad = roll[5] < 0.035
+        if roll[5] < (0.7 if trouble else 0.28):
+            bad = roll[5] < (0.65 if trouble else 0.01)
             ticket.rating, ticket.rated = ("bad" if bad else "good"), ticket.solved + 3_600
             ticket.rating_comment = COMMENTS_BAD[i % 4] if bad else COMMENTS_GOOD[i % len(COMMENTS_GOOD)]
         tickets.append(ticket)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 
 from ingestion.demo.clock import DAY, Calendar, Floats, Ints
 from ingestion.demo.people import Person
@@ -13,8 +14,10 @@ CALL_CENTRE = "0312340100"
 CALL_CENTRE_E164 = "+81312340100"
 
 # Per operational day: rate ~ gamma(shape, scale), drop-out after a purchase ~ beta(a, b).
-_RATE_SHAPE, _RATE_SCALE = 1.3, 0.0125
-_DROP_A, _DROP_B = 0.7, 3.0
+RATE_SHAPE, RATE_SCALE = 1.3, 0.0125
+DROP_A, DROP_B = 0.7, 3.0
+# Some purchases go wrong, and most whom that happens to leave; support and surveys hear of it (ingestion.demo.care).
+TROUBLE, TROUBLE_LEAVES = 0.05, 0.8
 _USD_PRICE_STEP = 20
 _CALL_CENTRE_PEOPLE = 30
 
@@ -41,6 +44,7 @@ class Order:
     billing_phone: str = ""
     phone: str = ""
     gift: bool = False
+    trouble: bool = False
 
     @property
     def subtotal(self) -> int:
@@ -72,30 +76,36 @@ def usd_rate(day: date) -> str:
     return f"{144 + steps * 0.05:.2f}"
 
 
-def _purchase_times(rng: np.random.Generator, calendar: Calendar, people: list[Person]) -> tuple[Ints, Ints]:
-    """Who buys and when (epoch seconds), sorted by time."""
+def _purchase_times(
+    rng: np.random.Generator, fate: np.random.Generator, calendar: Calendar, people: list[Person]
+) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
+    """Who buys and when (epoch seconds), sorted by time, and whether that purchase goes wrong."""
     buyers = np.array([p.index for p in people if p.buyer], dtype=np.int64)
     horizon = calendar.horizon
-    rate = np.maximum(rng.gamma(_RATE_SHAPE, _RATE_SCALE, size=buyers.size), 1e-4)
-    drop = rng.beta(_DROP_A, _DROP_B, size=buyers.size)
+    rate = np.maximum(rng.gamma(RATE_SHAPE, RATE_SCALE, size=buyers.size), 1e-4)
+    drop = rng.beta(DROP_A, DROP_B, size=buyers.size)
     entry = np.array([(people[i].entry - calendar.begin) / DAY for i in buyers])
     now = entry + 0.3 + rng.exponential(6.0, size=buyers.size)
-    who, when = [], []
+    who, when, wrong = [], [], []
     alive = np.flatnonzero(now < horizon)
     while alive.size:
         who.append(buyers[alive])
         when.append(now[alive])
-        stays = rng.random(alive.size) >= drop[alive]
+        trouble = fate.random(alive.size) < TROUBLE
+        wrong.append(trouble)
+        stays = (rng.random(alive.size) >= drop[alive]) & ~(trouble & (fate.random(alive.size) < TROUBLE_LEAVES))
         now[alive] += rng.exponential(1.0, size=alive.size) / rate[alive]
         alive = alive[stays & (now[alive] < horizon)]
     moments = calendar.moments(np.concatenate(when))
     order = np.argsort(moments, kind="stable")
-    return np.concatenate(who)[order], moments[order]
+    return np.concatenate(who)[order], moments[order], np.concatenate(wrong)[order]
 
 
-def make_orders(rng: np.random.Generator, calendar: Calendar, people: list[Person]) -> list[Order]:
-    """All orders in order of time, named #1001 and up."""
-    who, when = _purchase_times(rng, calendar, people)
+def make_orders(
+    rng: np.random.Generator, fate: np.random.Generator, calendar: Calendar, people: list[Person]
+) -> list[Order]:
+    """All orders in order of time, named #1001 and up; `fate` decides which of them go wrong."""
+    who, when, wrong = _purchase_times(rng, fate, calendar, people)
     count = who.size
     dice = rng.random((count, 10))
     spread = rng.normal(0.0, 0.22, size=(count, 3))
@@ -107,6 +117,7 @@ def make_orders(rng: np.random.Generator, calendar: Calendar, people: list[Perso
             created=int(when[i]),
             name=f"#{1001 + i}",
             order_id=str(5_600_000_000_000 + i * 8_192 + 77),
+            trouble=bool(wrong[i]),
         )
         _fill_basket(order, person.tier, dice[i], spread[i])
         _fill_contact(order, person, dice[i])

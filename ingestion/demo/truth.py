@@ -7,6 +7,7 @@ from pathlib import Path
 from ingestion.demo.clock import TIMEZONE, local_day
 from ingestion.demo.delivery import Deliveries
 from ingestion.demo.linkage import day_of, usable
+from ingestion.demo.truth_churn import write_churn
 from ingestion.demo.truth_numbers import (
     DayTruth,
     cohorts,
@@ -40,6 +41,9 @@ DEFINITIONS = {
     "sla_met of the first reply; fcr: solved, not reopened, nothing new on the topic (fcr_proxy: at all) for 7 days",
     "sessions": "attribution by the rule: login in the session, else the previous login on the device, else its first "
     f"login if within {LOGIN_WINDOW_DAYS} days after the session, else nobody; person_present is who really sat there",
+    "churn.csv": "who bought in the 180 days before as_of: chance of no purchase in the 90 days after, from the "
+    "process that drew the purchases and what had happened by then; silent: it came true; troubled: the latest "
+    "purchase went wrong and its ticket was there",
     "line": "physical line, 1-based; for a row that spans lines, the line on which it begins",
 }
 
@@ -74,6 +78,7 @@ def write_truth(world: World, seen: Seen, book: Deliveries, folder: Path) -> dic
     write_support(world, days, folder)
     write_support_metrics(world, days, folder)
     write_sessions(world, seen, days[1], folder)
+    write_churn(world, folder)
     _write_files(book, folder)
     _write_spike(world, days[1], folder)
     for truth, rows in zip(days, ltv, strict=True):

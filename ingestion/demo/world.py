@@ -15,7 +15,7 @@ from ingestion.demo.words import SPIKE_COMMENTS, SPIKE_SUBJECTS
 
 SPIKE_REGION = "九州"
 SPIKE_SHARE = 0.45
-ACTIVE_DAYS = 240
+ACTIVE_DAYS = 180
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class World:
 def make_world(people: int, seed: int, days: int, end: date) -> World:
     """Draw the company. Each part has its own generator, so that a change in one leaves the others as they were."""
     calendar = Calendar(end - timedelta(days=days - 1), end)
-    rngs = [np.random.default_rng([seed, part]) for part in range(9)]
+    rngs = [np.random.default_rng([seed, part]) for part in range(10)]
     companies = make_companies(rngs[0], people)
     persons = make_people(rngs[1], calendar, people, len(companies))
-    orders = make_orders(rngs[2], calendar, persons)
+    orders = make_orders(rngs[2], rngs[9], calendar, persons)
     contacts = make_contacts(rngs[3], calendar, persons)
     cases = make_cases(rngs[4], calendar, persons, contacts)
     deals = make_opportunities(rngs[4], calendar, companies, contacts)

@@ -22,8 +22,8 @@ country: {country}          # country of phone numbers written without a prefix
 kpi:
   margin_rate: 0.30
   churn_horizon_days: 90
-  churn_high: 0.60          # from this probability on a customer counts as high risk
-  churn_medium: 0.30
+  churn_high: 0.85          # from this probability on a customer counts as high risk
+  churn_medium: 0.60
   identity_limit_default: 5 # values of one identifier type that one customer may have
   device_login_window_days: 30
   sla_minutes: {{urgent: 60, high: 240, normal: 1440, low: 2880}}

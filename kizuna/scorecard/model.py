@@ -130,6 +130,8 @@ class Facts:
     nps: tuple[NpsMonth, ...] = ()
     cohorts: tuple[CohortCell, ...] = ()
     risk: tuple[RiskDay, ...] = ()
+    #: Why the churn scores are withheld, '' where they are not.
+    risk_withheld: str = ""
     support: tuple[SupportWeek, ...] = ()
     first_response_median: float | None = None
     first_response_before: float | None = None

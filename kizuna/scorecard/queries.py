@@ -33,6 +33,7 @@ MARTS = (
     "kpi_daily",
     "nps_by_period",
     "retention_cohorts",
+    "churn_risk",
     "churn_risk_daily",
     "support_interactions",
     "data_state",
@@ -55,6 +56,7 @@ def read_facts(db: Path, manifest: Mapping[str, Any], timezone: str) -> Facts:
             nps=_nps(marts),
             cohorts=_cohorts(marts),
             risk=risk,
+            risk_withheld=_risk_withheld(marts),
             support=_support(marts, as_of),
             first_response_median=median,
             first_response_before=before,
@@ -165,6 +167,16 @@ def _risk(marts: _Marts) -> tuple[RiskDay, ...]:
         from marts.churn_risk_daily where share is not null order by day, segment_type, segment
     """
     return tuple(RiskDay(*row) for row in marts.rows("churn_risk_daily", sql))
+
+
+def _risk_withheld(marts: _Marts) -> str:
+    """Why most of the withheld scores are, '' where none is."""
+    sql = """
+        select reason from marts.churn_risk where band = 'withheld'
+        group by reason order by count(*) desc, reason limit 1
+    """
+    rows = marts.rows("churn_risk", sql)
+    return str(rows[0][0]) if rows else ""
 
 
 def _support(marts: _Marts, as_of: date | None) -> tuple[SupportWeek, ...]:

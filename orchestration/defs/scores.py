@@ -1,7 +1,8 @@
 """core -> scores: churn risk per customer and day, and what the gates have said so far."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import duckdb
@@ -10,12 +11,18 @@ import pyarrow as pa
 from kizuna.builds import begin_stage, latest_verdicts, require_passed
 from kizuna.pseudonym import pseudonym
 from kizuna.redact import engine_errors_without_values
+from orchestration.churn_check import CHECKS, churn_results
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
 from orchestration.session import Company, Session, resume
 
+if TYPE_CHECKING:
+    from analytics.churn import Assessment
+
 #: The drivers of those at risk are counted this long before `as_of` too, so that a message can say what changed.
 DRIVERS_BEFORE = timedelta(days=7)
+#: Days before `as_of`, beside two horizons, that the oldest example and a visit's month reach back.
+VISITS_KEPT_DAYS = 70 + 7 + 7 * 25 + 30
 
 FACTS = (
     "dim_customers",
@@ -24,6 +31,9 @@ FACTS = (
     "fct_interaction_agents",
     "fct_survey_responses",
     "fct_refunds",
+    "fct_sessions",
+    "fct_fulfilment",
+    "fct_consents",
 )
 RESULTS = {
     "churn_scores": "customer: churn probability, band, drivers in words, value at risk",
@@ -53,7 +63,8 @@ RESULTS = {
             name="forecast_meets_the_weeks_held_out",
             asset=dg.AssetKey(["scores", "ltv_backtest"]),
             description="The purchases predicted for the last weeks, from what was known before them, are near enough.",
-        )
+        ),
+        *CHECKS,
     ],
     can_subset=False,
 )
@@ -67,8 +78,11 @@ def score(
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         judged = forecast_backtest(session, db)
+        found = assessment(session, db)
         tables = {
-            **churn_tables(session, db),
+            "churn_scores": found.scores,
+            "churn_daily": churn_daily(session, db, found),
+            "churn_drivers_daily": found.driver_daily,
             "ltv_backtest": judged.table,
             "agent_labels": agent_labels(session, db),
         }
@@ -89,6 +103,7 @@ def score(
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows})
     yield backtest_result(judged)
+    yield from churn_results(found, session.settings.company.kpi.churn_floor_auc)
 
 
 def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -107,10 +122,16 @@ def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
     )
 
 
-def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
-    """Scores, the whole daily history (published days untouched, new days judged) and the drivers of the last days."""
-    from analytics.alerts.rules import SpikeRules, evaluate
-    from analytics.churn import ChurnRules, assess, days_to_assess, signals_from_facts
+def _new_days(session: Session, db: duckdb.DuckDBPyConnection) -> list[date]:
+    from analytics.churn import days_to_assess
+
+    last = db.execute("SELECT max(day) FROM state.churn_risk_daily").fetchall()[0][0]
+    return days_to_assess(session.build.as_of, last)
+
+
+def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
+    """Scores of everybody, and the shares and drivers of the days that are new."""
+    from analytics.churn import ChurnRules, assess, signals_from_facts
 
     company, as_of = session.settings.company, session.build.as_of
     kpi, alerts = company.kpi, company.alerts
@@ -125,33 +146,57 @@ def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, p
         read("SELECT * FROM core.fct_interactions WHERE customer_id IS NOT NULL"),
         read("SELECT customer_id, kind, score, submitted_on, is_valid FROM core.fct_survey_responses"),
         refunds,
+        # Visits are felt for weeks, and the oldest day of examples lies a year and a half back at most.
+        visits=read(
+            "SELECT DISTINCT s.customer_id, s.started_on AS visited_on FROM core.fct_sessions s "
+            "JOIN core.dim_customers c ON s.customer_id = c.customer_id AND c.is_known "
+            f"WHERE s.started_on > DATE '{as_of}' - {VISITS_KEPT_DAYS + 2 * kpi.churn_horizon_days}"
+        ),
+        deliveries=read(
+            f"SELECT customer_id, placed_on + {kpi.ship_days + 1} AS late_on FROM core.fct_fulfilment "
+            f"WHERE customer_id IS NOT NULL AND shipped_on > placed_on + {kpi.ship_days}"
+        ),
+        consents=read(
+            "SELECT customer_id, stated_on, is_granted FROM core.fct_consents "
+            "WHERE customer_id IS NOT NULL AND purpose LIKE '%mail%'"
+        ),
     )
     rules = ChurnRules(
         high=kpi.churn_high,
         medium=kpi.churn_medium,
+        horizon_days=kpi.churn_horizon_days,
+        floor=kpi.churn_floor_auc,
         min_customers=kpi.churn_min_customers,
         discount_rate=kpi.discount_rate,
     ).with_weights(kpi.signal_weights)
-    last = db.execute("SELECT max(day) FROM state.churn_risk_daily").fetchall()[0][0]
-    new_days = days_to_assess(as_of, last)
-    found = assess(
+    return assess(
         read(f"SELECT customer_id, {', '.join(alerts.segments)} FROM core.dim_customers WHERE is_known"),
         read("SELECT customer_id, ordered_on, gross_reporting AS amount FROM core.fct_orders WHERE is_counted"),
         signals,
         refunds,
         as_of=as_of,
-        days=sorted({as_of - DRIVERS_BEFORE, *new_days}),
+        days=sorted({as_of - DRIVERS_BEFORE, *_new_days(session, db)}),
         rules=rules,
         segments=alerts.segments,
         locale=company.locale,
     )
-    db.register("daily_now", found.daily)
+
+
+def churn_daily(session: Session, db: duckdb.DuckDBPyConnection, found: "Assessment") -> pa.Table:
+    """The whole daily history: published days untouched, new days judged against those of the same model."""
+    import pyarrow.compute as pc
+
+    from analytics.alerts.rules import SpikeRules, evaluate
+
+    alerts = session.settings.company.alerts
+    models = [found.model_of(day) for day in found.daily["day"].to_pylist()]
+    db.register("daily_now", found.daily.append_column("model", pa.array(models, pa.string())))
     # A published day is never computed again: detection must not judge a past that changed behind its back.
-    history = read(
+    history = db.execute(
         "SELECT * FROM state.churn_risk_daily UNION ALL BY NAME "
         "SELECT d.* FROM daily_now d WHERE d.day NOT IN (SELECT day FROM state.churn_risk_daily) "
-        f"AND d.day >= DATE '{new_days[0]}' ORDER BY segment_type, segment, day"
-    )
+        f"AND d.day >= DATE '{_new_days(session, db)[0]}' ORDER BY segment_type, segment, day"
+    ).to_arrow_table()
     db.unregister("daily_now")
     spikes = SpikeRules(
         z_alert=alerts.z_alert,
@@ -162,5 +207,10 @@ def churn_tables(session: Session, db: duckdb.DuckDBPyConnection) -> dict[str, p
         level_shift_days=alerts.level_shift_days,
         false_discovery_rate=alerts.false_discovery_rate,
     )
-    daily = evaluate(history, spikes)
-    return {"churn_scores": found.scores, "churn_daily": daily, "churn_drivers_daily": found.driver_daily}
+    # Another model counts other people at risk: a step between the two is none of the customers'.
+    names = history["model"].fill_null("")
+    parts = []
+    for name in sorted(set(names.to_pylist())) or [""]:
+        own = evaluate(history.filter(pc.equal(names, name)).drop_columns("model"), spikes)
+        parts.append(own.append_column("model", pa.array([name or None] * own.num_rows, pa.string())))
+    return pa.concat_tables(parts).sort_by([(key, "ascending") for key in ("segment_type", "segment", "day")])

@@ -112,7 +112,13 @@ def test_every_dbt_test_is_exactly_one_check(graph: Any) -> None:
             assert spec.blocking == wanted, f"{unique_id}: severity and blocking disagree"
     ours = [spec for spec in check_specs(graph) if spec.key.asset_key.path[0] in ("scores", "alerts")]
     judgements = {spec.name for spec in ours} - {test["name"] for test in tests.values()}
-    assert judgements == {"forecast_meets_the_weeks_held_out", "messages_arrive"}
+    assert judgements == {
+        "forecast_meets_the_weeks_held_out",
+        "messages_arrive",
+        "scores_rank_and_size_a_later_period",
+        "features_hold_nothing_of_the_future",
+        "features_are_distributed_as_in_training",
+    }
     assert len(check_specs(graph)) == len(tests) + len(list(specs())) + len(judgements), "a check of no known kind"
 
 

@@ -38,19 +38,17 @@ def test_shape_and_bands(world: Any, full: Assessment) -> None:
     assert full.scores.schema == SCORES_SCHEMA and full.daily.schema == DAILY_SCHEMA
     assert full.scores["customer_id"].to_pylist() == sorted(world.customers["customer_id"].to_pylist())
     for r in full.scores.to_pylist():
-        if r["band"] == "not_scored":
-            assert (r["reason"], r["probability"], r["value_at_risk"], r["driver_1"]) == (
-                "no_purchase",
-                None,
-                None,
-                None,
-            )
+        if r["band"] in ("not_scored", "lapsed"):
+            said = {"not_scored": "no_purchase", "lapsed": "lapsed"}[r["band"]]
+            assert (r["reason"], r["probability"], r["value_at_risk"], r["driver_1"]) == (said, None, None, None)
+            # Who is gone may come back: the forecast of value is kept.
+            assert (r["expected_value"] is None) == (r["band"] == "not_scored")
         else:
             p = r["probability"]
-            assert 0.001 <= p <= 0.999 and r["band"] == ("high" if p >= 0.6 else "medium" if p >= 0.3 else "low")
+            assert 0.001 <= p <= 0.999 and r["band"] == ("high" if p >= 0.85 else "medium" if p >= 0.6 else "low")
             assert r["reason"] is None
             assert abs(r["value_at_risk"] - Decimal(str(p)) * r["expected_value"]) <= Decimal("0.01")
-    assert {"high", "medium", "low", "not_scored"} == set(full.scores["band"].to_pylist())
+    assert {"high", "medium", "low", "lapsed", "not_scored"} == set(full.scores["band"].to_pylist())
 
 
 def test_the_days_row_is_the_sum_of_the_customers_scores(world: Any, full: Assessment) -> None:
@@ -175,14 +173,14 @@ def test_silence_is_said_with_the_customers_own_rhythm(world: Any) -> None:
     customers = pa.concat_tables(
         [world.customers, pa.table({"customer_id": [who], "region": [None]}, schema=world.customers.schema)]
     )
-    bought = [AS_OF - timedelta(days=200 + 14 * k) for k in range(10)]
+    bought = [AS_OF - timedelta(days=150 + 14 * k) for k in range(10)]
     own = pa.table(
         {"customer_id": [who] * 10, "ordered_on": bought, "amount": [Decimal("5000.00")] * 10},
         schema=world.orders.schema,
     )
     found = run(world, customers=customers, orders=pa.concat_tables([world.orders, own]))
     assert row(found.scores, who)["band"] == "high"
-    assert row(found.scores, who)["driver_1"] == "最後の購入から200日（ふだんは約14日ごと）"
+    assert row(found.scores, who)["driver_1"] == "最後の購入から150日（ふだんは約14日ごと）"
     assert ("region", "unknown") in zip(*(found.daily[c].to_pylist() for c in ("segment_type", "segment")), strict=True)
 
 

@@ -41,6 +41,8 @@ def test_a_ticket_is_a_signal_until_the_day_it_is_resolved() -> None:
         )
     )
     assert intervals(table) == [
+        # It is remembered after it is solved.
+        ("a", "urgent_lately", D, after(180)),
         ("a", "urgent_open", D, after(3)),
         ("b", "open_interaction", D, None),
         ("b", "stale_interaction", after(7), None),
@@ -84,6 +86,22 @@ def test_three_contacts_in_30_days_and_not_in_31() -> None:
 def test_refund_without_a_known_date_is_no_signal() -> None:
     refunds = pa.table({"customer_id": ["a", "b"], "refunded_on": [D, D], "refund_date_known": [True, False]})
     assert intervals(signals_from_facts(None, None, refunds)) == [("a", "refund", D, after(30))]
+
+
+def test_late_deliveries_refusals_and_visits_are_signals_from_their_own_day() -> None:
+    ids = {"customer_id": ["a", "a", "b"]}
+    table = signals_from_facts(
+        visits=pa.table(ids | {"visited_on": [D, after(10), None]}),
+        deliveries=pa.table(ids | {"late_on": [after(4), None, None]}),
+        consents=pa.table(ids | {"stated_on": [D, after(20), D], "is_granted": [False, True, False]}),
+    )
+    assert intervals(table) == [
+        ("a", "late_delivery", after(4), after(64)),
+        ("a", "opted_out", D, after(20)),
+        ("a", "recent_visit", D, after(30)),
+        ("a", "recent_visit", after(10), after(40)),
+        ("b", "opted_out", D, None),
+    ]
 
 
 def test_nothing_in_gives_an_empty_table_and_a_missing_column_is_named() -> None:

@@ -97,6 +97,16 @@ def test_the_spike_is_told_and_a_calm_day_too(
     assert 'class="notice spike"' not in calm
 
 
+@pytest.mark.parametrize("reason", ["below_floor", "leak_suspected", "too_little_history", "fit_failed"])
+def test_withheld_scores_are_told_with_their_reason(
+    make_db: MakeDb, manifest: dict[str, Any], ja: Company, en: Company, reason: str
+) -> None:
+    path = make_db(spike=False, then=f"insert into marts.churn_risk values ('a', 'withheld', '{reason}')")
+    pages = [render_scorecard(path, manifest, company) for company in (ja, en)]
+    assert "離反リスクは表示を控えています" in pages[0] and "急増はありません" not in pages[0]
+    assert ("Churn risk is withheld" in pages[1] and "no score is shown" in pages[1]) or "none is shown" in pages[1]
+
+
 def test_without_a_usual_level_nothing_is_called_calm(make_db: MakeDb, manifest: dict[str, Any], ja: Company) -> None:
     then = "update marts.churn_risk_daily set baseline = null, is_spike = false"
     young = render_scorecard(make_db(then=then), manifest, ja)

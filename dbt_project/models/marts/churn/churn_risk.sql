@@ -2,7 +2,14 @@ with
 
 scores as (
 
-    select * from {{ source('scores', 'churn_scores') }}
+    select
+        *,
+        [
+            case when driver_1_effect > 0 then driver_1_code end,
+            case when driver_2_effect > 0 then driver_2_code end,
+            case when driver_3_effect > 0 then driver_3_code end
+        ] as against
+    from {{ source('scores', 'churn_scores') }}
 
 ),
 
@@ -37,6 +44,22 @@ final as (
         cast(scores.driver_3_effect as double) as driver_3_effect,
         cast(scores.expected_value as decimal(18, 2)) as expected_value,
         cast(scores.value_at_risk as decimal(18, 2)) as value_at_risk,
+        case
+            when scores.probability is null then cast(null as varchar)
+            when scores.band = 'low' then 'none'
+            -- What is open comes first: nothing else helps while it lasts.
+            when list_has_any(scores.against, ['urgent_open', 'open_interaction', 'stale_interaction'])
+            then 'resolve_request'
+            when
+                list_has_any(
+                    scores.against,
+                    ['urgent_lately', 'negative_csat', 'nps_detractor', 'frequent_contacts', 'abandoned_contact']
+                )
+            then 'call_back'
+            when list_has_any(scores.against, ['late_delivery', 'refund']) then 'make_good_delivery'
+            when scores.band = 'high' then 'win_back'
+            else 'watch'
+        end as recommended_action,
         cast(scores.model as varchar) as model
     from scores
     left join customers on scores.customer_id = customers.customer_id

@@ -23,6 +23,7 @@ final as (
         cast(z as double) as z,
         cast(is_spike as boolean) as is_spike,
         cast(status as varchar) as status,
+        cast(model as varchar) as model,
         -- As in kpi_daily: the sources of orders reach to the day, give or take one quiet day.
         day <= {{ core_add_days('coalesce(reach.complete_until, ' ~ core_as_of() ~ ')', 1) }} as is_complete
     from daily
