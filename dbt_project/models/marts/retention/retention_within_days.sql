@@ -23,13 +23,26 @@ gaps as (
 
 ),
 
+-- Counted before windows and segments multiply the rows.
+counted as (
+
+    select
+        gaps.cohort_by,
+        {{ core_month('gaps.first_on') }} as cohort_month,
+        customers.region,
+        gaps.days_to_return,
+        count(*) as people
+    from gaps
+    left join {{ ref('dim_customers') }} as customers on gaps.customer_id = customers.customer_id
+    group by gaps.cohort_by, {{ core_month('gaps.first_on') }}, customers.region, gaps.days_to_return
+
+),
+
 segmented as (
 
-    select 'overall' as segment_type, 'all' as segment, gaps.* from gaps
+    select 'overall' as segment_type, 'all' as segment, counted.* from counted
     union all
-    select 'region', customers.region, gaps.*
-    from gaps
-    inner join {{ ref('dim_customers') }} as customers on gaps.customer_id = customers.customer_id
+    select 'region', region, counted.* from counted where region is not null
 
 ),
 
@@ -40,35 +53,44 @@ windows as (
     {% endfor %}
 ),
 
-final as (
+summed as (
 
     select
-        cast(segmented.cohort_by as varchar) as cohort_by,
-        cast(segmented.segment_type as varchar) as segment_type,
-        cast(segmented.segment as varchar) as segment,
-        {{ core_month('segmented.first_on') }} as cohort_month,
+        segmented.cohort_by,
+        segmented.segment_type,
+        segmented.segment,
+        segmented.cohort_month,
         windows.window_days,
-        {{ core_as_of() }} as as_of,
-        cast('{{ var("timezone") }}' as varchar) as timezone,
-        count(*) as cohort_size,
-        cast(sum(case when segmented.days_to_return <= windows.window_days then 1 else 0 end) as bigint) as returned,
-        cast(
-            count(*) - sum(case when segmented.days_to_return <= windows.window_days then 1 else 0 end) as bigint
-        ) as lost,
-        {{ core_ratio(
-            'sum(case when segmented.days_to_return <= windows.window_days then 1 else 0 end)', 'count(*)'
-        ) }} as rate,
-        -- Everybody of the month has had all the days.
-        {{ core_add_days(dbt.last_day(core_month('segmented.first_on'), 'month'), 'windows.window_days') }}
-            <= {{ core_as_of() }} as is_complete
+        sum(segmented.people) as people,
+        sum(case when segmented.days_to_return <= windows.window_days then segmented.people else 0 end) as returned
     from segmented
     cross join windows
     group by
         segmented.cohort_by,
         segmented.segment_type,
         segmented.segment,
-        {{ core_month('segmented.first_on') }},
+        segmented.cohort_month,
         windows.window_days
+
+),
+
+final as (
+
+    select
+        cast(cohort_by as varchar) as cohort_by,
+        cast(segment_type as varchar) as segment_type,
+        cast(segment as varchar) as segment,
+        cohort_month,
+        window_days,
+        {{ core_as_of() }} as as_of,
+        cast('{{ var("timezone") }}' as varchar) as timezone,
+        cast(people as bigint) as cohort_size,
+        cast(returned as bigint) as returned,
+        cast(people - returned as bigint) as lost,
+        {{ core_ratio('returned', 'people') }} as rate,
+        -- Everybody of the month has had all the days.
+        {{ core_add_days(dbt.last_day('cohort_month', 'month'), 'window_days') }} <= {{ core_as_of() }} as is_complete
+    from summed
 
 )
 
