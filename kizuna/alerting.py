@@ -11,21 +11,21 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, func, select, update
 
 from kizuna.builds import load_build, require_passed
-from kizuna.control.schema import builds, gate_verdicts, incidents, publications
+from kizuna.control.schema import builds, gate_verdicts, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
+from kizuna.incident_history import incidents_before, keep
 from kizuna.settings import Settings
 from kizuna.versions import Publication, current
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analytics.alerts import Incident, IncidentChange, SourceState
+    from analytics.alerts import AlertsWithheld, IncidentChange, Message, SourceState
 
-KIND = "churn_spike"
 RUNBOOKS = "docs/runbooks"
 
 
@@ -47,30 +47,36 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
     tables = _read(shown)
     if tables["daily"].num_rows == 0:
         return []
+    snoozed = {(s.segment_type, s.segment) for s in settings.company.alerts.snooze if day <= s.until}
+    in_doubt = _in_doubt(tables["daily"], day)
     with store.read() as connection:
-        known = _incidents(connection, day)
-    images = {
-        change.message_key: _image(settings, shown, change)
-        for change in incident_changes(known, tables["daily"], day)
-        if change.announce and change.kind == "open"
-    }
+        known = incidents_before(connection, shown.version)
+    changes = incident_changes(known, tables["daily"], day, snoozed=snoozed, in_doubt=in_doubt)
+    told = [
+        (c.message_key, c.incident.key, _payload(settings, shown, c, tables), _image(settings, shown, c))
+        for c in changes
+        if c.announce
+    ]
+    untold = [c for c in changes if in_doubt and not c.incident.told and c.incident.last_day == day]
+    if untold:
+        message = _withheld(settings, shown, tables, day, len(untold))
+        told.append((f"churn:withheld:{message.since}", "", render(settings, message), None))
+    states = {i.key: i for i in known} | {c.incident.key: c.incident for c in changes}
     new: list[str] = []
     with store.begin() as connection:
-        for change in incident_changes(_incidents(connection, day), tables["daily"], day):
-            _store(connection, change.incident, shown)
-            if not change.announce:
-                continue
+        keep(connection, shown.version, shown.manifest["build_id"], states.values(), day)
+        for key, thread, payload, image in told:
             added = outbox.enqueue(
                 connection,
-                key=change.message_key,
+                key=key,
                 channel=settings.company.channels.alerts,
-                payload=_payload(settings, shown, change, tables),
-                image=images.get(change.message_key),
-                thread_key=change.incident.key,
+                payload=payload,
+                image=image,
+                thread_key=thread or None,
                 now=utcnow(),
             )
             if added:
-                new.append(change.message_key)
+                new.append(key)
     return new
 
 
@@ -145,7 +151,7 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
         return {
             "daily": db.execute(
                 "SELECT segment_type, segment, day, scored, at_risk, share, value_at_risk, baseline, z, is_spike, "
-                "status FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
+                "status, is_complete FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
             ).to_arrow_table(),
             "scores": db.execute("SELECT * FROM marts.churn_risk ORDER BY customer_id").to_arrow_table(),
             "drivers": db.execute("SELECT * FROM marts.churn_drivers_daily").to_arrow_table(),
@@ -162,11 +168,14 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
 def _payload(
     settings: Settings, shown: Publication, change: IncidentChange, tables: dict[str, pa.Table]
 ) -> dict[str, Any]:
-    from analytics.alerts import render_block_kit, spike_alert, spike_resolved
+    from analytics.alerts import spike_alert, spike_resolved, spike_update
 
     build_id, link = shown.manifest["build_id"], scorecard_link(settings, shown)
     if change.kind == "resolve":
-        return render_block_kit(spike_resolved(change, build_id=build_id, link=link), settings.company.locale)
+        return render(settings, spike_resolved(change, build_id=build_id, link=link))
+    if change.kind == "update":
+        currency = settings.company.currency
+        return render(settings, spike_update(change, currency=currency, build_id=build_id, link=link))
     message = spike_alert(
         change,
         tables["scores"],
@@ -177,7 +186,37 @@ def _payload(
         link=link,
         sources=_sources(settings, tables["sources"], change.day),
     )
+    return render(settings, message)
+
+
+def render(settings: Settings, message: Message) -> dict[str, Any]:
+    """A message in the company's language."""
+    from analytics.alerts import render_block_kit
+
     return render_block_kit(message, settings.company.locale)
+
+
+def _in_doubt(daily: pa.Table, day: date) -> bool:
+    """Whether the orders reach too little far for the day to be believed: customers would seem to stop buying."""
+    found = [r for r in daily.to_pylist() if r["day"] == day]
+    return bool(found) and not all(r["is_complete"] for r in found)
+
+
+def _withheld(
+    settings: Settings, shown: Publication, tables: dict[str, pa.Table], day: date, segments: int
+) -> AlertsWithheld:
+    from analytics.alerts import AlertsWithheld
+
+    complete = [r["day"] for r in tables["daily"].to_pylist() if r["is_complete"] and r["day"] < day]
+    return AlertsWithheld(
+        day=day,
+        # A day counts as complete when orders reach to the day before it: one quiet day is no fault.
+        since=max(complete, default=day) - timedelta(days=1),
+        segments=segments,
+        build_id=shown.manifest["build_id"],
+        link=scorecard_link(settings, shown),
+        sources=tuple(_sources(settings, tables["sources"], day)),
+    )
 
 
 def _sources(settings: Settings, table: pa.Table, day: date) -> list[SourceState]:
@@ -197,6 +236,9 @@ def _sources(settings: Settings, table: pa.Table, day: date) -> list[SourceState
 def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Path | None:
     from kizuna.scorecard import churn_chart_png
 
+    if change.kind != "open":
+        return None
+
     incident = change.incident
     segment = None if incident.segment_type == "overall" else incident.segment
     png = churn_chart_png(shown.folder / "cx.duckdb", settings.company, segment=segment)
@@ -207,59 +249,6 @@ def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Pa
     path = folder / f"{hashlib.sha256(change.message_key.encode()).hexdigest()[:16]}.png"
     path.write_bytes(png)
     return path
-
-
-def _incidents(connection: Connection, day: date) -> list[Incident]:
-    """Open incidents and those resolved lately enough to come back."""
-    from analytics.alerts import Incident
-    from analytics.alerts.incidents import COOLDOWN_DAYS
-
-    rows = connection.execute(
-        select(incidents).where(
-            incidents.c.kind == KIND,
-            or_(incidents.c.resolved_on.is_(None), incidents.c.resolved_on >= day - timedelta(days=COOLDOWN_DAYS)),
-        )
-    ).all()
-    return [
-        Incident(
-            key=row.incident_id,
-            segment_type=row.segment_type,
-            segment=row.segment,
-            opened_on=row.opened_on,
-            last_day=row.last_seen_on,
-            resolved_on=row.resolved_on,
-            calm_days=row.detail["calm_days"],
-            peak_at_risk=row.detail["peak_at_risk"],
-            shifted=row.detail["shifted"],
-            reason=row.detail["reason"],
-        )
-        for row in rows
-    ]
-
-
-def _store(connection: Connection, incident: Incident, shown: Publication) -> None:
-    values = {
-        "kind": KIND,
-        "segment_type": incident.segment_type,
-        "segment": incident.segment,
-        "state": "open" if incident.resolved_on is None else "resolved",
-        "opened_on": incident.opened_on,
-        "last_seen_on": incident.last_day,
-        "resolved_on": incident.resolved_on,
-        "detail": {
-            "calm_days": incident.calm_days,
-            "peak_at_risk": incident.peak_at_risk,
-            "shifted": incident.shifted,
-            "reason": incident.reason,
-        },
-    }
-    known = connection.execute(select(incidents.c.incident_id).where(incidents.c.incident_id == incident.key)).first()
-    if known is None:
-        connection.execute(
-            incidents.insert().values(incident_id=incident.key, opened_by_build=shown.manifest["build_id"], **values)
-        )
-    else:
-        connection.execute(update(incidents).where(incidents.c.incident_id == incident.key).values(**values))
 
 
 def _gate_failure(connection: Connection, build_id: str | None, gate: str | None) -> Any:

@@ -118,6 +118,15 @@ class IdentityParams(_Section):
         return self
 
 
+class Snooze(_Section):
+    """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
+
+    segment: Annotated[str, Field(min_length=1, max_length=128)]
+    segment_type: Literal["region", "overall"] = "region"
+    until: date
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
 class AlertRules(_Section):
     """When a share of customers at high risk is a spike worth a message."""
 
@@ -129,6 +138,7 @@ class AlertRules(_Section):
     level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
     false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     segments: list[Literal["region"]] = ["region"]
+    snooze: list[Snooze] = []
 
 
 class Channels(_Section):

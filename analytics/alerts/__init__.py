@@ -1,8 +1,9 @@
 """Alerts: when a share of customers at risk is a spike, which incident it belongs to, and what the message says."""
 
-from analytics.alerts.compose import SourceState, spike_alert, spike_resolved
+from analytics.alerts.compose import SourceState, spike_alert, spike_resolved, spike_update
 from analytics.alerts.incidents import Incident, IncidentChange, incident_changes
 from analytics.alerts.messages import (
+    AlertsWithheld,
     CustomerLine,
     GateCause,
     GateFailure,
@@ -10,12 +11,14 @@ from analytics.alerts.messages import (
     RunFailure,
     SpikeAlert,
     SpikeResolved,
+    SpikeUpdate,
     render_block_kit,
 )
 from analytics.alerts.rules import EVALUATED_SCHEMA, SpikeRules, evaluate
 
 __all__ = [
     "EVALUATED_SCHEMA",
+    "AlertsWithheld",
     "CustomerLine",
     "GateCause",
     "GateFailure",
@@ -27,9 +30,11 @@ __all__ = [
     "SpikeAlert",
     "SpikeResolved",
     "SpikeRules",
+    "SpikeUpdate",
     "evaluate",
     "incident_changes",
     "render_block_kit",
     "spike_alert",
     "spike_resolved",
+    "spike_update",
 ]

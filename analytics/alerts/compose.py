@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.alerts.incidents import IncidentChange
-from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SourceState, SpikeAlert, SpikeResolved
+from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SourceState, SpikeAlert, SpikeResolved, SpikeUpdate
 from analytics.alerts.rules import OVERALL
 from analytics.churn.assess import UNKNOWN
 from analytics.churn.drivers import drivers_that_changed
 
-__all__ = ["SourceState", "spike_alert", "spike_resolved", "worst_customers"]
+__all__ = ["SourceState", "spike_alert", "spike_resolved", "spike_update", "worst_customers"]
 
 
 def spike_alert(
@@ -52,6 +52,16 @@ def spike_alert(
         link=link,
         sources=tuple(sources),
     )
+
+
+def spike_update(change: IncidentChange, *, currency: str, build_id: str, link: str) -> SpikeUpdate:
+    """The message of an announced change of kind update."""
+    incident = change.incident
+    return SpikeUpdate(
+        segment_type=incident.segment_type, segment=incident.segment, day=change.day, before=change.before,
+        at_risk=change.at_risk, scored=change.scored, share=change.share, value_at_risk=change.value_at_risk,
+        currency=currency, children=change.children, build_id=build_id, link=link,
+    )  # fmt: skip
 
 
 def spike_resolved(change: IncidentChange, *, build_id: str, link: str) -> SpikeResolved:

@@ -1,12 +1,16 @@
-"""From evaluations to incidents: one message when it starts, one when it is over, nothing in between.
+"""From evaluations to incidents: one message when it starts, one in its thread where it grows, one when it is over.
 
 A segment that flaps stays one incident: it is over only after several calm days, and one that comes back soon
-after is the same incident again. While the overall series has an incident its segments are part of it.
+after is the same incident again. While the overall series has an incident its segments are part of it; where more
+segments start on one day than may speak for themselves, the overall series speaks for them.
+
+An incident may be known without being told: its segment is snoozed, or the data is in doubt. It is told when neither
+holds any more and it still goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -19,13 +23,24 @@ from analytics.alerts.rules import LEVEL_SHIFT, OVERALL, TOO_LITTLE
 
 CALM_DAYS_TO_RESOLVE = 3
 COOLDOWN_DAYS = 7
+#: Up to so many segments that start on one day are messages of their own.
+MAX_SEPARATE = 2
+#: The thread hears of an incident again when so many times the customers told last are concerned, or so many times
+#: the segments; each time the bar rises with it.
+GROWN = 1.5
 
 Reason = Literal["back_to_normal", "new_level"]
+Kind = Literal["open", "update", "resolve"]
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Incident:
-    """State of one incident, as kept in the control store. `key` is stable: segment and first day."""
+    """State of one incident, as kept in the control store. `key` is stable: segment and first day.
+
+    `told`: whether people know of it. `told_at_risk` and `members` (segments of an overall incident) are what they
+    were told last.
+    """
 
     key: str
     segment_type: str
@@ -37,6 +52,9 @@ class Incident:
     shifted: bool = False
     resolved_on: date | None = None
     reason: Reason | None = None
+    told: bool = True
+    told_at_risk: int = 0
+    members: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +62,10 @@ class IncidentChange:
     """What to do to one incident: store `incident`, and send a message where `announce`.
 
     `message_key` is the same whenever the same change is computed again; the outbox keeps it unique.
-    `children` are segments that spike as part of an overall incident.
+    `children` are segments that spike as part of an overall incident; `before` is the number at risk told last.
     """
 
-    kind: Literal["open", "update", "resolve"]
+    kind: Kind
     incident: Incident
     day: date
     scored: int
@@ -57,7 +75,8 @@ class IncidentChange:
     z: float
     value_at_risk: Decimal
     announce: bool
-    children: tuple[tuple[str, str], ...] = ()
+    children: tuple[Key, ...] = ()
+    before: int = 0
 
     @property
     def message_key(self) -> str:
@@ -65,88 +84,128 @@ class IncidentChange:
         return f"{self.incident.key}:{self.kind}{suffix}"
 
 
-def incident_changes(incidents: Sequence[Incident], evaluated: pa.Table, day: date) -> list[IncidentChange]:
+def incident_changes(
+    incidents: Sequence[Incident],
+    evaluated: pa.Table,
+    day: date,
+    *,
+    snoozed: Collection[Key] = (),
+    in_doubt: bool = False,
+) -> list[IncidentChange]:
     """Changes that the rows of `day` in `evaluated` (analytics.alerts.rules.evaluate) make to the incidents.
 
     `incidents`: the open ones and those resolved within COOLDOWN_DAYS. A day an incident has already seen changes
     nothing, so the same build twice gives no second message. Days without a judgement (too little history, or no
-    row) leave an incident as it is. Past days never open one: nobody wants news of last month.
+    row) leave an incident as it is. Past days never open one: nobody wants news of last month. `snoozed` segments
+    and, with `in_doubt`, all of them are not told of; data in doubt is no proof of calm either.
     """
     rows = {
         (r["segment_type"], r["segment"]): r
         for r in evaluated.filter(pc.equal(evaluated["day"], pa.scalar(day, pa.date32()))).to_pylist()
         if r["status"] not in (None, TOO_LITTLE)
     }
-    latest: dict[tuple[str, str], Incident] = {}
+    latest: dict[Key, Incident] = {}
     for incident in sorted(incidents, key=lambda i: (i.opened_on, i.key)):
         latest[incident.segment_type, incident.segment] = incident
     spiking = tuple(sorted(k for k, r in rows.items() if r["is_spike"] and k[0] != OVERALL))
-    parent = any(k[0] == OVERALL and (r["is_spike"] or _is_open(latest.get(k))) for k, r in rows.items())
+    whole = next((k for k in rows if k[0] == OVERALL), None)
+    parent = whole is not None and (rows[whole]["is_spike"] or _is_open(latest.get(whole)))
+    if whole is not None and not parent and _too_many(spiking, latest, day):
+        rows[whole] = rows[whole] | {"is_spike": True}
+        parent = True
     changes = []
     for key, row in sorted(rows.items(), key=lambda item: (item[0][0] != OVERALL, item[0])):
-        change = _change(latest.get(key), row, day, folded=parent and key[0] != OVERALL)
-        if change is not None:
-            children = spiking if key[0] == OVERALL and row["is_spike"] else ()
-            changes.append(replace(change, children=children))
+        quiet = in_doubt or key in snoozed
+        change = _change(
+            latest.get(key), row, day,
+            children=spiking if key[0] == OVERALL else (), folded=parent and key[0] != OVERALL, quiet=quiet,
+        )  # fmt: skip
+        if change is None or (in_doubt and not (row["is_spike"] and change.kind != "resolve")):
+            continue
+        changes.append(change)
     return changes
 
 
-def _change(current: Incident | None, row: dict[str, Any], day: date, *, folded: bool) -> IncidentChange | None:
+def _too_many(spiking: Sequence[Key], latest: dict[Key, Incident], day: date) -> bool:
+    """Whether more segments of one kind start today than may speak for themselves."""
+    new = [k for k in spiking if not _is_open(latest.get(k)) and not _came_back(latest.get(k), day)]
+    return any(sum(k[0] == kind for k in new) > MAX_SEPARATE for kind in {k[0] for k in new})
+
+
+def _change(
+    current: Incident | None, row: dict[str, Any], day: date, *, children: tuple[Key, ...], folded: bool, quiet: bool
+) -> IncidentChange | None:
     if current is not None and current.last_day >= day:
         return None
-    if _is_open(current):
-        assert current is not None
-        return _continue(current, row, day)
+    if current is not None and _is_open(current):
+        return _continue(current, row, day, children, quiet)
     if not row["is_spike"]:
         return None
     if current is not None and _came_back(current, day):
-        again = replace(
-            current,
-            last_day=day,
-            calm_days=0,
-            resolved_on=None,
-            reason=None,
-            peak_at_risk=max(current.peak_at_risk, row["at_risk"]),
-        )
-        return _made("update", again, row, day, announce=False)
+        again = replace(current, resolved_on=None, reason=None)
+        return _continue(again, row | {"status": "spike"}, day, children, quiet)
     if folded:
         return None
     kind, segment = row["segment_type"], row["segment"]
     opened = Incident(
         key=f"churn:{kind}:{segment}:{day.isoformat()}", segment_type=kind, segment=segment, opened_on=day,
-        last_day=day, peak_at_risk=row["at_risk"], shifted=row["status"] == LEVEL_SHIFT,
+        last_day=day, peak_at_risk=row["at_risk"], shifted=row["status"] == LEVEL_SHIFT, told=not quiet,
+        told_at_risk=0 if quiet else row["at_risk"], members=() if quiet else children,
     )  # fmt: skip
-    return _made("open", opened, row, day, announce=True)
+    return _made("open", opened, row, day, announce=not quiet, children=children)
 
 
-def _continue(current: Incident, row: dict[str, Any], day: date) -> IncidentChange:
+def _continue(
+    current: Incident, row: dict[str, Any], day: date, children: tuple[Key, ...], quiet: bool
+) -> IncidentChange:
     seen = replace(current, last_day=day, peak_at_risk=max(current.peak_at_risk, row["at_risk"]))
-    if row["status"] == LEVEL_SHIFT:
+    if row["status"] == LEVEL_SHIFT and (current.told or quiet):
         # The new level is the baseline from here on: the incident was told once and ends.
         reason: Reason = "new_level" if row["z"] > 0 else "back_to_normal"
-        return _made("resolve", replace(seen, shifted=True, resolved_on=day, reason=reason), row, day, announce=True)
-    if row["is_spike"]:
-        return _made("update", replace(seen, calm_days=0), row, day, announce=False)
+        ended = replace(seen, shifted=True, resolved_on=day, reason=reason)
+        return _made("resolve", ended, row, day, announce=current.told)
+    # An overall incident lasts as long as half of its segments: a single one that flaps must not hide the others.
+    if row["is_spike"] or 0 < len(current.members) <= 2 * len(set(children) & set(current.members)):
+        return _still(replace(seen, calm_days=0), row, day, children, quiet)
     calm = current.calm_days + 1
     if calm < CALM_DAYS_TO_RESOLVE:
         return _made("update", replace(seen, calm_days=calm), row, day, announce=False)
     reason = "new_level" if current.shifted else "back_to_normal"
-    return _made("resolve", replace(seen, calm_days=calm, resolved_on=day, reason=reason), row, day, announce=True)
+    ended = replace(seen, calm_days=calm, resolved_on=day, reason=reason)
+    return _made("resolve", ended, row, day, announce=current.told)
+
+
+def _still(seen: Incident, row: dict[str, Any], day: date, children: tuple[Key, ...], quiet: bool) -> IncidentChange:
+    """An incident that goes on: told late where it was not told yet, told again where it has grown."""
+    told = replace(
+        seen, told=True, told_at_risk=max(row["at_risk"], seen.told_at_risk),
+        members=tuple(sorted({*seen.members, *children})),
+    )  # fmt: skip
+    if not seen.told and not quiet:
+        late = replace(told, shifted=seen.shifted or row["status"] == LEVEL_SHIFT)
+        return _made("open", late, row, day, announce=True, children=children)
+    grown = row["at_risk"] >= GROWN * seen.told_at_risk > 0
+    more = len(told.members) >= GROWN * len(seen.members) + 1 and bool(seen.members)
+    if seen.told and not quiet and row["is_spike"] and (grown or more):
+        new = tuple(k for k in children if k not in seen.members)
+        return _made("update", told, row, day, announce=True, children=new, before=seen.told_at_risk)
+    return _made("update", seen, row, day, announce=False)
 
 
 def _is_open(incident: Incident | None) -> bool:
     return incident is not None and incident.resolved_on is None
 
 
-def _came_back(incident: Incident, day: date) -> bool:
-    resolved = incident.resolved_on
+def _came_back(incident: Incident | None, day: date) -> bool:
+    resolved = incident.resolved_on if incident is not None else None
     return resolved is not None and (day - resolved).days <= COOLDOWN_DAYS
 
 
 def _made(
-    kind: Literal["open", "update", "resolve"], incident: Incident, row: dict[str, Any], day: date, *, announce: bool
-) -> IncidentChange:
+    kind: Kind, incident: Incident, row: dict[str, Any], day: date, *, announce: bool,
+    children: tuple[Key, ...] = (), before: int = 0,
+) -> IncidentChange:  # fmt: skip
     return IncidentChange(
         kind, incident, day, row["scored"], row["at_risk"], row["share"], row["baseline"], row["z"],
-        row["value_at_risk"], announce,
+        row["value_at_risk"], announce, children, before,
     )  # fmt: skip

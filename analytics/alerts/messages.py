@@ -79,6 +79,36 @@ class SpikeResolved:
 
 
 @dataclass(frozen=True)
+class SpikeUpdate:
+    """An incident that has grown, for its thread: `before` customers were told last; `children` joined since."""
+
+    segment_type: str
+    segment: str
+    day: date
+    before: int
+    at_risk: int
+    scored: int
+    share: float
+    value_at_risk: Decimal
+    currency: str
+    children: tuple[tuple[str, str], ...]
+    build_id: str
+    link: str
+
+
+@dataclass(frozen=True)
+class AlertsWithheld:
+    """Spikes that are not told since orders are missing: complete until `since`, `segments` would have alerted."""
+
+    day: date
+    since: date
+    segments: int
+    build_id: str
+    link: str
+    sources: tuple[SourceState, ...]
+
+
+@dataclass(frozen=True)
 class GateCause:
     """Failed checks that share one cause. `failed_rows` None: the check counts no rows, or could not run."""
 
@@ -113,15 +143,19 @@ class RunFailure:
     runbook: str
 
 
-Message = SpikeAlert | SpikeResolved | GateFailure | RunFailure
+Message = SpikeAlert | SpikeUpdate | SpikeResolved | AlertsWithheld | GateFailure | RunFailure
 
 
 def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
     """`{"text": ..., "blocks": [...]}` for chat.postMessage, within Slack's limits whatever the data."""
     if isinstance(message, SpikeAlert):
         return _spike(message, locale)
+    if isinstance(message, SpikeUpdate):
+        return _update(message, locale)
     if isinstance(message, SpikeResolved):
         return _resolved(message, locale)
+    if isinstance(message, AlertsWithheld):
+        return _withheld(message, locale)
     if isinstance(message, GateFailure):
         return _gate(message, locale)
     return _run(message, locale)
@@ -170,6 +204,35 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     blocks.append(section([f"*{w['todo']}*", *_actions(m.drivers, locale), link(m.link, w["open_page"])]))
     blocks.append(context("\n".join(_small_print(m.sources, m.build_id, m.day, locale))))
     return payload(w["spike_text"].format(**numbers), blocks)
+
+
+def _update(m: SpikeUpdate, locale: Locale) -> dict[str, Any]:
+    w = WORDS[locale]
+    name = data(segment_name(m.segment_type, m.segment, locale))
+    numbers = {"where": name, "at_risk": count(m.at_risk), "before": count(m.before), "share": percent(m.share)}
+    value = f"*{w['value']}* {money(m.value_at_risk, m.currency, locale)}"
+    joined = [f"*{w['joined_in']}* {_listed([segment_name(k, s, locale) for k, s in m.children], locale)}"]
+    blocks = [
+        section([w["update_sentence"].format(**numbers), value, *(joined if m.children else [])]),
+        section([link(m.link, w["open_page"])]),
+        context("\n".join(_small_print((), m.build_id, m.day, locale))),
+    ]
+    return payload(w["update_text"].format(**numbers), blocks)
+
+
+def _withheld(m: AlertsWithheld, locale: Locale) -> dict[str, Any]:
+    w = WORDS[locale]
+    numbers = {
+        "days": count((m.day - m.since).days),
+        "since": calendar_day(m.since, locale),
+        "segments": count(m.segments),
+    }
+    blocks = [
+        header(w["withheld_title"].format(**numbers)),
+        section([w["withheld_sentence"].format(**numbers), link(m.link, w["open_page"])]),
+        context("\n".join(_small_print(m.sources, m.build_id, m.day, locale))),
+    ]
+    return payload(w["withheld_title"].format(**numbers), blocks)
 
 
 def _resolved(m: SpikeResolved, locale: Locale) -> dict[str, Any]:

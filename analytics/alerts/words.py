@@ -35,6 +35,13 @@ WORDS: dict[Locale, dict[str, str]] = {
         "source_late": "{source} {day}まで（遅延）",
         "source_none": "{source} なし",
         "build": "ビルド {build}、{day}時点",
+        "update_sentence": "*{where}* はさらに広がり、リスクの高いお客様は {before}人から "
+        "*{at_risk}人*（{share}）に増えました。",
+        "update_text": "離反リスクがさらに拡大: {where} {before}人 → {at_risk}人",
+        "joined_in": "新たに加わったセグメント",
+        "withheld_title": "通知を保留: 注文データが{days}日遅れています",
+        "withheld_sentence": "注文データがそろっているのは {since} までです。離反リスクが上がったように見える"
+        "セグメントが{segments}件ありますが、データがそろうまで通知しません。そろった後も続いていれば通知します。",
         "resolved_title": "離反リスクが平常に戻りました: {where}",
         "new_level_title": "離反リスクの新しい水準が続いています: {where}",
         "resolved_sentence": "*{where}* の離反リスクは {share}（{at_risk}人）で、ふだんの範囲に戻りました。",
@@ -83,6 +90,13 @@ WORDS: dict[Locale, dict[str, str]] = {
         "source_late": "{source} to {day} (late)",
         "source_none": "{source} none",
         "build": "Build {build}, as of {day}",
+        "update_sentence": "*{where}* has grown: *{at_risk}* customers at high risk ({share}), "
+        "{before} when last told.",
+        "update_text": "Churn risk spike has grown: {where} from {before} to {at_risk} customers",
+        "joined_in": "Joined since",
+        "withheld_title": "Alerts withheld: orders are {days} days late",
+        "withheld_sentence": "Orders are complete until {since}. {segments} segments look as if churn risk rose; "
+        "they are not told until the data is whole, and will be if the rise is still there.",
         "resolved_title": "Churn risk back to normal: {where}",
         "new_level_title": "Churn risk stays at a new level: {where}",
         "resolved_sentence": "Churn risk in *{where}* is {share} ({at_risk} customers), within its usual range again.",

@@ -181,12 +181,22 @@ incidents = Table(
     Column("kind", String(32), nullable=False),
     Column("segment_type", String(32), nullable=False),
     Column("segment", String(128), nullable=False),
-    Column("state", String(16), nullable=False),  # open | resolved
+    Column("state", String(16), nullable=False),  # open | resolved | withdrawn
     Column("opened_on", Date, nullable=False),
     Column("last_seen_on", Date, nullable=False),
     Column("resolved_on", Date),
     Column("opened_by_build", String(32), nullable=False),
     Column("detail", JSON),
+)
+
+#: Incidents as they stood after each version: the next one goes on from the version it was built on, so that a
+#: rollback takes them back too. `incidents` is how they stand now, for people to look at.
+incident_versions = Table(
+    "incident_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("states", JSON, nullable=False),
+    Column("at", DateTime, nullable=False),
 )
 
 outbox = Table(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from analytics.alerts import (
+    AlertsWithheld,
     CustomerLine,
     GateCause,
     GateFailure,
@@ -22,6 +23,7 @@ from analytics.alerts import (
     SourceState,
     SpikeAlert,
     SpikeResolved,
+    SpikeUpdate,
     render_block_kit,
 )
 from analytics.alerts.blockkit import context, data, fitted, link, payload
@@ -90,6 +92,21 @@ MESSAGES: dict[str, Message] = {
     "new_level": SpikeResolved(
         "region", "unknown", DAY, date(2026, 6, 28), "new_level", 150, 0.36, 155, "b-3f9c2a", "https://kizuna.example/s"
     ),
+    "update": SpikeUpdate(
+        "overall",
+        "all",
+        DAY,
+        143,
+        260,
+        4120,
+        0.0631,
+        Decimal("4345678.00"),
+        "JPY",
+        (("region", "関西"),),
+        "b-3f9c2a",
+        "https://kizuna.example/s",
+    ),
+    "withheld": AlertsWithheld(DAY, date(2026, 6, 28), 3, "b-3f9c2a", "https://kizuna.example/s", SPIKE.sources),
     "gate_failed": GateFailure(
         gate="core",
         outcome="failed",

@@ -106,3 +106,52 @@ def test_the_whole_company_speaks_for_its_regions() -> None:
 def test_two_regions_are_two_incidents() -> None:
     changes = incident_changes([], evaluated(DAY, {KEY: "spike", ("region", "west"): "spike"}), DAY)
     assert [c.incident.segment for c in changes] == ["east", "west"]
+
+
+def test_an_incident_that_grows_is_told_in_its_thread_and_the_bar_rises() -> None:
+    stored: dict[str, Incident] = {}
+    told = []
+    for k, at_risk in enumerate([90, 100, 134, 136, 150, 203, 204, 60]):
+        table = evaluated(after(k), {KEY: "spike"})
+        table = table.set_column(4, "at_risk", pa.array([at_risk], pa.int64()))
+        for change in incident_changes(list(stored.values()), table, after(k)):
+            stored[change.incident.key] = change.incident
+            if change.announce:
+                told.append((k, change.kind, change.before, change.at_risk))
+    assert told == [(0, "open", 0, 90), (3, "update", 90, 136), (6, "update", 136, 204)]
+
+
+def test_three_regions_on_one_day_are_one_message_of_the_whole_company() -> None:
+    statuses = {("region", f"r{k}"): "spike" for k in range(3)} | {("overall", "all"): "calm"}
+    (opened,) = incident_changes([], evaluated(DAY, statuses), DAY)
+    assert (opened.kind, opened.incident.segment, len(opened.children)) == ("open", "all", 3)
+    (on,) = incident_changes([opened.incident], evaluated(after(1), statuses), after(1))
+    assert (on.kind, on.announce, on.incident.calm_days) == ("update", False, 0), "as long as its regions are up"
+    one_left = {("region", "r0"): "spike", ("region", "r1"): "calm", ("overall", "all"): "calm"}
+    state = on.incident
+    for k in (2, 3, 4):
+        (change,) = incident_changes([state], evaluated(after(k), one_left), after(k))
+        state = change.incident
+    assert (change.kind, change.announce) == ("resolve", True)
+
+
+def test_a_snoozed_region_is_kept_and_told_when_it_still_goes_on() -> None:
+    table = evaluated(DAY, {KEY: "spike", ("region", "west"): "spike"})
+    east, west = incident_changes([], table, DAY, snoozed={KEY})
+    assert (east.announce, east.incident.told, west.announce) == (False, False, True)
+    (late,) = incident_changes([east.incident], evaluated(after(1), {KEY: "spike"}), after(1))
+    assert (late.kind, late.announce, late.message_key) == ("open", True, east.message_key)
+    quiet = east.incident
+    for k in (1, 2, 3):
+        (change,) = incident_changes([quiet], evaluated(after(k), {KEY: "calm"}), after(k))
+        quiet = change.incident
+    assert (change.kind, change.announce) == ("resolve", False), "nobody was told that it began"
+
+
+def test_data_in_doubt_neither_tells_nor_ends_an_incident() -> None:
+    (opened,) = incident_changes([], evaluated(DAY, {KEY: "spike"}), DAY)
+    assert incident_changes([opened.incident], evaluated(after(1), {KEY: "calm"}), after(1), in_doubt=True) == []
+    (held,) = incident_changes([], evaluated(after(1), {KEY: "spike"}), after(1), in_doubt=True)
+    assert not held.announce and not held.incident.told
+    (told,) = incident_changes([held.incident], evaluated(after(2), {KEY: "spike"}), after(2))
+    assert (told.kind, told.announce) == ("open", True)
