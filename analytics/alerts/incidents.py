@@ -25,8 +25,8 @@ CALM_DAYS_TO_RESOLVE = 3
 COOLDOWN_DAYS = 7
 #: Up to so many segments that start on one day are messages of their own.
 MAX_SEPARATE = 2
-#: The thread hears of an incident again when so many times the customers told last are concerned, or so many times
-#: the segments; each time the bar rises with it.
+#: The thread hears of an incident again when so many times the customers told last are concerned (each time the bar
+#: rises with it), or when another segment has joined an overall one.
 GROWN = 1.5
 
 Reason = Literal["back_to_normal", "new_level"]
@@ -109,16 +109,18 @@ def incident_changes(
         latest[incident.segment_type, incident.segment] = incident
     spiking = tuple(sorted(k for k, r in rows.items() if r["is_spike"] and k[0] != OVERALL))
     whole = next((k for k in rows if k[0] == OVERALL), None)
-    parent = whole is not None and (rows[whole]["is_spike"] or _is_open(latest.get(whole)))
-    if whole is not None and not parent and _too_many(spiking, latest, day):
+    parent = latest.get(whole) if whole is not None else None
+    spoken_for = parent.members if parent is not None and _is_open(parent) else ()
+    if whole is not None and _too_many([k for k in spiking if k not in spoken_for], latest, day):
         rows[whole] = rows[whole] | {"is_spike": True}
-        parent = True
+    if whole is not None and rows[whole]["is_spike"]:
+        spoken_for = spiking
     changes = []
     for key, row in sorted(rows.items(), key=lambda item: (item[0][0] != OVERALL, item[0])):
         quiet = in_doubt or key in snoozed
         change = _change(
             latest.get(key), row, day,
-            children=spiking if key[0] == OVERALL else (), folded=parent and key[0] != OVERALL, quiet=quiet,
+            children=spiking if key[0] == OVERALL else (), folded=key in spoken_for, quiet=quiet,
         )  # fmt: skip
         if change is None or (in_doubt and not (row["is_spike"] and change.kind != "resolve")):
             continue
@@ -185,9 +187,8 @@ def _still(seen: Incident, row: dict[str, Any], day: date, children: tuple[Key, 
         late = replace(told, shifted=seen.shifted or row["status"] == LEVEL_SHIFT)
         return _made("open", late, row, day, announce=True, children=children)
     grown = row["at_risk"] >= GROWN * seen.told_at_risk > 0
-    more = len(told.members) >= GROWN * len(seen.members) + 1 and bool(seen.members)
-    if seen.told and not quiet and row["is_spike"] and (grown or more):
-        new = tuple(k for k in children if k not in seen.members)
+    new = tuple(k for k in children if k not in seen.members)
+    if seen.told and not quiet and row["is_spike"] and (grown or (new and seen.members)):
         return _made("update", told, row, day, announce=True, children=new, before=seen.told_at_risk)
     return _made("update", seen, row, day, announce=False)
 

@@ -5,7 +5,7 @@ Customers at risk stay at risk from day to day, shares wander slowly, weekdays d
 spikes of +3, +5, +8, +11 and +15 points for 2 to 7 days, level shifts, one segment that flaps a hundred times, and one
 of 5,000 customers of whom all are at risk at once. What must hold: recall .95 for +8 points at 300 customers and more,
 at most 1 false alert in 30 days over the whole company, flapping and a level shift at most 2 messages each, the last
-of them "resolved", and one message for the 5,000. Cases are the planted events; recall by size is printed.
+of the flapping "resolved", and one message and its "resolved" for the 5,000. Cases are the planted events; recall by size is printed.
 """
 
 from __future__ import annotations
@@ -163,6 +163,10 @@ def _messages(daily: pa.Table) -> list[IncidentChange]:
     return list(said.values())
 
 
+def _day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
 def _judge(told: list[IncidentChange], events: list[Event], sizes: dict[str, int]) -> Trial:
     opened = [((c.day - FIRST).days, c) for c in told if c.kind == "open"]
     failures, false = [], []
@@ -177,9 +181,10 @@ def _judge(told: list[IncidentChange], events: list[Event], sizes: dict[str, int
     found: dict[tuple[bool, float], list[bool]] = defaultdict(list)
     for event in events:
         own = [
-            (day, c)
-            for day, c in opened
-            if event.since <= day <= event.until
+            c
+            for c in told
+            if c.kind != "resolve"
+            and event.since <= (c.day - FIRST).days <= event.until
             and (c.incident.segment == event.segment or ("region", event.segment) in c.children)
         ]
         if event.kind == "spike":
@@ -189,15 +194,18 @@ def _judge(told: list[IncidentChange], events: list[Event], sizes: dict[str, int
             c for c in told
             if event.segment in concerned.get(c.incident.key, {c.incident.segment})
             and event.since <= (c.day - FIRST).days <= event.until + 10
-            and (c.incident.segment == event.segment or event.kind == "everybody")
+            and (c.incident.segment == event.segment or event.kind != "flapping")
+            and (c.kind != "update" or ("region", event.segment) in c.children)
         ]  # fmt: skip
         kinds = [c.kind for c in said]
         if event.kind == "everybody" and kinds != ["open", "resolve"]:
             failures.append(f"5,000 customers at once were told as {kinds}")
         if event.kind == "flapping" and (len(kinds) > 2 or kinds[-1:] != ["resolve"]):
             failures.append(f"flapping a hundred times was told as {kinds}")
-        if event.kind == "shift" and sizes[event.segment] >= 300 and kinds[:2] != ["open", "resolve"]:
-            failures.append(f"a level shift of {event.effect:.2f} in {event.segment} was told as {kinds}")
+        if event.kind == "shift" and sizes[event.segment] >= 300:
+            alone = [c.kind for c in said if c.incident.segment == event.segment and c.day <= _day(event.since + 10)]
+            if not own or len(alone) > 2:
+                failures.append(f"a level shift of {event.effect:.2f} in {event.segment} was told as {alone or kinds}")
     eight = found[True, 0.08]
     if sum(eight) < 0.95 * len(eight):
         failures.append(f"recall {sum(eight)}/{len(eight)} for +8 points at 300 customers and more")

@@ -155,3 +155,20 @@ def test_data_in_doubt_neither_tells_nor_ends_an_incident() -> None:
     assert not held.announce and not held.incident.told
     (told,) = incident_changes([held.incident], evaluated(after(2), {KEY: "spike"}), after(2))
     assert (told.kind, told.announce) == ("open", True)
+
+
+def test_a_region_that_joins_the_whole_company_is_told_in_its_thread_once() -> None:
+    first = {("region", "r0"): "spike", ("region", "r1"): "calm", ("overall", "all"): "spike"}
+    (opened,) = incident_changes([], evaluated(DAY, first), DAY)
+    both = first | {("region", "r1"): "spike"}
+    (joined,) = incident_changes([opened.incident], evaluated(after(1), both), after(1))
+    assert (joined.kind, joined.announce, joined.children) == ("update", True, (("region", "r1"),))
+    (same,) = incident_changes([joined.incident], evaluated(after(2), both), after(2))
+    assert not same.announce
+    # The company is back to normal: a region that starts now is news of its own.
+    calm = {("region", "r0"): "calm", ("region", "r1"): "calm", ("region", "r2"): "spike", ("overall", "all"): "calm"}
+    changes = incident_changes([same.incident], evaluated(after(3), calm), after(3))
+    assert [(c.incident.segment, c.kind, c.announce) for c in changes] == [
+        ("all", "update", False),
+        ("r2", "open", True),
+    ]
