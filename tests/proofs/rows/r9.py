@@ -5,7 +5,8 @@ Customers at risk stay at risk from day to day, shares wander slowly, weekdays d
 spikes of +3, +5, +8, +11 and +15 points for 2 to 7 days, level shifts, one segment that flaps a hundred times, and one
 of 5,000 customers of whom all are at risk at once. What must hold: recall .95 for +8 points at 300 customers and more,
 at most 1 false alert in 30 days over the whole company, flapping and a level shift at most 2 messages each, the last
-of the flapping "resolved", and one message and its "resolved" for the 5,000. Cases are the planted events; recall by size is printed.
+of the flapping "resolved", and one message and its "resolved" for the 5,000. Cases are the planted events; recall by
+size is printed.
 """
 
 from __future__ import annotations
