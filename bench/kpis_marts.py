@@ -44,11 +44,8 @@ COMPARED = (
     "survey_responses",
     "kpi_daily",
 )
-#: What Python writes before the marts and the bench leaves empty.
-_EMPTY = {
-    "scores.churn_daily": "segment_type VARCHAR, segment VARCHAR, day DATE, scored BIGINT, at_risk BIGINT, "
-    "share DOUBLE, value_at_risk DECIMAL(18, 2), baseline DOUBLE, z DOUBLE, is_spike BOOLEAN, status VARCHAR",
-}
+#: What Python writes before the marts and the bench leaves empty, with the model whose contract names its columns.
+_EMPTY = {"scores.churn_daily": "churn_risk_daily"}
 _VARS = {"as_of": kpis_data.AS_OF, "as_of_end_utc": f"{kpis_data.AS_OF} 15:00:00"}
 
 
@@ -85,8 +82,10 @@ def prepare(folder: Path, db: Path) -> list[str]:
         for name, columns in relation_columns(load_contracts()).items():
             typed = ", ".join(f'"{column}" {kind}' for column, kind in columns)
             connection.execute(f"CREATE TABLE {name} ({typed})")
-        for name, columns in _EMPTY.items():
-            connection.execute(f"CREATE TABLE {name} ({columns})")
+        for name, model in _EMPTY.items():
+            promised = nodes[f"model.kizuna.{model}"]["columns"].values()
+            typed = ", ".join(f'"{column["name"]}" {column["data_type"]}' for column in promised)
+            connection.execute(f"CREATE TABLE {name} ({typed})")
         for name in given:
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder}/{name}.parquet')")
     run_dbt(db, staged)
