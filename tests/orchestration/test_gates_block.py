@@ -108,7 +108,8 @@ def later_launches(parts: Parts, gate: str) -> dict[str, dict[str, set[str]]]:
 def test_unbroken_the_same_build_is_published_and_told(line: Any, ready: Any, parts: Parts) -> None:
     """The control of every test below: with nothing broken, exactly the forbidden things happen."""
     before = line.published()
-    run = line.run(assets=parts.of("published", "alerts"), checks=parts.gate("marts"), tags=ready.tags)
+    told = parts.of("published", "alerts")
+    run = line.run(assets=told, checks=parts.gate("marts") | parts.checks_on(told), tags=ready.tags)
     assert run.success, run.errors
     assert run.materialized == {"published/version", "alerts/messages"}
     after = line.published()
@@ -252,7 +253,11 @@ def test_a_suite_that_raises_is_not_a_pass(
     assert line.outcomes(build)["marts"] == "passed"
     before = line.published()
 
-    run = line.run(assets=parts.of("published", "alerts"), checks=parts.gate("marts"), tags=ready.tags)
+    run = line.run(
+        assets=parts.of("published", "alerts"),
+        checks=parts.gate("marts") | parts.checks_on(parts.of("published", "alerts")),
+        tags=ready.tags,
+    )
 
     assert run.failed_steps == run.started_steps == ["gate_marts"]
     assert run.materialized == set()
