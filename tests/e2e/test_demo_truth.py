@@ -1,4 +1,4 @@
-"""What the demo company publishes is what was planted, exactly: people, money, loyalty, retention, support, one spike.
+"""What the demo company publishes is what was planted, exactly: people, money, loyalty, retention, one spike.
 
 The truth names components of records that share identifiers; a published number of a component is looked up through
 the build's map of records to customers, which is first shown to be the same partition.
@@ -7,78 +7,16 @@ the build's map of records to customers, which is first shown to be the same par
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import cached_property
+from decimal import Decimal
 from typing import Any
 
 import duckdb
 import pytest
+from demo_day import DAYS, Day, day, differences
 
 from kizuna.pseudonym import pseudonym
 
-DAYS = {1: "2026-06-29", 2: "2026-06-30"}
-MINUTE = Decimal(60)
-CENT = Decimal("0.01")
-
-
-@dataclass(frozen=True)
-class Day:
-    """One published day beside its truth."""
-
-    demo: Any
-    number: int
-
-    @property
-    def as_of(self) -> str:
-        return DAYS[self.number]
-
-    def truth(self, name: str) -> list[dict[str, str]]:
-        """Rows of a truth file that speak of this day, or of records delivered by it."""
-        return [
-            row
-            for row in self.demo.truth(name)
-            if row.get("as_of", self.as_of) == self.as_of and int(row.get("delivery", 0)) <= self.number
-        ]
-
-    def published(self, query: str) -> list[tuple[Any, ...]]:
-        return self.demo.published(query, self.number)
-
-    def build(self, query: str) -> list[tuple[Any, ...]]:
-        return self.demo.build(query, self.number)
-
-    @cached_property
-    def component(self) -> dict[tuple[str, str], str]:
-        """Record -> component, for records that belong to a customer."""
-        rows = self.truth("who_is_who")
-        return {
-            (row["source"], row["record_key"]): row[f"component_day{self.number}"]
-            for row in rows
-            if row[f"component_day{self.number}"]
-        }
-
-    @cached_property
-    def customer(self) -> dict[str, str]:
-        """Component -> customer id, for components that became exactly one customer."""
-        found = defaultdict(set)
-        for source, key, customer in self.build("SELECT source, record_key, customer_id FROM identity.customer_map"):
-            found[self.component.get((source, key), "")].add(customer)
-        return {component: min(customers) for component, customers in found.items() if len(customers) == 1}
-
-
-@pytest.fixture(scope="module", params=DAYS, ids=["day 1", "day 2"])
-def day(demo: Any, request: pytest.FixtureRequest) -> Day:
-    return Day(demo, request.param)
-
-
-def differences(expected: Mapping[Any, Any], found: Mapping[Any, Any]) -> list[str]:
-    """The first few keys on which two answers differ; a failing comparison of thousands stays readable."""
-    keys = sorted(expected.keys() | found.keys(), key=repr)
-    wrong = [key for key in keys if expected.get(key, "absent") != found.get(key, "absent")]
-    shown = [f"{key}: planted {expected.get(key, 'absent')}, found {found.get(key, 'absent')}" for key in wrong[:8]]
-    return [f"{len(wrong)} of {len(keys)} differ", *shown] if wrong else []
+__all__ = ["day"]
 
 
 def test_each_day_is_one_version(demo: Any) -> None:
@@ -243,87 +181,6 @@ def test_retention_cohorts_are_exact(day: Day) -> None:
     assert differences(planted | silent, found) == []
     sizes = {cohort: size for (cohort, _), (_, size) in planted.items()}
     assert all(size == sizes[cohort] for (cohort, _), (_, size) in silent.items())
-
-
-def test_first_responses_are_exact_per_interaction(day: Day) -> None:
-    planted: dict[str, tuple[Any, ...]] = {}
-    for row in day.truth("interactions"):
-        seconds = row["first_response_seconds"] or (
-            int(row["first_response_minutes"]) * 60 if row["first_response_minutes"] else None
-        )
-        minutes = None if seconds is None else (int(seconds) / MINUTE).quantize(CENT, ROUND_HALF_UP)
-        customer = day.customer[row["component"]] if row["component"] else None
-        opened = datetime.fromisoformat(row["opened_at"])
-        csat = {"good": 5, "bad": 1, "": None}[row["rating"]]
-        planted[f"{row['source']}:{row['interaction']}"] = (customer, opened, minutes, csat)
-    found = {
-        interaction: tuple(values)
-        for interaction, *values in day.published(
-            "SELECT interaction_id, customer_id, opened_at, first_response_minutes, csat "
-            "FROM marts.support_interactions WHERE source IN ('zendesk', 'amazon_connect')"
-        )
-    }
-    assert differences(planted, found) == []
-    assert sum(minutes is not None for _, _, minutes, _ in planted.values()) > 2000
-
-
-def test_abandoned_calls_are_the_planted_ones(day: Day) -> None:
-    planted = {
-        f"amazon_connect:{row['interaction']}": row["status"] == "abandoned"
-        for row in day.truth("interactions")
-        if row["source"] == "amazon_connect"
-    }
-    found = dict(
-        day.published(
-            "SELECT interaction_id, abandoned FROM marts.support_interactions WHERE source = 'amazon_connect'"
-        )
-    )
-    assert differences(planted, found) == []
-
-
-SUPPORT_COLUMNS = (
-    "first_response_minutes, first_response_business_minutes, first_resolution_minutes, "
-    "first_resolution_business_minutes, resolution_minutes, resolution_business_minutes, reopens, handoffs, "
-    "is_resolved, is_open, is_sla_met, is_fcr, is_fcr_proxy, abandoned, queue_seconds, talk_seconds, hold_seconds, "
-    "acw_seconds"
-)
-
-
-def test_what_support_measures_is_exact_per_contact(day: Day) -> None:
-    """Tickets, calls and cases: durations by clock and by business hours, SLA, first-contact resolution, telephony."""
-
-    def minutes(seconds: str) -> Decimal | None:
-        return (int(seconds) / MINUTE).quantize(CENT, ROUND_HALF_UP) if seconds else None
-
-    def number(text: str) -> int | None:
-        return int(text) if text else None
-
-    def flag(text: str) -> bool | None:
-        return text == "1" if text else None
-
-    spans = ("first_response", "first_resolution", "resolution")
-    planted = {
-        row["interaction"]: (
-            day.customer[row["component"]] if row["component"] else None,
-            row["topic"] or None,
-            *(minutes(row[f"{span}{clock}"]) for span in spans for clock in ("", "_business")),
-            *(number(row[name]) for name in ("reopens", "handoffs")),
-            *(flag(row[name]) for name in ("resolved", "open", "sla_met", "fcr", "fcr_proxy", "abandoned")),
-            *(number(row[name]) for name in ("queue", "talk", "hold", "acw")),
-        )
-        for row in day.truth("support")
-    }
-    found = {
-        interaction: tuple(values)
-        for interaction, *values in day.published(
-            f"SELECT interaction_id, customer_id, topic, {SUPPORT_COLUMNS} FROM marts.support_interactions "
-            "WHERE is_owner"
-        )
-    }
-    assert differences(planted, found) == []
-    # Each judgement is met in each way, else its test would prove nothing.
-    for place in (12, 13, 14):
-        assert {values[place] for values in planted.values()} == {True, False, None}
 
 
 def test_sessions_on_shared_devices_go_to_who_was_logged_in(demo: Any) -> None:
