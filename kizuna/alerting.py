@@ -7,6 +7,7 @@ or after a crash between publishing and telling, adds nothing.
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,15 +240,20 @@ def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Pa
     if change.kind != "open":
         return None
 
+    folder = settings.home / "messages"
+    path = folder / f"{hashlib.sha256(change.message_key.encode()).hexdigest()[:16]}.png"
+    if path.exists():
+        # Told before under this key: every later run over the same version finds the same change again.
+        return path
     incident = change.incident
     segment = None if incident.segment_type == "overall" else incident.segment
     png = churn_chart_png(shown.folder / "cx.duckdb", settings.company, segment=segment)
     if png is None:
         return None
-    folder = settings.home / "messages"
     folder.mkdir(exist_ok=True)
-    path = folder / f"{hashlib.sha256(change.message_key.encode()).hexdigest()[:16]}.png"
-    path.write_bytes(png)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(png)
+    temporary.replace(path)
     return path
 
 

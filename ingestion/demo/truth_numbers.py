@@ -125,7 +125,7 @@ def nps(world: World, truth: DayTruth) -> list[tuple[object, ...]]:
     counts: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
     for (label, month), (_, _, score) in latest.items():
         place = 0 if score >= 9 else (1 if score >= 7 else 2)
-        for kind, segment in (("all", "all"), ("region", truth.region.get(label, ""))):
+        for kind, segment in (("all", "all"), ("region", truth.region.get(label, "unknown"))):
             counts[f"{month[0]}-{month[1]:02d}", kind, segment][place] += 1
     return [(truth.as_of, *key, *values) for key, values in sorted(counts.items())]
 

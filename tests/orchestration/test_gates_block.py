@@ -101,7 +101,7 @@ def later_launches(parts: Parts, gate: str) -> dict[str, dict[str, set[str]]]:
     if later_gates:
         launches[f"gate {later_gates[0]}"] = {"assets": set(), "checks": parts.gate(later_gates[0])}
     launches["publish"] = {"assets": {"published/version"}, "checks": set()}
-    launches["alerts"] = {"assets": {"alerts/messages"}, "checks": set()}
+    launches["alerts"] = {"assets": {"alerts/messages"}, "checks": parts.checks_on({"alerts/messages"})}
     return launches
 
 
@@ -181,7 +181,8 @@ def test_orders_of_the_next_century_stop_the_whole_run_at_the_raw_gate(line: Any
     assert line.published() == before
     assert line.business_messages == []
     for asset in ("published/version", "alerts/messages"):
-        alone = line.run(assets={asset}, checks=set(), tags={key: run.tags[key] for key in ready.tags})
+        tags = {key: run.tags[key] for key in ready.tags}
+        alone = line.run(assets={asset}, checks=parts.checks_on({asset}), tags=tags)
         assert not alone.success
         assert "gate raw failed" in alone.errors[0]
     assert line.published() == before

@@ -38,7 +38,7 @@ MODELS: dict[str, tuple[str, dict[str, object], list[dict[str, object]], str | N
         "Promised and not made: at DATE. Made and not promised: nothing.",
     ),
     "column_more": (ROWS, CONTRACT, [ID, KIND], "Made and not promised: score DECIMAL(18,2)."),
-    "other_order": (ROWS, CONTRACT, [KIND, ID, SCORE], "The columns are in another order."),
+    "other_order": (ROWS, CONTRACT, [KIND, ID, SCORE], "are in another order: id INTEGER, kind VARCHAR, score"),
     "empty_cell": (
         ROWS, CONTRACT, [ID, KIND, column("score", "decimal(18, 2)", **NOT_NULL)], "NOT NULL constraint failed",
     ),
