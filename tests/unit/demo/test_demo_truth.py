@@ -217,7 +217,7 @@ def test_nps_counts_again_from_the_files(demo, day, as_of):
     for (label, month), (_, _, score) in latest.items():
         place = (int(score) < 9) + (int(score) < 7)
         counts[month, "all", "all"][place] += 1
-        counts[month, "region", region[label]][place] += 1
+        counts[month, "region", region[label] or "unknown"][place] += 1
     truth = {
         (row["month"], row["segment_type"], row["segment"]): [
             int(row[name]) for name in ("promoters", "passives", "detractors")
