@@ -148,7 +148,7 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
             with lock:
                 sender.send_bytes(line)
 
-    # The child lives for seconds and dbt makes few cycles: collecting takes a sixth of its time and frees little.
+    # The child lives for seconds and dbt makes few cycles: collecting took a sixth of its processor time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
     parsed = Manifest.from_msgpack(Path(manifest).read_bytes()) if manifest else None

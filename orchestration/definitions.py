@@ -12,6 +12,6 @@ defs = dg.Definitions.merge(
     dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
     dg.Definitions(resources={"company": Company()}, executor=dg.in_process_executor),
 )
-# Half a million objects are here to stay: looking through them again and again is a tenth of a small run.
+# What is imported stays for good; the collector need not look through it again and again.
 gc.freeze()
 gc.set_threshold(50_000, 20, 100)
