@@ -78,13 +78,15 @@ def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = No
 def reconcile(store: Store, settings: Settings) -> list[str]:
     """Bring the control store in line with the link after a crash; remove what was never shown. Says what it did.
 
+    Where the shown version is gone from the disk, readers get the newest one before it that is whole.
+
     Call it only while holding the lease: a version folder that is being written looks like one left over.
     Raises `PublishError` when versions are there but the link is not: going on would start ids and histories anew.
     """
+    done = _fall_back(store, settings)
     shown = current(settings)
     if shown is None:
         _require_no_lost_link(store, settings)
-    done: list[str] = []
     with store.begin() as connection:
         intended = connection.execute(
             select(publications).where(publications.c.state == "intended").order_by(publications.c.version)
@@ -151,6 +153,47 @@ def expire(store: Store, settings: Settings, now: datetime | None = None) -> lis
             _remove(folder)
         gone.append(row.version)
     return gone
+
+
+def is_whole(folder: Path, manifest_sha256: str | None) -> bool:
+    """Whether a version has the manifest that was recorded for it, and every file this names with its hash."""
+    manifest = folder / "manifest.json"
+    if manifest_sha256 is None or not manifest.is_file() or sha256_of(manifest) != manifest_sha256:
+        return False
+    tables = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
+    files = {folder / "marts" / f"{name}.parquet": table["sha256"] for name, table in tables.items()}
+    database = folder / "cx.duckdb"
+    return database.is_file() and all(path.is_file() and sha256_of(path) == sha for path, sha in files.items())
+
+
+def is_gone(settings: Settings) -> bool:
+    """Whether the link points to a version that is not on the disk: readers see nothing."""
+    link = settings.published / "current"
+    return link.is_symlink() and not (link.resolve() / "manifest.json").exists()
+
+
+def _fall_back(store: Store, settings: Settings) -> list[str]:
+    """A deleted version cannot come back by itself; the one before it can be shown, with its ids and histories."""
+    if not is_gone(settings):
+        return []
+    lost = shown_version(settings)
+    with store.read() as connection:
+        rows = connection.execute(
+            select(publications)
+            .where(publications.c.state == "published", publications.c.version < lost)
+            .order_by(publications.c.version.desc())
+        ).all()
+    for row in rows:
+        if not is_whole(settings.published / f"v-{row.version}", row.manifest_sha256):
+            continue
+        with store.begin() as connection:
+            replace_link(settings.published / "current", f"v-{row.version}")
+            connection.execute(
+                link_moves.insert().values(from_version=lost, to_version=row.version, cause="reconcile", at=utcnow())
+            )
+            connection.execute(update(publications).where(publications.c.version == lost).values(state="lost"))
+        return [f"v-{lost} is gone from the disk; readers see v-{row.version} again"]
+    return []
 
 
 def _require_no_lost_link(store: Store, settings: Settings) -> None:

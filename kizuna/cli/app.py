@@ -123,6 +123,31 @@ def rollback(
     roll_back(home, to)
 
 
+@app.command(epilog="Examples: kizuna backup /backup/monday · kizuna backup --without-landing")
+def backup(
+    target: Annotated[Path | None, typer.Argument(help="New folder; default beside the home, with the time.")] = None,
+    home: Home = None,
+    without_landing: Annotated[
+        bool, typer.Option("--without-landing", help="Leave the vendor files out (raw has their rows).")
+    ] = False,
+) -> None:
+    """Save what the company needs to live again, each file with its hash. Secrets are not part of it."""
+    from kizuna.cli.backup import back_up
+
+    back_up(home, target, with_landing=not without_landing)
+
+
+@app.command(epilog="Example: kizuna restore /backup/monday --home var")
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A folder written by `kizuna backup`.")],
+    home: Home = None,
+) -> None:
+    """Make an empty home what it was when the backup was made. Refuses a home or a store that holds anything."""
+    from kizuna.cli.backup import bring_back
+
+    bring_back(home, folder)
+
+
 @app.command(epilog="Example: kizuna status")
 def status(home: Home = None) -> None:
     """What is published, what came in, what waits."""

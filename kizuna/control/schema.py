@@ -158,7 +158,7 @@ publications = Table(
     Column("attempt", Integer, nullable=False),
     Column("as_of", Date, nullable=False),
     Column("fence", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),  # intended | published | abandoned | expired
+    Column("state", String(16), nullable=False),  # intended | published | abandoned | expired | lost
     Column("intended_at", DateTime, nullable=False),
     Column("published_at", DateTime),
     Column("manifest_sha256", String(64)),

@@ -2,76 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, select, text, update
+from sqlalchemy import select, text, update
 
 from kizuna.control import ledger
 from kizuna.control.lease import acquire
 from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.control.schema import builds, lease, metadata
-from kizuna.control.store import HEAD, Store, open_store_at
+from kizuna.control.store import HEAD, Store
 from kizuna.delivery import outbox
 from kizuna.errors import LeaseHeld
 
-BIN = next((folder for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 AT = datetime(2026, 6, 30, 12, 0, 0)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """URL of a server that lives for this module: its own cluster, on a Unix socket only."""
-    if BIN is None or not (BIN / "initdb").exists():
-        pytest.skip("no PostgreSQL server in /usr/lib/postgresql (Debian package postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="kizuna-pg-", dir="/tmp"))  # socket paths end at 107 bytes
-    # PostgreSQL refuses to run as root.
-    user: list[str] = []
-    if os.geteuid() == 0:
-        user = ["runuser", "-u", "nobody", "--"]
-        shutil.chown(folder, "nobody")
-    data, sockets = folder / "data", folder / "s"
-
-    def run(*command: str | Path) -> None:
-        done = subprocess.run([*user, *map(str, command)], cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    run("mkdir", sockets)
-    run(BIN / "initdb", "-D", data, "-U", "kizuna", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories={sockets} -c fsync=off"
-    run(BIN / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-    try:
-        yield f"postgresql://kizuna@/postgres?host={sockets}"
-    finally:
-        run(BIN / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def store(server: str, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """A database of the test's own, opened as the platform opens it."""
-    name = f"t{abs(hash(request.node.name))}"
-    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    opened = open_store_at(server.replace("/postgres?", f"/{name}?"))
-    yield opened
-    opened.close()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name}"))
-    admin.dispose()
 
 
 def test_migrations_give_exactly_the_tables_of_the_schema_on_postgresql(store: Store) -> None:

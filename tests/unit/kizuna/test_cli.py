@@ -26,7 +26,20 @@ def kizuna(*arguments: str, home: Path | None = None, key: str | None = KEY) -> 
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["init"], ["demo"], ["ingest"], ["backfill"], ["run"], ["dev"], ["rollback"], ["status"], ["path"]]
+    [
+        [],
+        ["init"],
+        ["demo"],
+        ["ingest"],
+        ["backfill"],
+        ["run"],
+        ["dev"],
+        ["rollback"],
+        ["backup"],
+        ["restore"],
+        ["status"],
+        ["path"],
+    ]
     + [["quarantine", verb] for verb in ("list", "show", "replay", "discard")]
     + [["contract", verb] for verb in ("draft", "check")]
     + [["slack", verb] for verb in ("preview", "send-pending", "status")],
