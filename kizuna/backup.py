@@ -163,7 +163,7 @@ def restore_home(backup: Path, home: Path, environ: Mapping[str, str] | None = N
         url = env.get("KIZUNA_CONTROL_URL") or f"sqlite:///{temporary / 'control.db'}"
         store = open_store_at(url)
         fill_store(own, store)
-        _pictures_lie_in(store, manifest["home"], str(home))
+        _mend_outbox(store, manifest["home"], str(home))
         store.close()
         own.unlink()
         _into_place(temporary, home)
@@ -301,18 +301,16 @@ def _require_whole(backup: Path, manifest: Mapping[str, Any]) -> None:
             raise InputError(f"The backup is damaged: {path} is not what was saved. Use another backup.")
 
 
-def _pictures_lie_in(store: Store, before: str, now: str) -> None:
-    """Messages that wait name their pictures by absolute paths."""
-    if before == now:
-        return
+def _mend_outbox(store: Store, before: str, now: str) -> None:
+    """What waited may have been sent since: the sender looks for it in the channel first. Pictures lie elsewhere now."""
     with store.begin() as connection:
+        connection.execute(update(outbox).where(outbox.c.state == "pending").values(state="sending"))
         rows = connection.execute(
-            select(outbox.c.message_id, outbox.c.image_path).where(outbox.c.image_path.is_not(None))
+            select(outbox.c.message_id, outbox.c.image_path).where(outbox.c.image_path.startswith(f"{before}/"))
         )
         for row in rows.all():
-            if row.image_path.startswith(f"{before}/"):
-                path = now + row.image_path.removeprefix(before)
-                connection.execute(update(outbox).where(outbox.c.message_id == row.message_id).values(image_path=path))
+            path = now + row.image_path.removeprefix(before)
+            connection.execute(update(outbox).where(outbox.c.message_id == row.message_id).values(image_path=path))
 
 
 def _into_place(temporary: Path, home: Path) -> None:

@@ -69,7 +69,9 @@ def test_a_backup_has_no_secret_and_says_what_it_left_out(company: tuple[Setting
     assert (tmp_path / "again" / "landing" / "zendesk").is_dir(), "an empty landing folder is there again"
     assert (tmp_path / "again" / "control.db").stat().st_mode & 0o077 == 0
     with open_store(load_settings(tmp_path / "again", KEY)).read() as connection:
-        assert {message.image for message in listing(connection)} == {tmp_path / "again" / "messages" / "a.png"}
+        waiting = listing(connection)
+    assert {message.image for message in waiting} == {tmp_path / "again" / "messages" / "a.png"}
+    assert {message.state for message in waiting} == {"sending"}, "they may have gone since: looked for before sent"
 
 
 def test_a_backup_waits_for_no_build_and_is_never_half_written(company: tuple[Settings, Store], tmp_path: Path) -> None:
