@@ -13,6 +13,8 @@ import threading
 import traceback
 from pathlib import Path
 
+from kizuna.machine import advice, refusal
+
 #: Added to the memory a file may take before the system itself refuses more. The run watches what is used; this is for
 #: one huge demand between two looks. Libraries reserve address space far beyond what they use.
 _HEADROOM_MB = 8192
@@ -49,11 +51,14 @@ def main() -> None:
         try:
             reading = unpack_job(job) if isinstance(job, UnpackJob) else read_job(con, job)
         except (MemoryError, duckdb.OutOfMemoryException):
-            reading = stopped("limit.memory", "")
+            lacking = _machine_lacks(job.limits.memory_mb)
+            reading = stopped("machine.refused", lacking) if lacking else stopped("limit.memory", "")
         except Exception as error:  # noqa: BLE001 - a file must never stop the others
             where = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{type(error).__name__} in {Path(where.filename).name} line {where.lineno}"
-            reading = stopped("reader.failed", place)
+            # A full disk says nothing about the file: the run stops, and the next one reads the file again.
+            refused = refusal(error)
+            reading = stopped("reader.failed", place) if refused is None else stopped("machine.refused", str(refused))
         answers.write(reading.to_json() + "\n")
         answers.flush()
 
@@ -62,6 +67,21 @@ def _take_jobs(jobs: queue.Queue[str]) -> None:
     for line in sys.stdin:
         jobs.put(line)
     os._exit(0)
+
+
+def _machine_lacks(memory_mb: int) -> str:
+    """Why the machine cannot give what a file may take; "" when it can, so that the file is to blame."""
+    try:
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        free = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())["MemAvailable"]
+    except (ImportError, OSError, KeyError):
+        return ""
+    given = min(hard >> 20 if hard >= 0 else memory_mb, int(free.split()[0]) >> 10)
+    if given >= memory_mb:
+        return ""
+    return advice(f"MemoryError: a file may take {memory_mb:,} MB (limits.memory_mb) and {given:,} MB are there") or ""
 
 
 def _cap(memory_mb: int) -> None:

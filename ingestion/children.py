@@ -22,6 +22,7 @@ from typing import Self
 from ingestion.archives import Member
 from ingestion.limits import Limits
 from ingestion.reading import Job, Reading, UnpackJob, stopped
+from kizuna.errors import MachineError
 
 _ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 120
@@ -142,6 +143,8 @@ class _Child:
         if not answer.endswith(b"\n"):
             return _died(self._process.wait(), job), False
         reading = Reading.from_json(answer.decode())
+        if reading.refusal is not None and reading.refusal.code == "machine.refused":
+            raise MachineError(reading.refusal.reason)
         if reading.refusal is not None and reading.refusal.code == "limit.memory":
             return _too_much(job.limits), False
         if reading.refusal is not None and reading.refusal.code == "reader.failed":
@@ -208,8 +211,8 @@ def _died(code: int, job: Job | UnpackJob) -> Reading:
     return stopped(
         "reader.died",
         f"the process that read it ended by itself ({how}; 9 is what a system short of memory sends). Nothing of the "
-        f"file is used. Replay it when there is more memory; if that does not help, the file breaks the {job.kind} "
-        "reader: ask for a better export.",
+        f"file is used. The next run tries again, with more memory it may hold; if it does not, the file breaks the "
+        f"{job.kind} reader: ask for a better export.",
     )
 
 

@@ -256,7 +256,11 @@ def _is_settled(run: Run, known: FileRecord, matched: Matched | None) -> bool:
     """True when looking at the file again would change nothing.
 
     A held or refused file is tried again once its contract has changed; an accepted one only by `quarantine replay`.
+    One whose reader ended or failed is tried by every run: a machine short of memory takes any process, and a defect
+    goes with the next release.
     """
+    if known.code in ("reader.died", "reader.failed"):
+        return False
     match known.status:
         case "unmatched":
             return matched is None

@@ -50,3 +50,9 @@ class InputError(KizunaError):
     """A file, a contract or a command's argument is not usable."""
 
     exit_code = 8
+
+
+class MachineError(KizunaError):
+    """The machine refused: a full or broken disk, a missing permission, too little memory."""
+
+    exit_code = 9

@@ -6,6 +6,10 @@ Help must answer in half a second, so everything heavier than typer is imported 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from kizuna.errors import KizunaError
 
 
 def main() -> None:
@@ -16,8 +20,19 @@ def main() -> None:
     try:
         app()
     except KizunaError as error:
-        from rich.console import Console
+        _tell(error)
+    except Exception as error:
+        from kizuna.machine import refusal
 
-        Console(stderr=True, highlight=False).print(f"[bold red]error[/] {type(error).__name__}", soft_wrap=True)
-        Console(stderr=True, highlight=False).print(str(error), soft_wrap=True, markup=False)
-        sys.exit(error.exit_code)
+        refused = refusal(error)
+        if refused is None:
+            raise
+        _tell(refused)
+
+
+def _tell(error: KizunaError) -> NoReturn:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False).print(f"[bold red]error[/] {type(error).__name__}", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(str(error), soft_wrap=True, markup=False)
+    sys.exit(error.exit_code)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kizuna.cli.text import shown as plain
-from kizuna.errors import BuildError, GateFailed, InputError, KizunaError, LeaseHeld, PublishError
+from kizuna.errors import BuildError, GateFailed, InputError, KizunaError, LeaseHeld, MachineError, PublishError
+from kizuna.machine import advice
 from kizuna.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -244,6 +245,8 @@ def _failure(settings: Settings, outcome: RunOutcome) -> KizunaError:
         return GateFailed(f"{text}\nWhat to do: docs/runbooks/gate-failed.md")
     if "is building (process" in reason:
         return LeaseHeld(text)
+    if (told := advice(reason)) is not None:
+        return MachineError(text.replace(reason, told))
     return PublishError(text) if "published__version" in outcome.failed_steps else BuildError(text)
 
 

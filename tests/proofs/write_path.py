@@ -19,7 +19,9 @@ from ingestion.relations import create_raw_relations, list_inputs
 from kizuna.builds import build_id_of, record_gate, record_stage, start_build
 from kizuna.control.lease import acquire
 from kizuna.control.store import open_store
+from kizuna.errors import KizunaError
 from kizuna.flow import STEPS
+from kizuna.machine import refusal
 from kizuna.publishing import publish
 from kizuna.settings import load_settings
 from kizuna.versions import current, reconcile
@@ -62,5 +64,18 @@ def run(home: Path) -> None:
         lease.release()
 
 
+def told(home: Path) -> int:
+    """Run, and say what went wrong as the command line does; the exit code."""
+    try:
+        run(home)
+    except Exception as error:
+        refused = error if isinstance(error, KizunaError) else refusal(error)
+        if refused is None:
+            raise
+        sys.stderr.write(f"error {type(refused).__name__}\n{refused}\n")
+        return refused.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    sys.exit(told(Path(sys.argv[1])))

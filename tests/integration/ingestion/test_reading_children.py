@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from ingestion import children
 from ingestion.limits import Limits
+from kizuna.errors import MachineError
 
 HEADER = "Response ID,Survey Type,Score,Created At\n"
 GOOD = HEADER + "r1,nps,9,2026-06-30\n"
@@ -93,6 +95,28 @@ def test_a_child_that_is_killed_costs_its_file_only(shop: Any, monkeypatch: pyte
     assert (record.status, record.code) == ("refused", "reader.died")
     assert len(shop.rows("delighted__responses")) == 2
     assert not list((shop.home / "raw").rglob("*.tmp"))
+    monkeypatch.setattr(children._Child, "read", read)
+    assert [(one.path, one.status) for one in shop.ingest().files] == [("delighted/b.csv", "accepted")]
+    assert len(shop.rows("delighted__responses")) == 3
+
+
+def test_a_machine_that_refuses_stops_the_run_and_blames_no_file(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk must not leave a file refused: nobody would mend a file that is in order."""
+    monkeypatch.setattr(children, "_all", set())
+    start = children._Child.__init__
+
+    def on_a_full_disk(self: Any, limits: Any) -> None:
+        start(self, limits)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (0, 0))
+
+    monkeypatch.setattr(children._Child, "__init__", on_a_full_disk)
+    shop.land("delighted/a.csv", GOOD)
+    while not children._idle.empty():
+        children._idle.get().end()
+    with pytest.raises(MachineError, match="may not grow as large"):
+        shop.ingest()
+    monkeypatch.setattr(children._Child, "__init__", start)
+    assert shop.load("delighted/a.csv", GOOD).status == "accepted"
 
 
 def test_one_child_serves_many_files_and_ends_with_its_run(shop: Any) -> None:
