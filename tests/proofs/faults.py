@@ -48,7 +48,7 @@ class Calls:
             self._meet(args[_CHANGES[event]])
 
     def _synced(self, handle: int) -> None:
-        self._meet(os.readlink(f"/proc/self/fd/{handle}"))
+        self._meet(Path(f"/proc/self/fd/{handle}").readlink())
         self._fsync(handle)
 
     def _meet(self, path: Any) -> None:
@@ -107,7 +107,7 @@ def forked(body: Callable[[], int], log: Path) -> tuple[int, str]:
             os.dup2(handle, 1)
             os.dup2(handle, 2)
             code = body()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the process ends here
             import traceback
 
             os.write(2, traceback.format_exc().encode())
