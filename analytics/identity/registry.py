@@ -6,7 +6,7 @@ published evidence belongs to gets an id from its oldest record, so the same fil
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -68,6 +68,8 @@ class _Published:
     row_seen: Ints
     row_hash: pa.StringArray  # pseudonyms of all rows of the registry, of which `row` says where these stand
     row: Ints
+    dead_id: Ints  # rows whose source record is still sent and stands for nobody
+    dead_record: Ints
 
 
 def assign_ids(
@@ -79,8 +81,11 @@ def assign_ids(
     key: str,
     as_of: date,
     former_ids: Iterable[str] = (),
+    reason: Ints | None = None,
 ) -> tuple[pa.StringArray, pa.Table]:
     """Customer id per customer number, and the changes against the registry.
+
+    `reason`: a Refusal per record that stands for nobody; tells why an id retired whose records are still sent.
 
     `former_ids`: every id ever published. A customer without a published id that holds the record such an id was made
     from gets it back: whoever undoes a merge finds the person under the old name.
@@ -106,6 +111,7 @@ def assign_ids(
         for old in absorbed
     ]
     rows += _splits(known, home, owner, ids, causes)
+    rows += _retired(known, home, reason)
     created = ids.filter(pa.array(owner < 0))
     split = pa.array(sorted({name for change, name, *_ in rows if change == "split"}), pa.string())
     return ids, _changes(rows, created.filter(pc.invert(pc.is_in(created, value_set=split))), NEW_EVIDENCE, as_of)
@@ -145,6 +151,7 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
     node[np.isin(node, len(hashes.of_record) + changed_hands)] = -1
     customer = np.concatenate([clusters.of_record, clusters.of_value, [-1]])[node]
     live = np.flatnonzero(customer >= 0)
+    dead = np.flatnonzero((customer < 0) & (node >= 0) & (node < len(hashes.of_record)))
     return _Published(
         ids=ids,
         first=first,
@@ -154,6 +161,8 @@ def _published(registry: pa.Table, clusters: Clusters, hashes: Hashes, changed_h
         row_seen=seen[live],
         row_hash=published,
         row=live,
+        dead_id=row_id[dead],
+        dead_record=node[dead],
     )
 
 
@@ -259,6 +268,24 @@ def _splits(known: _Published, home: Ints, owner: Ints, ids: pa.StringArray, cau
         )
         for number, old in pairs
     ]
+
+
+def _retired(known: _Published, home: Ints, reason: Ints | None) -> list[Change]:
+    """Published ids of which nothing stands for anybody any more: a device that proved shared, a source that is gone."""
+    gone = np.flatnonzero(home < 0)
+    why: dict[int, Counter[int]] = defaultdict(Counter)
+    if reason is not None:
+        rows = np.flatnonzero(home[known.dead_id] < 0)
+        for old, refused in zip(known.dead_id[rows].tolist(), reason[known.dead_record[rows]].tolist(), strict=True):
+            why[old][refused] += 1
+    return [
+        ("retired", known.ids[old].as_py(), None, _most_frequent(why[old]) if old in why else EVIDENCE_GONE)
+        for old in gone.tolist()
+    ]
+
+
+def _most_frequent(seen: Counter[int]) -> str:
+    return Refusal(min(seen, key=lambda refused: (-seen[refused], refused))).name.lower()
 
 
 class _Causes:

@@ -146,7 +146,7 @@ def _resolve(
     hashes = Hashes(of_record, of_value)
     with ThreadPoolExecutor(1) as beside:
         grouped = beside.submit(identifier_rows, found)
-        ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids)
+        ids, changes = assign_ids(evidence, refusal, clusters, hashes, registry, key, as_of, former_ids, found.reason)
         rows = grouped.result()
     give_back()
     others = []

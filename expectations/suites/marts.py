@@ -238,10 +238,10 @@ def identity_links(ctx: GateContext, relation: str) -> list[Rule]:
 
 
 def identity_changes(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.identity_changes: one row per customer created, merged or split."""
+    """marts.identity_changes: one row per customer created, merged, split or retired."""
     return [
         *CRM.not_null("change", "customer_id", reason="what happened to whom"),
-        CRM.in_set("change", ["created", "merged", "split"], "changes are part of the contract"),
+        CRM.in_set("change", ["created", "merged", "split", "retired"], "changes are part of the contract"),
         *_common(CRM, ctx, relation),
     ]
 

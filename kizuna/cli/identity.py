@@ -82,6 +82,14 @@ class _Asked:
             change, into, cause, day = merged[0]
             words = {"merged": "was merged into"}.get(change, "was parted from")
             return [f"{who} {words} {into} on {day} (by {cause}).", "", *self._customer(into)]
+        retired = self._rows(
+            "SELECT cause, as_of FROM identity.identity_changes WHERE customer_id = ? AND change = 'retired'"
+            " ORDER BY as_of DESC LIMIT 1",
+            who,
+        )
+        if retired:
+            cause, day = retired[0]
+            return [f"{who} ended on {day} (by {cause}): nothing it was published for stands for a person any more."]
         customers, notes = self._holders(who)
         if not customers and not notes:
             raise InputError(

@@ -22,7 +22,7 @@ RESULTS = {
     "customer_identifiers": "customer x identifier; the normalised value never leaves the build",
     "identity_links": "why a record belongs to its customer: rule, evidence, confidence",
     "identity_drops": "evidence not used: blocked, shared or over a limit",
-    "identity_changes": "customers created, merged and split, over all builds",
+    "identity_changes": "customers created, merged, split and retired, over all builds",
     "customer_map_by_ruleset": "the map under stricter and looser rules, for the bands of identity_bands",
     "identity_bridges": "values without which a customer would fall into two big parts",
     "decision_conflicts": "steward decisions that could not be followed, with what to do",
@@ -72,7 +72,8 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
             possible=linkage.review if linkage else None,
             rulesets=(STRICT, LOOSE),
             former_ids=db.execute(
-                "SELECT DISTINCT other_customer_id FROM state.identity_changes WHERE change = 'merged'"
+                "SELECT DISTINCT if(change = 'merged', other_customer_id, customer_id) FROM state.identity_changes"
+                " WHERE change IN ('merged', 'retired')"
             )
             .to_arrow_table()[0]
             .to_pylist(),

@@ -56,7 +56,8 @@ def _arrive(
         found = evidence.Company(*evidence.staged(home, folder), {}, {}).resolve(registry)
         registry = found.customer_identifiers.select(evidence.REGISTRY)
         customers = evidence.customer_of(found)
-        told = {change["other_customer_id"] for change in found.identity_changes.to_pylist()}
+        changes = found.identity_changes.to_pylist()
+        told = {change["customer_id" if change["change"] == "retired" else "other_customer_id"] for change in changes}
         lost = published - set(customers.values()) - told
         if lost:
             failures.append(f"build {number + 1}: {len(lost)} published ids vanished without a change")

@@ -73,6 +73,25 @@ def test_a_split_leaves_the_id_with_the_oldest_evidence(world: World) -> None:
     assert found.customer_of["zendesk.user young"] == two(type(world)()).resolve().customer_of["zendesk.user young"]
 
 
+def test_an_id_ends_with_a_word_when_its_device_proves_shared(world: World) -> None:
+    first = world.record("ga4.device", "tablet", 1, device_id="tablet").resolve()
+    (was,) = set(first.customer_of.values())
+    for day in range(40):
+        world.record("shop.login", f"u{day}", 2, user_id=f"u{day}").login("tablet", f"u{day}", day)
+    found = world.resolve(registry=first.registry)
+    assert found.unmapped == {"ga4.device tablet": "shared_device"}
+    assert [change for change in found.changes if change[0] != "created"] == [("retired", was, None, "shared_device")]
+    assert [change for change in world.resolve(registry=found.registry).changes if change[0] == "retired"] == []
+
+
+def test_an_id_ends_with_a_word_when_its_records_are_no_longer_sent(world: World) -> None:
+    first = two(world).resolve()
+    world.records = world.records[:1]
+    world.identifiers = world.identifiers[:1]
+    gone = first.customer_of["zendesk.user old"]
+    assert world.resolve(registry=first.registry).changes == [("retired", gone, None, "evidence_gone")]
+
+
 def test_a_split_names_the_rule_that_cut(world: World) -> None:
     world.record("zendesk.user", "a", 1, email="both@example.jp").record(
         "zendesk.user", "b", 2, email="both@example.jp"

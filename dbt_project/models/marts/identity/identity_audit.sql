@@ -298,7 +298,7 @@ measured as (
         case when borders.side = 'below' then -borders.bad else borders.bad end as bad,
         case
             when metrics.metric = 'changes_since_last_build' and metrics.detail <> 'created'
-            then 'Merges and splits of published customers, each told in identity_changes.'
+            then 'Merges, splits and ends of published customers, each told in identity_changes.'
             else borders.reason
         end as reason,
         metrics.metric = 'changes_since_last_build' and metrics.detail <> 'created' as always_watched
