@@ -271,7 +271,7 @@ def _splits(known: _Published, home: Ints, owner: Ints, ids: pa.StringArray, cau
 
 
 def _retired(known: _Published, home: Ints, reason: Ints | None) -> list[Change]:
-    """Published ids of which nothing stands for anybody any more: a device that proved shared, a source that is gone."""
+    """Published ids of which nothing stands for anybody any more: their device proved shared, their source is gone."""
     gone = np.flatnonzero(home < 0)
     why: dict[int, Counter[int]] = defaultdict(Counter)
     if reason is not None:

@@ -88,13 +88,15 @@ def run_watched(command: list[str], log: Path, env: dict[str, str], timeout: flo
 
 @dataclass
 class Cli:
-    """`kizuna …` in a process of its own. Raises with its output unless it ended with `code`."""
+    """`kizuna …` or another installed program, in a process of its own. Raises with its output on another code."""
 
     folder: Path
     runs: list[Ran] = field(default_factory=list)
 
-    def __call__(self, *args: str | Path, code: int = 0, env: dict[str, str] | None = None) -> Ran:
-        command = [str(Path(sys.executable).with_name("kizuna")), *map(str, args)]
+    def __call__(
+        self, *args: str | Path, program: str = "kizuna", code: int = 0, env: dict[str, str] | None = None
+    ) -> Ran:
+        command = [str(Path(sys.executable).with_name(program)), *map(str, args)]
         ran = run_watched(command, self.folder / f"run-{len(self.runs)}", env or {}, timeout=900)
         self.runs.append(ran)
         if ran.code != code:

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from kizuna.cli.identity import _Asked
+from kizuna.settings import load_settings
 from kizuna.stewardship import company_decisions
 
 
@@ -85,3 +88,14 @@ def test_what_was_not_used_of_a_customer_is_told(cli: Any, demo: Any) -> None:
 def test_a_stranger_is_an_error_that_says_what_to_write(cli: Any, demo: Any) -> None:
     text = asked(cli, demo, "nobody@example.com", code=8)
     assert "is no customer id, no record and no identifier" in text and "Traceback" not in text
+
+
+def test_an_id_that_ended_says_when_and_why(demo: Any) -> None:
+    with duckdb.connect() as db:
+        db.execute("CREATE SCHEMA identity; CREATE TABLE identity.customer_map (customer_id VARCHAR)")
+        db.execute(
+            "CREATE TABLE identity.identity_changes AS SELECT 'retired' AS change, 'c_0' AS customer_id,"
+            " NULL::VARCHAR AS other_customer_id, 'shared_device' AS cause, DATE '2026-06-30' AS as_of"
+        )
+        (line,) = _Asked(load_settings(demo.path), db).about("c_0")
+    assert line.startswith("c_0 ended on 2026-06-30 (by shared_device)")

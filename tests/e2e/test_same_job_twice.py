@@ -1,7 +1,11 @@
-"""The same files twice: nothing new the second time; forced, the same bytes and no second message."""
+"""The same files twice: nothing new the second time; forced, the same bytes and no second message.
+
+The first build is the shell's, the forced one is launched by Dagster itself: whichever way in, the same comes out.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +42,13 @@ def again(demo_copy: Any, cli: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def forced(demo_copy: Any, cli: Any, again: Any) -> Any:
-    """Then a build that is asked for all the same."""
-    return cli("run", "--home", demo_copy.path, "--as-of", "2026-06-30", "--force")
+    """Then a build that is asked for all the same, as Dagster's own command launches it, with another hash seed."""
+    config = {"ops": {"ingest": {"config": {"as_of": "2026-06-30", "force": True}}}}
+    file = demo_copy.path / "forced.yaml"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    command = ["job", "execute", "-m", "orchestration.definitions", "-a", "defs", "-j", "daily", "-c", file]
+    homes = {"KIZUNA_HOME": str(demo_copy.path), "DAGSTER_HOME": str(demo_copy.path / "dagster")}
+    return cli(*command, "--config-json", json.dumps(config), program="dagster", env={**homes, "PYTHONHASHSEED": "7"})
 
 
 def test_a_second_run_builds_and_publishes_nothing(demo_copy: Any, again: Any) -> None:
@@ -55,7 +64,10 @@ def test_a_forced_run_is_a_new_version_of_the_same_build(demo_copy: Any, forced:
     old, new = demo_copy.manifest(2), demo_copy.manifest()
     assert new["version"] == 3
     assert (new["build_id"], new["attempt"]) == (old["build_id"], 2)
-    assert new["inputs"] == old["inputs"]
+    for key in ("as_of", "config_hash", "code_version", "inputs"):
+        assert new[key] == old[key], key
+    judged = [{(v["gate"], v["relation"], v["outcome"]) for v in manifest["verdicts"]} for manifest in (old, new)]
+    assert judged[0] == judged[1] != set()
 
 
 def test_its_parquet_files_are_the_same_bytes(demo_copy: Any, forced: Any) -> None:

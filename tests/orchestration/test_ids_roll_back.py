@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -42,10 +43,14 @@ def published(line: Any, query: str) -> list[tuple[Any, ...]]:
         return db.execute(query).fetchall()
 
 
-@pytest.fixture
-def merged(built: Any, copy_of: Callable[[Any], Any]) -> tuple[Any, set[tuple[Any, ...]], tuple[str, str]]:
+@pytest.fixture(scope="module")
+def with_card(
+    built: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, set[tuple[Any, ...]], tuple[str, str]]:
     """A company where a loyalty card names the address of one customer and the telephone of another; both ids."""
-    line = copy_of(built.line.home)
+    home = tmp_path_factory.mktemp("merged") / "home"
+    shutil.copytree(built.line.home, home, symlinks=True)
+    line = type(built.line)(home)
     before = registry(line)
     build = line.build(built.tags)
     with closing(duckdb.connect(str(build.db), read_only=True)) as db:
@@ -65,7 +70,15 @@ def merged(built: Any, copy_of: Callable[[Any], Any]) -> tuple[Any, set[tuple[An
     (folder / "cards.csv").write_text(f"card,mail,tel\nK1,{mail},{phone}\n", encoding="utf-8")
     run = line.run(as_of=build.as_of)
     assert run.success, run.errors
+    line.store.close()
     return line, before, (one, two)
+
+
+@pytest.fixture
+def merged(with_card: Any, copy_of: Callable[[Any], Any]) -> tuple[Any, set[tuple[Any, ...]], tuple[str, str]]:
+    """A copy of it to go on with."""
+    line, before, pair = with_card
+    return copy_of(line.home), before, pair
 
 
 def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
