@@ -17,6 +17,7 @@ OVERALL = "overall"
 EVALUATED_SCHEMA = pa.schema([
     ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
     ("scored", pa.int64()), ("at_risk", pa.int64()), ("share", pa.float64()), ("value_at_risk", pa.decimal128(18, 2)),
+    ("refit_at_risk", pa.int64()), ("refit_value", pa.decimal128(18, 2)),
     ("baseline", pa.float64()), ("z", pa.float64()), ("is_spike", pa.bool_()), ("status", pa.string()),
 ])  # fmt: skip
 _JUDGED = ("baseline", "z", "is_spike", "status")
@@ -62,6 +63,8 @@ class _Row:
     at_risk: int
     share: float
     value: Any
+    refit_at_risk: int | None = None
+    refit_value: Any = None
     baseline: float | None = None
     z: float | None = None
     is_spike: bool = False
@@ -77,7 +80,9 @@ def evaluate(daily: pa.Table, rules: SpikeRules) -> pa.Table:
     """Judge every row that has no status yet; rows that have one keep it unchanged (EVALUATED_SCHEMA, key order).
 
     `daily`: as from analytics.churn.assess, published history first or not, with or without the judged columns
-    (baseline, z, is_spike, status). Adding a day and judging it gives what judging all days at once gives.
+    (baseline, z, is_spike, status). Days under earlier parameters are compared as if today's had served then: what each
+    refit changed by itself (refit_at_risk) is added to the days before it. Adding a day and judging it gives what
+    judging all days at once gives.
     ValueError where a segment has a day twice.
     """
     rows = _rows(daily)
@@ -143,9 +148,8 @@ def _judge(series: list[_Row], position: int, rules: SpikeRules) -> None:
         row.status = TOO_LITTLE
         return
     regime, usable = _regimes(window, rules.level_shift_days)
-    found = baseline(
-        np.array([w.day for w in window]), np.array([w.share for w in window]), usable, regime, row.day, row.scored
-    )
+    shares = np.array([w.share for w in window]) + _refitted_since(series[start : position + 1])
+    found = baseline(np.array([w.day for w in window]), shares, usable, regime, row.day, row.scored)
     row.baseline = round(found.share, 6)
     z = (row.share - found.share) / found.deviation
     if found.recent is not None and found.step is not None:
@@ -161,6 +165,18 @@ def _judge(series: list[_Row], position: int, rules: SpikeRules) -> None:
         row.status, row.is_spike = SPIKE, True
     else:
         row.status = WARN if enough and row.z >= rules.z_warn else CALM
+
+
+def _refitted_since(rows: list[_Row]) -> Any:
+    """Per row but the last: points of the share by which all refits after it, the last row's included, moved it."""
+    moved = np.zeros(len(rows))
+    for place, row in enumerate(rows):
+        if row.refit_at_risk and place:
+            # It was measured on the day before; where that is missing the segment was no other size.
+            before = rows[place - 1]
+            moved[place] = row.refit_at_risk / (before.scored if before.day == row.day - 1 else row.scored)
+    since: Any = np.cumsum(moved[::-1])[::-1][1:]
+    return since
 
 
 def _regimes(window: list[_Row], shift_days: int) -> tuple[Any, Any]:
@@ -214,7 +230,10 @@ def _rows(daily: pa.Table) -> list[_Row]:
     days = daily["day"].cast(pa.date32()).cast(pa.int32()).to_pylist()
     rows = []
     for day, r in zip(days, daily.to_pylist(), strict=True):
-        row = _Row(r["segment_type"], r["segment"], day, r["scored"], r["at_risk"], r["share"], r["value_at_risk"])
+        row = _Row(
+            r["segment_type"], r["segment"], day, r["scored"], r["at_risk"], r["share"], r["value_at_risk"],
+            r.get("refit_at_risk"), r.get("refit_value"),
+        )  # fmt: skip
         if len(judged) == len(_JUDGED) and r["status"] is not None:
             row.baseline, row.z, row.is_spike, row.status = r["baseline"], r["z"], bool(r["is_spike"]), r["status"]
         rows.append(row)
@@ -230,6 +249,8 @@ def _table(rows: list[_Row]) -> pa.Table:
         pa.array([r.at_risk for r in rows], pa.int64()),
         pa.array([r.share for r in rows], pa.float64()),
         pa.array([r.value for r in rows], pa.decimal128(18, 2)),
+        pa.array([r.refit_at_risk for r in rows], pa.int64()),
+        pa.array([r.refit_value for r in rows], pa.decimal128(18, 2)),
         pa.array([r.baseline for r in rows], pa.float64()),
         pa.array([r.z for r in rows], pa.float64()),
         pa.array([r.is_spike for r in rows], pa.bool_()),

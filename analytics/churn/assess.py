@@ -2,6 +2,9 @@
 
 Parameters of a day are those fitted at the end of the Sunday before it, always: a day computed in the first build,
 in a later one, or again in a rebuild has the same score, and nothing of a day depends on the days after it.
+
+New parameters move some customers over the limit of a band though nothing happened to them. On the first day they serve
+(a Monday) the rows say how much: the Sunday before is counted under the old parameters and under the new ones.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ SCORES_SCHEMA = pa.schema([
 DAILY_SCHEMA = pa.schema([
     ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
     ("scored", pa.int64()), ("at_risk", pa.int64()), ("share", pa.float64()), ("value_at_risk", _MONEY),
+    ("refit_at_risk", pa.int64()), ("refit_value", _MONEY),
 ])  # fmt: skip
 DRIVER_DAILY_SCHEMA = pa.schema([
     ("segment_type", pa.string()), ("segment", pa.string()), ("day", pa.date32()),
@@ -59,6 +63,8 @@ class Assessment:
     driver_N_effect is the driver's exact part of the log-odds (negative: speaks for staying).
     daily: segment x day on which somebody was scored (DAILY_SCHEMA, in key order); at_risk counts band high, and
       value_at_risk is the sum over those customers. Ready for analytics.alerts.rules.evaluate.
+      refit_at_risk, refit_value: what the new parameters of a Monday alone changed, measured on the day before it;
+      NULL on other days, and where that Sunday had no parameters or those of another model.
     driver_daily: customers at high risk per segment, day and driver (DRIVER_DAILY_SCHEMA). For messages only: give
       `days` one earlier day at least (a week before is enough), else everything looks new.
     models: the parameters per fitting Sunday; withheld: the reason in words where there are none.
@@ -107,10 +113,13 @@ def assess(
     as_of: date,
     days: Sequence[date],
     rules: ChurnRules,
+    earlier: Sequence[date] = (),
     segments: Sequence[str] = ("region",),
     locale: Locale = "ja",
 ) -> Assessment:
     """Score everybody on `as_of` and aggregate each of `days` (as_of is always among them).
+
+    earlier: further days, in `driver_daily` only: what the drivers of `days` are compared with.
 
     customers: customer_id (unique) and one column per name in `segments`; decides who is judged, NULL is 'unknown'.
       A customer's segment is today's on past days too: attributes carry no dates.
@@ -121,7 +130,8 @@ def assess(
     Raises ValueError on missing columns, days after as_of, double customers, signals without a weight.
     """
     need_columns("customers", customers, ("customer_id", *segments))
-    wanted = sorted({day_number(d) for d in days} | {day_number(as_of)})
+    daily_on = {day_number(d) for d in days} | {day_number(as_of)}
+    wanted = sorted(daily_on | {day_number(d) for d in earlier})
     if wanted[-1] > day_number(as_of):
         raise ValueError(f"{day_of(wanted[-1])} lies after as_of {as_of}")
     customers = customers.sort_by("customer_id")
@@ -131,7 +141,8 @@ def assess(
     groups = _segments(customers, segments)
     timeline = Timeline(ids, orders, signals, refunds, rules.codes)
     today = wanted[-1]
-    sundays = {_sunday_before(day) for day in wanted}
+    refits = {day - 1 for day in daily_on if _sunday_before(day) == day - 1}
+    sundays = {_sunday_before(day) for day in wanted} | {sunday - 7 for sunday in refits}
     daily, drivers, fits = _DailyRows(groups), _DriverRows(groups, rules), _Fits(rules)
     examples = Examples(rules)
     learning = set().union(*(examples.days_needed(sunday) for sunday in sundays))
@@ -150,8 +161,13 @@ def assess(
         if day in wanted and model is not None:
             scores = score_customers(model, purchases, active, rules, value_of_all=day == today)
             who = purchases.bought if day == today else purchases.active(rules.lapsed_days)
-            daily.add(day, who, scores)
+            if day in daily_on:
+                daily.add(day, who, scores)
             drivers.add(day, who, scores, active, model.weights(rules))
+        newer = fits.models.get(day_of(day))
+        if day in refits and model is not None and newer is not None and newer.name == model.name:
+            under = [score_customers(m, purchases, active, rules, value_of_all=False) for m in (model, newer)]
+            daily.refit(day + 1, purchases.active(rules.lapsed_days), *under)
     sunday = _sunday_before(today)
     if model is not None and model.trained is not None:
         evaluation = examples.evaluate(sunday, purchases, active)
@@ -229,24 +245,37 @@ class _DailyRows:
 
     def __init__(self, groups: _Segments) -> None:
         self._groups = groups
-        self._rows: list[tuple[str, str, int, int, int, int]] = []
+        self._rows: list[tuple[Any, ...]] = []
+        self._moved: dict[int, tuple[Ints, Ints]] = {}
 
     def add(self, day: int, who: npt.NDArray[np.bool_], scores: Scores) -> None:
+        scored, at_risk, value = self._sums(who, scores)
+        moved = self._moved.get(day)
+        for k in np.flatnonzero(scored):
+            kind, name = self._groups.names[k]
+            refit = (None, None) if moved is None else (int(moved[0][k]), int(moved[1][k]))
+            self._rows.append((kind, name, day, int(scored[k]), int(at_risk[k]), int(value[k]), *refit))
+
+    def refit(self, day: int, who: npt.NDArray[np.bool_], before: Scores, after: Scores) -> None:
+        """What parameters that serve from `day` on changed: the same customers on the day before, scored by both."""
+        (_, old_risk, old_value), (_, new_risk, new_value) = self._sums(who, before), self._sums(who, after)
+        self._moved[day] = new_risk - old_risk, new_value - old_value
+
+    def _sums(self, who: npt.NDArray[np.bool_], scores: Scores) -> tuple[Ints, Ints, Ints]:
         size = len(self._groups.names)
         scored, at_risk, value = (np.zeros(size, dtype=np.int64) for _ in range(3))
         for of in self._groups.of:
             mine = of[who]
-            scored_here = mine[scores.judged]
-            scored += np.bincount(scored_here, minlength=size)
+            scored += np.bincount(mine[scores.judged], minlength=size)
             at_risk += np.bincount(mine[scores.high], minlength=size)
             np.add.at(value, mine[scores.high], scores.value_at_risk[scores.high])
-        for k in np.flatnonzero(scored):
-            kind, name = self._groups.names[k]
-            self._rows.append((kind, name, day, int(scored[k]), int(at_risk[k]), int(value[k])))
+        return scored, at_risk, value
 
     def table(self) -> pa.Table:
-        rows = sorted(self._rows)
-        kinds, names, days, scored, at_risk, value = (list(c) for c in zip(*rows, strict=True)) if rows else ([],) * 6
+        rows = sorted(self._rows, key=lambda row: row[:3])
+        columns = [list(c) for c in zip(*rows, strict=True)] if rows else [[]] * 8
+        kinds, names, days, scored, at_risk, value, refit_risk, refit_value = columns
+        known = np.array([v is not None for v in refit_value], dtype=bool)
         return pa.table(
             {
                 "segment_type": pa.array(kinds, pa.string()),
@@ -256,6 +285,8 @@ class _DailyRows:
                 "at_risk": pa.array(at_risk, pa.int64()),
                 "share": pa.array([round(a / s, 6) for a, s in zip(at_risk, scored, strict=True)], pa.float64()),
                 "value_at_risk": decimals_from(np.array(value, dtype=np.int64)),
+                "refit_at_risk": pa.array(refit_risk, pa.int64()),
+                "refit_value": decimals_from(np.array([v or 0 for v in refit_value], dtype=np.int64), known),
             },
             schema=DAILY_SCHEMA,
         )

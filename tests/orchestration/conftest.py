@@ -29,10 +29,10 @@ from kizuna.settings import Settings, load_settings
 
 DAY_1, DAY_2 = date(2026, 6, 29), date(2026, 6, 30)
 SMALL = {"people": 200, "days": 400, "seed": 7}
-#: Rules for so small a company: few people make the planted spike, and a new fit each week moves some of them at once.
+#: Rules for so small a company: few people make the planted spike.
 RULES = """
 kpi: {churn_min_customers: 50}
-alerts: {min_count: 2, min_history_days: 14, min_effect: 0.08}
+alerts: {min_count: 2, min_history_days: 14, min_effect: 0.01}
 """
 
 #: Asset keys and check names as people read them: 'core/fct_orders', 'core/fct_orders:gate_fct_orders'.

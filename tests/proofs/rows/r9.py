@@ -1,7 +1,9 @@
 """R9: what alerts are worth, on a simulated year of a company with 40 segments of 50 to 5,000 customers.
 
 A trial is one year, judged day by day as the builds would (rules, then incidents, then messages with unique keys).
-Customers at risk stay at risk from day to day, shares wander slowly, weekdays differ, values are skewed. Planted:
+Customers at risk stay at risk from day to day, shares wander slowly, weekdays differ, values are skewed. Every Monday
+the model has new parameters, which move customers over the limit though nothing happened to them: `refit_at_risk` says
+how many, as the assessment does. Planted:
 spikes of +3, +5, +8, +11 and +15 points for 2 to 7 days, level shifts, one segment that flaps a hundred times, and one
 of 5,000 customers of whom all are at risk at once. What must hold: recall .95 for +8 points at 300 customers and more,
 at most 1 false alert in 30 days over the whole company, flapping and a level shift at most 2 messages each, the last
@@ -32,7 +34,11 @@ FIRST = date(2025, 1, 6)
 #: Share of customers whose risk is drawn anew on a day; the others stay as they were. A day then differs from the one
 #: before by .45 of the binomial deviation; in the regions of a demo company of 600 people it is .09 to .31, once .85.
 TURNOVER = 0.10
-Key = tuple[str, str]
+#: Points by which a refit moves all shares, and those of one segment beside it (standard deviations). In a demo company
+#: of 2,000 people it is .005; with 126 active customers a refit once moved .04.
+REFIT, REFIT_OWN = 0.02, 0.01
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,17 @@ def _company(rng: np.random.Generator, sizes: dict[str, int], events: list[Event
     """Counts and values per segment and day, and their sum as overall."""
     counts = np.zeros((len(sizes), DAYS), dtype=np.int64)
     values = np.zeros((len(sizes), DAYS))
+    refits = np.zeros((len(sizes), DAYS), dtype=np.int64)
     days = np.arange(DAYS)
+    # Parameters of a week are off by so much; only what changes from one week to the next is a refit.
+    common = np.repeat(rng.normal(0, REFIT / np.sqrt(2), DAYS // 7 + 1), 7)[:DAYS]
     for place, (segment, size) in enumerate(sizes.items()):
         level = rng.uniform(0.08, 0.35)
         wander = 0.08 * level * np.sin(2 * np.pi * (days / rng.uniform(90, 250) + rng.uniform()))
         weekday = rng.normal(0, 0.06 * level, 7) if rng.uniform() < 0.5 else np.zeros(7)
         share = np.clip(level + wander + weekday[days % 7], 0.01, 0.95)
-        extra = np.zeros(DAYS)
+        own = np.repeat(rng.normal(0, REFIT_OWN / np.sqrt(2), DAYS // 7 + 1), 7)[:DAYS]
+        extra, offset = np.zeros(DAYS), common + own
         for event in (e for e in events if e.segment == segment):
             if event.kind == "shift":
                 share[event.since :] = np.clip(share[event.since :] + event.effect, 0, 0.95)
@@ -97,29 +107,41 @@ def _company(rng: np.random.Generator, sizes: dict[str, int], events: list[Event
                 extra[event.since : event.until + 1 : 2] = event.effect
             else:
                 extra[event.since : event.until + 1] = event.effect
-        counts[place] = _at_risk(rng, size, share, extra)
+        counts[place], refits[place] = _at_risk(rng, size, share, extra, offset)
         values[place] = _values(rng, counts[place])
-    return _table(sizes, counts, values)
+    return _table(sizes, counts, values, refits)
 
 
-def _at_risk(
-    rng: np.random.Generator, size: int, share: npt.NDArray[np.float64], extra: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    """Customers at risk per day: most stay as they were; those of a spike come on top and leave with it."""
-    found = np.zeros(DAYS, dtype=np.int64)
+def _at_risk(rng: np.random.Generator, size: int, share: Floats, extra: Floats, offset: Floats) -> tuple[Ints, Ints]:
+    """Customers at risk per day, and how many of them each Monday's refit moved: most stay as they were; those of a
+    spike come on top and leave with it. `offset`: points by which the parameters of a day are off."""
+    found, refits = np.zeros(DAYS, dtype=np.int64), np.zeros(DAYS, dtype=np.int64)
+    share = np.clip(share + offset, 0.01, 0.95)
     base = int(rng.binomial(size, share[0]))
     for day in range(DAYS):
-        moved = share[day] / share[day - 1] if day else 1.0
-        keep = min((1 - TURNOVER + TURNOVER * share[day]) * min(moved, 1.0), 1.0)
-        enter = TURNOVER * share[day]
-        if moved > 1.0:
-            enter = min(enter + (share[day] - share[day - 1]) / (1 - share[day - 1]), 1.0)
+        before = share[day - 1] if day else share[0]
+        if day and day % 7 == 0:
+            # Those of a spike are at high risk under any parameters.
+            others = (size - found[day - 1]) / max(size - base, 1)
+            by_parameters = float(np.clip(before + offset[day] - offset[day - 1], 0.01, 0.95))
+            keep, enter = _moved(before, by_parameters)
+            refitted = int(rng.binomial(base, keep) + rng.binomial(size - base, enter))
+            refits[day] = round((refitted - base) * others)
+            base, before = refitted, by_parameters
+        keep, enter = _moved(before, share[day])
+        keep *= 1 - TURNOVER + TURNOVER * share[day]
+        enter = min(enter + TURNOVER * share[day], 1.0)
         base = int(rng.binomial(base, keep) + rng.binomial(size - base, enter))
         found[day] = base + rng.binomial(size - base, min(extra[day] / max(1 - base / size, 1e-9), 1.0))
-    return found
+    return found, refits
 
 
-def _values(rng: np.random.Generator, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _moved(before: float, after: float) -> tuple[float, float]:
+    """Chance to stay at risk and chance to come to it, when a share goes from `before` to `after`."""
+    return min(after / before, 1.0), max(after - before, 0.0) / (1 - before)
+
+
+def _values(rng: np.random.Generator, counts: Ints) -> Floats:
     """Value at risk: a skewed value per customer, mostly of the same customers as yesterday."""
     noise, found = 0.0, np.zeros(len(counts))
     for day, count in enumerate(counts):
@@ -128,11 +150,11 @@ def _values(rng: np.random.Generator, counts: npt.NDArray[np.int64]) -> npt.NDAr
     return found
 
 
-def _table(sizes: dict[str, int], counts: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> pa.Table:
+def _table(sizes: dict[str, int], counts: Ints, values: Floats, refits: Ints) -> pa.Table:
     everybody = sum(sizes.values())
     rows = [
-        ("region", name, n, counts[k], values[k]) for k, (name, n) in enumerate(sizes.items())
-    ] + [("overall", "all", everybody, counts.sum(axis=0), values.sum(axis=0))]  # fmt: skip
+        ("region", name, n, counts[k], values[k], refits[k]) for k, (name, n) in enumerate(sizes.items())
+    ] + [("overall", "all", everybody, counts.sum(axis=0), values.sum(axis=0), refits.sum(axis=0))]  # fmt: skip
     days = [FIRST + timedelta(days=k) for k in range(DAYS)]
     return pa.table(
         {
@@ -143,6 +165,7 @@ def _table(sizes: dict[str, int], counts: npt.NDArray[np.int64], values: npt.NDA
             "at_risk": pa.array(np.concatenate([r[3] for r in rows]), pa.int64()),
             "share": pa.array(np.concatenate([np.round(r[3] / r[2], 6) for r in rows]), pa.float64()),
             "value_at_risk": pa.array([Decimal(int(v)) for r in rows for v in r[4]], pa.decimal128(18, 2)),
+            "refit_at_risk": pa.array(np.concatenate([r[5] for r in rows]), pa.int64()),
         }
     )
 

@@ -24,7 +24,9 @@ def table(series: dict[tuple[str, str], tuple[int, Shares]], seed: int = 1) -> p
         for k, share in enumerate(shares):
             at_risk = int(rng.binomial(scored, share))
             day = FIRST + timedelta(days=k)
-            rows.append((kind, segment, day, scored, at_risk, round(at_risk / scored, 6), Decimal(at_risk * 100)))
+            rows.append(
+                (kind, segment, day, scored, at_risk, round(at_risk / scored, 6), Decimal(at_risk * 100), None, None)
+            )
     columns = zip(*rows, strict=True)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, DAILY_SCHEMA, strict=True)], schema=DAILY_SCHEMA)
 

@@ -34,9 +34,11 @@ def company(shares: dict[str, list[float]], scored: int = 400) -> pa.Table:
         for name, own in sorted(shares.items()):
             at_risk = round(own[k] * scored) + k % 3
             total += at_risk
-            rows.append(("region", name, day, scored, at_risk, round(at_risk / scored, 6), Decimal(at_risk)))
+            rows.append(
+                ("region", name, day, scored, at_risk, round(at_risk / scored, 6), Decimal(at_risk), None, None)
+            )
         everybody = scored * len(shares)
-        rows.append(("overall", "all", day, everybody, total, round(total / everybody, 6), Decimal(total)))
+        rows.append(("overall", "all", day, everybody, total, round(total / everybody, 6), Decimal(total), None, None))
     columns = zip(*rows, strict=True)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, DAILY_SCHEMA, strict=True)], schema=DAILY_SCHEMA)
 
@@ -126,7 +128,7 @@ def test_appending_days_equals_judging_all_at_once(one_series: Build) -> None:
 
 def test_days_that_are_judged_stay_as_published(one_series: Build) -> None:
     judged = evaluate(one_series([0.20] * 60), RULES)
-    odd = judged.set_column(10, "status", pa.array(["warn"] * 60))
+    odd = judged.set_column(judged.column_names.index("status"), "status", pa.array(["warn"] * 60))
     assert evaluate(odd, SpikeRules(z_alert=0.1, z_warn=0.1, min_effect=0.0)).equals(odd)
 
 
@@ -206,3 +208,25 @@ def test_eight_points_are_found_from_three_hundred_customers_on(one_series: Buil
 def test_spikes_that_keep_coming_do_not_become_the_baseline(one_series: Build) -> None:
     found = rows_of(evaluate(one_series([0.2] * 60 + [0.5, 0.5, 0.2] * 14), RULES))[60:]
     assert [r["is_spike"] for r in found] == [True, True, False] * 14
+
+
+def test_new_parameters_move_nobody(one_series: Build) -> None:
+    """A refit lifts the share by eight points on a Monday, and the next takes them back: neither is the customers'."""
+    shares = [0.20] * 70 + [0.28] * 7 + [0.20] * 7
+    daily = one_series(shares, scored=1000)
+    told = evaluate(daily, RULES)
+    assert spikes(told)[0] == 70, "without the refit being known it looks like a spike"
+    refit = [None] * 70 + [80] + [None] * 6 + [-80] + [None] * 6
+    known = daily.set_column(daily.column_names.index("refit_at_risk"), "refit_at_risk", pa.array(refit, pa.int64()))
+    found = rows_of(evaluate(known, RULES))
+    assert {r["status"] for r in found[35:]} == {"calm"}
+    # What is usual is said in terms of the parameters of the day.
+    assert found[72]["baseline"] == pytest.approx(0.28, abs=0.02)
+    assert found[80]["baseline"] == pytest.approx(0.20, abs=0.02)
+
+
+def test_a_spike_on_the_day_of_a_refit_is_found(one_series: Build) -> None:
+    daily = one_series([0.20] * 70 + [0.38] * 2 + [0.28] * 5, scored=1000)
+    refit = pa.array([80 if k == 70 else None for k in range(77)], pa.int64())
+    known = daily.set_column(daily.column_names.index("refit_at_risk"), "refit_at_risk", refit)
+    assert spikes(evaluate(known, RULES)) == [70, 71]

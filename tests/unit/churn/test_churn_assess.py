@@ -13,6 +13,9 @@ import pytest
 
 from analytics.churn import Assessment, ChurnRules, assess, days_to_assess
 from analytics.churn.assess import DAILY_SCHEMA, SCORES_SCHEMA
+from analytics.churn.frames import day_number
+from analytics.churn.scoring import score_customers
+from analytics.churn.timeline import Timeline
 
 AS_OF = date(2026, 6, 30)
 DAYS = [AS_OF - timedelta(days=k) for k in range(20)]
@@ -104,7 +107,38 @@ def test_a_week_uses_the_parameters_of_the_sunday_before_it(world: Any, full: As
     # 20 days back from a Tuesday touch four weeks.
     assert sorted(full.models) == [date(2026, 6, 7), date(2026, 6, 14), date(2026, 6, 21), date(2026, 6, 28)]
     monday, sunday = run(world, as_of=date(2026, 6, 29)), run(world, as_of=date(2026, 6, 28))
-    assert list(monday.models) == [date(2026, 6, 28)] and list(sunday.models) == [date(2026, 6, 21)]
+    assert list(sunday.models) == [date(2026, 6, 21)]
+    # On a Monday the parameters of a week ago are known too: the Sunday between them is counted under both.
+    assert sorted(monday.models) == [date(2026, 6, 21), date(2026, 6, 28)]
+
+
+def test_a_monday_says_what_its_new_parameters_changed(world: Any, full: Assessment) -> None:
+    """Sunday's customers under the parameters of the next week: by another road, from their scores one by one."""
+    sunday, monday = date(2026, 6, 28), date(2026, 6, 29)
+    rows = full.daily.to_pylist()
+    assert all((r["refit_at_risk"] is None) == (r["day"].weekday() != 0) for r in rows)
+    by_id = world.customers.sort_by("customer_id")
+    orders, signals, refunds = world.orders, world.signals, world.refunds
+    line = Timeline(by_id["customer_id"].combine_chunks(), orders, signals, refunds, RULES.codes)
+    line.advance(day_number(sunday))
+    high, value = [], []
+    for model in (full.models[sunday - timedelta(days=7)], full.models[sunday]):
+        scores = score_customers(model, line.purchases(), line.signals(), RULES)
+        high.append(int(scores.high.sum()))
+        value.append(int(scores.value_at_risk[scores.high].sum()))
+    told = {(r["segment"], r["day"]): r for r in rows}
+    assert told["all", sunday]["at_risk"] == high[0] and high[1] != high[0]
+    assert told["all", monday]["refit_at_risk"] == high[1] - high[0]
+    assert told["all", monday]["refit_value"] * 100 == value[1] - value[0]
+    regions = [r for r in rows if r["day"] == monday and r["segment_type"] == "region"]
+    assert sum(r["refit_at_risk"] for r in regions) == high[1] - high[0]
+
+
+def test_earlier_days_are_there_for_their_drivers_alone(world: Any, full: Assessment) -> None:
+    before = AS_OF - timedelta(days=7)
+    found = run(world, earlier=[before])
+    assert set(found.daily["day"].to_pylist()) == {AS_OF}
+    assert set(found.driver_daily["day"].to_pylist()) == {before, AS_OF}
 
 
 def test_input_order_and_a_customers_neighbours_change_nothing(world: Any) -> None:

@@ -19,6 +19,8 @@ final as (
         cast(at_risk as bigint) as at_risk,
         cast(share as double) as share,
         cast(value_at_risk as decimal(18, 2)) as value_at_risk,
+        cast(refit_at_risk as bigint) as refit_at_risk,
+        cast(refit_value as decimal(18, 2)) as refit_value,
         cast(baseline as double) as baseline,
         cast(z as double) as z,
         cast(is_spike as boolean) as is_spike,
