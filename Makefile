@@ -45,7 +45,8 @@ check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 	$(BIN)/python -m orchestration.validate
 
 proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
-	@$(BIN)/python -m pytest -m proof tests/proofs -p no:cacheprovider
+	@$(BIN)/python -m pytest -m "proof and not alone" tests/proofs -p no:cacheprovider -n $(WORKERS)
+	@$(BIN)/python -m pytest -m "proof and alone" tests/proofs -p no:cacheprovider
 
 torture: $(STAMP) ## the proofs for longer, adding up: ROWS="R5 R12" MINUTES=30
 	@$(BIN)/python tests/proofs/torture.py --rows "$(ROWS)" --minutes $(or $(MINUTES),10)

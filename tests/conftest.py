@@ -49,12 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file is what stays whole."""
+    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file stays whole, proofs excepted."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByCompany(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
+            if folder == "proofs":
+                return nodeid
             return folder if folder in TOGETHER else nodeid.split("::")[0]
 
     # In the order of collection, not by the number of tests.

@@ -1,4 +1,7 @@
-"""Every row of `rows/`, with as many trials as CI has time for; `make torture` goes on from there (torture.py)."""
+"""Every row of `rows/`, with as many trials as CI has time for; `make torture` goes on from there (torture.py).
+
+Rows run side by side, but for those whose module says `ALONE = True`: what they measure another row would disturb.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -24,8 +28,13 @@ def _driver() -> ModuleType:
 torture = _driver()
 
 
+def _marked(row: str) -> Any:
+    alone = getattr(torture.load_row(row), "ALONE", False)
+    return pytest.param(row, marks=[pytest.mark.alone] if alone else [])
+
+
 @pytest.mark.proof
-@pytest.mark.parametrize("row", torture.rows())
+@pytest.mark.parametrize("row", [_marked(row) for row in torture.rows()])
 def test_row_holds(row: str, figures: Callable[[str], None]) -> None:
     found = torture.load_row(row)
     started = time.monotonic()

@@ -29,6 +29,7 @@ from kizuna.control.store import open_store
 from kizuna.settings import load_settings
 
 PROOF_TRIALS = 1
+ALONE = True
 SECONDS, CAP_MB = 5.0, 600
 
 HEADER = b"Response ID,Survey Type,Score,Created At\n"
