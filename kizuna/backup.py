@@ -302,7 +302,7 @@ def _require_whole(backup: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _mend_outbox(store: Store, before: str, now: str) -> None:
-    """What waited may have been sent since: the sender looks for it in the channel first. Pictures lie elsewhere now."""
+    """What waited may have been sent since: the sender looks in the channel first. Pictures lie elsewhere now."""
     with store.begin() as connection:
         connection.execute(update(outbox).where(outbox.c.state == "pending").values(state="sending"))
         rows = connection.execute(

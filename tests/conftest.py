@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file stays whole, proofs excepted."""
+    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file, of the proofs a row."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByCompany(LoadScopeScheduling):

@@ -5,9 +5,9 @@ A row is a module `rows/<id>.py` (`rows/r5.py` for R5) with at least two names:
     PROOF_TRIALS = 20                                    # how many trials `make proofs` runs, seeds 1 to 20
     def run_trial(seed: int, folder: Path) -> Trial
 
-and `ALONE = True` where a row beside it would disturb what it measures. `folder` is empty and goes away afterwards. Every finished trial is one line of the ledger (default
-`var/torture/ledger.jsonl`); a row goes on with the seed after its last, so that interrupted runs add up. A trial that
-raises is a failure of that trial and not the end of the run.
+and `ALONE = True` where a row beside it would disturb what it measures. `folder` is empty and goes away afterwards.
+Every finished trial is one line of the ledger (default `var/torture/ledger.jsonl`); a row goes on with the seed after
+its last, so that interrupted runs add up. A trial that raises is a failure of that trial and not the end of the run.
 """
 
 from __future__ import annotations
