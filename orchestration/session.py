@@ -26,6 +26,9 @@ AS_OF_TAG = "kizuna/as_of"
 VERSION_TAG = "kizuna/version"
 NOTHING_NEW_TAG = "kizuna/nothing_new"
 
+#: One run at a time works on builds; others (none yet) may go on beside it.
+BUILD_POOL = "build"
+
 #: Between the start of a run and its first step lie imports only.
 GRACE_SECONDS = 180.0
 

@@ -46,7 +46,6 @@ class Trial:
         self.home, self.settings = made.settings.home, made.settings
         self.landed: set[tuple[str, str]] = set()
         self.files, self.calls = 0, 0
-        self.log = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / f"kizuna-fault-{os.getpid()}"
         self.wrong: list[str] = []
         self.kinds: dict[str, list[int]] = {}
 
@@ -55,7 +54,7 @@ class Trial:
             fault()
             return write_path.told(self.home)
 
-        return faults.forked(body, self.log)
+        return faults.forked(body)
 
     def count(self) -> None:
         """The first run, which also tells how many calls there are to fail."""
@@ -68,7 +67,7 @@ class Trial:
             counted.write_text(str(calls.count))
             return code
 
-        code, said = faults.forked(body, self.log)
+        code, said = faults.forked(body)
         if code != 0 or self.shown() != self.landed:
             raise RuntimeError(f"the first run ended with {code}: {said}")
         self.calls = int(counted.read_text())
@@ -202,11 +201,8 @@ def main(folder: Path, seed: int, *, is_disk: bool) -> None:
     if is_disk:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], check=True)
     trial = Trial(folder, seed, is_disk=is_disk)
-    try:
-        trial.count()
-        trial.everything()
-    finally:
-        trial.log.unlink(missing_ok=True)
+    trial.count()
+    trial.everything()
     told = ", ".join(f"{kind} {len(codes)} ({sum(code != 0 for code in codes)})" for kind, codes in trial.kinds.items())
     cases = sum(len(codes) for codes in trial.kinds.values())
     sys.stdout.write(json.dumps({"cases": cases, "failures": trial.wrong, "figures": f"{told} (stopped)"}) + "\n")

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -97,21 +98,26 @@ class Clock:
         store.datetime = Jumping  # type: ignore[attr-defined]
 
 
-def forked(body: Callable[[], int], log: Path) -> tuple[int, str]:
-    """Run `body` in a process of its own; its exit code (minus the signal that ended it) and what it said."""
+def forked(body: Callable[[], int]) -> tuple[int, str]:
+    """Run `body` in a process of its own; its exit code (minus the signal that ended it) and what it said.
+
+    It speaks through a pipe: a file would meet the fault too.
+    """
+    reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(handle, 1)
-            os.dup2(handle, 2)
+            os.close(reading)
+            os.dup2(writing, 1)
+            os.dup2(writing, 2)
             code = body()
         except BaseException:  # noqa: BLE001 - the process ends here
-            import traceback
-
             os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        said = told.read()
     _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status), log.read_text(encoding="utf-8", errors="replace")
+    return os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace")
