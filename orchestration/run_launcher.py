@@ -45,7 +45,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     def _told_by_server(self, run_id: str) -> bool | None:
         """What the server says that started the run; None where none does."""
-        client: Any = self._get_grpc_client_for_termination(run_id)
+        client: Any = self._get_grpc_client_for_termination(run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return None
         try:
