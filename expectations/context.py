@@ -69,8 +69,20 @@ class GateLimits:
     #: With web data most visitors are anonymous; nearly all of them means that log-ins no longer arrive.
     anonymous_share_warning: float = 0.98
     anonymous_min_customers: int = 500
-    #: A relation that lost half of its rows since the last publication lost files, not customers.
-    volume_drop_share_warning: float = 0.5
+    #: `gates.max_volume_drop`: a relation that lost half of its rows since the last publication, or a delivery of half
+    #: of the smallest so far, lost files, not customers.
+    max_volume_drop: float = 0.5
+    #: `gates.max_unit_factor`: prices do not rise tenfold over night; cents for euros and yen for dollars do.
+    max_unit_factor: float = 10.0
+    #: `gates.max_silence`: times the longest gap between two deliveries; a daily export has then been gone for four
+    #: days, one that rests at weekends for ten.
+    max_silence: float = 3.0
+    #: `gates.max_mix_change`: customers move between regions and segments by a few in a hundred a month.
+    max_mix_change: float = 0.25
+    #: `gates.max_restatement`: late files and refunds move published weeks by a few in a hundred.
+    max_restatement: float = 0.5
+    #: `gates.max_kpi_factor`: the best day of a year is three to five times a usual good one.
+    max_kpi_factor: float = 10.0
 
     def identifier_limit(self, identifier_type: str) -> int | None:
         """Distinct values of a type that one customer may hold; None where nothing is limited.
@@ -92,7 +104,8 @@ class GateLimits:
 class GateContext:
     """One build as the gates see it.
 
-    `previous_rows`: rows of each relation ('marts.customer_360') in the last publication; empty for the first build.
+    `previous_rows`: rows of each relation ('core.fct_orders') as the gates of the version readers see counted them;
+    empty for the first build.
     `previous_as_of`: the day of that publication.
     """
 

@@ -24,6 +24,8 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 class ExpectationResult:
     """One expectation that did not hold.
 
+    `sample`: a few failed rows, masked (`expectations/samples.py`).
+
     `observed`: rows counted (row count, or rows a query returned); None where the count would be a value of the data.
     `unexpected_percent`: 0..100 of the rows that have a value.
     """
@@ -36,13 +38,20 @@ class ExpectationResult:
     unexpected_percent: float | None
     reason: str
     owner: str
+    sample: tuple[dict[str, str], ...] = ()
+
+    @property
+    def rows_failed(self) -> int | None:
+        """Rows that do not hold; None where an expectation judges a relation as a whole."""
+        return self.unexpected_count if self.unexpected_count is not None else self.observed
 
 
 @dataclass(frozen=True)
 class RelationVerdict:
     """One row of the registry, judged.
 
-    `problems` says why it could not run, one entry per expectation; `note` why there was nothing to judge.
+    `problems` says why it could not run, one entry per expectation; `note` why there was nothing to judge; `unjudged`
+    names the expectations that had too little history, and what was missing. `rows` is the relation's size.
     """
 
     gate: str
@@ -55,6 +64,8 @@ class RelationVerdict:
     problems: tuple[str, ...]
     seconds: float
     note: str = ""
+    rows: int | None = None
+    unjudged: tuple[tuple[str, str], ...] = ()
 
     @property
     def summary(self) -> str:
@@ -91,7 +102,7 @@ class GateReport:
 
 
 def _amount(result: ExpectationResult) -> str:
-    count = result.unexpected_count if result.unexpected_count is not None else result.observed
+    count = result.rows_failed
     if count is None:
         return "does not hold"
     return f"{count} row" if count == 1 else f"{count} rows"

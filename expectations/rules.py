@@ -9,7 +9,7 @@ SQL in a rule says `{batch}` for the relation; every other brace stands for itse
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from expectations.context import GateContext
@@ -18,6 +18,12 @@ Severity = Literal["error", "warning"]
 
 #: Classes of the rules; each is a class of `great_expectations.expectations` but `ExpectNoRows` (duckdb_dialect).
 NO_ROWS = "ExpectNoRows"
+
+#: `Rule.needs` of a rule that has nothing to compare with.
+NEVER = "select false"
+
+#: Rows before the number of them is held to: a list of ten targets may well be halved.
+MIN_VOLUME = 100
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,11 @@ class Rule:
     owner: str
     severity: Severity = "error"
     column: str | None = None
+    #: SQL of one boolean: is there enough to judge by? Where not, there is no verdict and `needs_what` says why.
+    needs: str | None = None
+    needs_what: str = ""
+    #: SQL of the rows that failed, where the rule itself only counts them.
+    sample: str | None = None
 
 
 Suite = Callable[[GateContext, str], list[Rule]]
@@ -61,6 +72,7 @@ class Writer:
             f"{'_and_'.join(columns)}_are_unique_together",
             f"select {listed} from {{batch}} group by {listed} having count(*) > 1",
             reason,
+            sample=f"select * from {{batch}} qualify count(*) over (partition by {listed}) > 1",
         )
 
     def between(
@@ -93,29 +105,46 @@ class Writer:
         )
 
     def no_rows(
-        self, name: str, sql: str, reason: str, *, severity: Severity = "error", column: str | None = None
+        self,
+        name: str,
+        sql: str,
+        reason: str,
+        *,
+        severity: Severity = "error",
+        column: str | None = None,
+        sample: str | None = None,
     ) -> Rule:
         """Fails with the number of rows the query returns. Exact: it sees DECIMAL as DECIMAL."""
         escaped = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}")
-        return Rule(name, NO_ROWS, {"unexpected_rows_query": escaped}, reason, self.owner, severity, column)
+        query = {"unexpected_rows_query": escaped}
+        return Rule(name, NO_ROWS, query, reason, self.owner, severity, column, sample=sample or sql)
 
     def never(
         self, name: str, predicate: str, reason: str, *, severity: Severity = "error", column: str | None = None
     ) -> Rule:
         """No row of the relation satisfies `predicate`."""
         return self.no_rows(
-            name, f"select 1 from {{batch}} where {predicate}", reason, severity=severity, column=column
+            name,
+            f"select 1 from {{batch}} where {predicate}",
+            reason,
+            severity=severity,
+            column=column,
+            sample=f"select * from {{batch}} where {predicate}",
         )
 
     def refers_to(self, column: str, target: str, reason: str) -> Rule:
         """Every non-null `column` exists in `target` ('schema.table.column')."""
         relation, key = target.rsplit(".", 1)
+        orphans = (
+            f"from {{batch}} as child anti join {relation} as parent on child.{column} = parent.{key}"
+            f" where child.{column} is not null"
+        )
         return self.no_rows(
             f"{column}_exists_in_{relation.split('.')[-1]}",
-            f"select 1 from {{batch}} as child anti join {relation} as parent on child.{column} = parent.{key}"
-            f" where child.{column} is not null",
+            f"select 1 {orphans}",
             reason,
             column=column,
+            sample=f"select child.* {orphans}",
         )
 
     def equal(self, name: str, left: str, right: str, reason: str) -> Rule:
@@ -127,19 +156,22 @@ class Writer:
             reason,
         )
 
-    def volume(self, ctx: GateContext, relation: str) -> list[Rule]:
-        """Warns when the relation lost rows against the last publication; no rule where nothing was published."""
+    def volume(self, ctx: GateContext, relation: str, severity: Severity = "error") -> list[Rule]:
+        """The relation did not lose rows against the last publication; no verdict where there is nothing to hold to."""
         before = ctx.previous_rows.get(relation, 0)
-        floor = int(before * (1 - ctx.limits.volume_drop_share_warning))
-        if floor < 1:
-            return []
-        return [
-            Rule(
-                "rows_hold_against_last_publication",
-                "ExpectTableRowCountToBeBetween",
-                {"min_value": floor},
-                f"the last publication had {before} rows; fewer than {floor} means that files are missing",
-                self.owner,
-                "warning",
-            )
-        ]
+        floor = int(before * (1 - ctx.limits.max_volume_drop))
+        rule = Rule(
+            "rows_hold_against_last_publication",
+            "ExpectTableRowCountToBeBetween",
+            {"min_value": floor},
+            f"the last publication had {before} rows; fewer than {floor} means that files are missing"
+            " (gates.max_volume_drop)",
+            self.owner,
+            severity,
+        )
+        if ctx.goes_back:
+            return [replace(rule, needs=NEVER, needs_what="a day before the published one is built")]
+        if before < MIN_VOLUME:
+            what = f"fewer than {MIN_VOLUME} rows in the last publication" if before else "nothing was published before"
+            return [replace(rule, needs=NEVER, needs_what=what)]
+        return [rule]

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from expectations.context import Gate, GateContext
 from expectations.registry import GateRow, rows_of
 from expectations.report import ExpectationResult, GateReport, Outcome, RelationVerdict, worst
-from expectations.rules import NO_ROWS, Rule
+from expectations.rules import NEVER, NO_ROWS, Rule
+from expectations.samples import Sample, failed_rows
 from kizuna.errors import InputError
 
 if TYPE_CHECKING:
@@ -143,20 +144,27 @@ def _judge_all(
             name, connection_string=connection_string(str(db.resolve())), schema_name=gate
         )
         try:
-            return [_nothing_to_judge(row, anchor, existing) or _judge(row, source, existing, context) for row in rows]
+            return [
+                _nothing_to_judge(row, anchor, existing, context) or _judge(row, source, anchor, existing, context)
+                for row in rows
+            ]
         finally:
             source.release()
             gx_context.data_sources.delete(name)
 
 
-def _nothing_to_judge(row: GateRow, anchor: duckdb.DuckDBPyConnection, existing: set[str]) -> RelationVerdict | None:
+def _nothing_to_judge(
+    row: GateRow, anchor: duckdb.DuckDBPyConnection, existing: set[str], context: GateContext
+) -> RelationVerdict | None:
     """The verdict on a relation that is empty as it should be; None where the suite has to be asked."""
     if row.rows_to_judge is None or not {row.relation, "raw.batches"} <= existing:
+        return None
+    if context.previous_rows.get(row.relation):
         return None
     if anchor.execute(row.rows_to_judge).fetchall()[0][0]:
         return None
     note = "nothing to check: no batch in this build"
-    return RelationVerdict(row.gate, row.relation, row.check_name, "passed", 1, (), (), (), 0.0, note)
+    return RelationVerdict(row.gate, row.relation, row.check_name, "passed", 1, (), (), (), 0.0, note, 0)
 
 
 def _unread(row: GateRow, problem: str) -> RelationVerdict:
@@ -164,8 +172,12 @@ def _unread(row: GateRow, problem: str) -> RelationVerdict:
     return RelationVerdict(row.gate, row.relation, row.check_name, "could_not_run", 0, (), (), problems, 0.0)
 
 
-def _judge(row: GateRow, source: Any, existing: set[str], context: GateContext) -> RelationVerdict:
+def _judge(
+    row: GateRow, source: Any, anchor: duckdb.DuckDBPyConnection, existing: set[str], context: GateContext
+) -> RelationVerdict:
     started = time.perf_counter()
+    size: int | None = None
+    unjudged: list[tuple[str, str]] = []
 
     def verdict(
         outcome: Outcome,
@@ -177,7 +189,7 @@ def _judge(row: GateRow, source: Any, existing: set[str], context: GateContext) 
         seconds = round(time.perf_counter() - started, 3)
         return RelationVerdict(
             row.gate, row.relation, row.check_name, outcome, evaluated, tuple(failed), tuple(warnings),
-            tuple(problems), seconds,
+            tuple(problems), seconds, rows=size, unjudged=tuple(unjudged),
         )  # fmt: skip
 
     if row.relation not in existing:
@@ -186,6 +198,10 @@ def _judge(row: GateRow, source: Any, existing: set[str], context: GateContext) 
         rules = row.suite(context, row.relation)
         if not rules:
             return verdict("could_not_run", problems=["the suite has no expectation"])
+        size = int(anchor.execute(f"select count(*) from {row.relation}").fetchall()[0][0])
+        unjudged += [(rule.name, rule.needs_what) for rule in rules if not _enough(rule, row.relation, anchor)]
+        without = {name for name, _ in unjudged}
+        rules = [rule for rule in rules if rule.name not in without]
         results = _validate(row, rules, source)
     except _what_checks_raise() as error:
         return verdict("could_not_run", problems=[f"{type(error).__name__}: {describe_error(str(error))}"])
@@ -199,9 +215,19 @@ def _judge(row: GateRow, source: Any, existing: set[str], context: GateContext) 
         elif (message := _raised(result)) is not None:
             problems.append(f"{rule.name}: {describe_error(message)}")
         elif not result.success:
-            (failed if rule.severity == "error" else warnings).append(_result(rule, result.result))
+            found = _result(rule, result.result, failed_rows(anchor, row.relation, rule))
+            (failed if rule.severity == "error" else warnings).append(found)
     outcome: Outcome = "failed" if failed else "could_not_run" if problems else "passed"
     return verdict(outcome, len(rules) - len(problems), failed, warnings, problems)
+
+
+def _enough(rule: Rule, relation: str, anchor: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there is enough history for a verdict by `rule`."""
+    if rule.needs is None:
+        return True
+    if rule.needs == NEVER:
+        return False
+    return bool(anchor.execute(rule.needs.replace("{batch}", relation)).fetchall()[0][0])
 
 
 def _what_checks_raise() -> tuple[type[Exception], ...]:
@@ -258,7 +284,7 @@ def describe_error(message: str) -> str:
     return f"{kinds[0]} (message withheld: it may quote data)" if kinds else "error (message withheld)"
 
 
-def _result(rule: Rule, found: Mapping[str, Any]) -> ExpectationResult:
+def _result(rule: Rule, found: Mapping[str, Any], sample: Sample) -> ExpectationResult:
     observed = found.get("observed_value") if rule.kind in COUNTING_KINDS else None
     percent = found.get("unexpected_percent")
     return ExpectationResult(
@@ -270,4 +296,5 @@ def _result(rule: Rule, found: Mapping[str, Any]) -> ExpectationResult:
         unexpected_percent=round(float(percent), 4) if percent is not None else None,
         reason=rule.reason,
         owner=rule.owner,
+        sample=sample,
     )

@@ -28,6 +28,9 @@ from kizuna.settings import Company, Settings
 from kizuna.survivorship import company_survivorship
 from kizuna.targets import company_targets
 
+#: Sections of `kizuna.yaml` that change no number. Limits of gates decide whether a build is shown, not what it says.
+CHANGE_NO_NUMBER = {"as_of", "channels", "retention", "schedule", "limits", "gates"}
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -85,7 +88,7 @@ def current_code() -> str:
 
 def config_hash(settings: Settings) -> str:
     """Hash of everything in the company's files that can change a number, and of the pseudonym key's fingerprint."""
-    config = settings.company.model_dump(mode="json", exclude={"as_of", "channels", "retention", "schedule", "limits"})
+    config = settings.company.model_dump(mode="json", exclude=CHANGE_NO_NUMBER)
     config["survivorship"] = company_survivorship(settings.home)
     for name in ("rules", "decisions"):
         file = settings.home / "identity" / f"{name}.yaml"
@@ -210,10 +213,21 @@ def record_stage(store: Store, build: Build, stage: str, detail: Mapping[str, An
     _record(store, build, "stage", stage, "done", detail)
 
 
-def record_gate(store: Store, build: Build, gate: str, outcome: str, verdicts: Sequence[Mapping[str, Any]]) -> None:
+def record_gate(
+    store: Store,
+    build: Build,
+    gate: str,
+    outcome: str,
+    verdicts: Sequence[Mapping[str, Any]],
+    *,
+    rows: Mapping[str, int] | None = None,
+    unjudged: Sequence[Sequence[str]] = (),
+) -> None:
     """Store one gate's outcome and its verdict per relation, in one transaction.
 
-    `verdicts`: relation, suite, outcome, evaluated, failed (list), warnings (list); counts and names only, no values.
+    `verdicts`: relation, suite, outcome, evaluated, failed (list), warnings (list); counts, names and masked samples,
+    no values. `rows`: rows per relation, which the build after this one is held to. `unjudged`: (relation, rule, why)
+    of rules that had too little history.
     """
     if gate not in GATES:
         raise ValueError(f"unknown gate {gate!r}")
@@ -232,7 +246,7 @@ def record_gate(store: Store, build: Build, gate: str, outcome: str, verdicts: S
                 kind="gate",
                 name=gate,
                 outcome=outcome,
-                detail={"relations": len(verdicts)},
+                detail={"relations": len(verdicts), "rows": dict(rows or {}), "unjudged": [list(u) for u in unjudged]},
                 at=now,
             )
         )
@@ -248,6 +262,20 @@ def latest_verdicts(store: Store, build: Build) -> list[dict[str, Any]]:
         ).mappings()
         newest = {(row["gate"], row["relation"], row["suite"]): dict(row) for row in rows}
     return sorted(newest.values(), key=lambda row: (GATES.index(row["gate"]), row["relation"], row["suite"]))
+
+
+def gate_events(store: Store, build_id: str, attempt: int) -> list[dict[str, Any]]:
+    """The newest event of each gate of an attempt: name, outcome, at, and `detail` as `record_gate` wrote it."""
+    with store.read() as connection:
+        rows = connection.execute(
+            select(build_events)
+            .where(
+                build_events.c.build_id == build_id, build_events.c.attempt == attempt, build_events.c.kind == "gate"
+            )
+            .order_by(build_events.c.event_id)
+        ).mappings()
+        newest = {row["name"]: dict(row) for row in rows}
+    return sorted(newest.values(), key=lambda row: GATES.index(row["name"]))
 
 
 def require_passed(store: Store, build: Build, before: tuple[str, str] | None = None) -> None:

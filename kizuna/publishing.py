@@ -45,8 +45,9 @@ def publish(
     tables: Mapping[str, Sequence[str]],
     scorecard: Scorecard,
     details: Mapping[str, Any] | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> Publication:
-    """Publish `tables` (name -> columns of its unique key) of schema `marts`.
+    """Publish `tables` (name -> columns of its unique key) of schema `marts`; `pages` are further files by name.
 
     Raises `GateFailed` unless every gate of this attempt passed, `LeaseHeld` if the lease was lost, `PublishError` if
     the audit finds a difference. In each case readers keep what they have.
@@ -60,7 +61,7 @@ def publish(
     failpoint("publish.intended")
     temporary = settings.published / f".tmp-{version}"
     try:
-        manifest = _write(store, settings, build, version, temporary, tables, scorecard, details or {})
+        manifest = _write(store, settings, build, version, temporary, tables, scorecard, details or {}, pages or {})
     except Exception:
         # A full disk must not stay full of what nobody will ever see.
         shutil.rmtree(temporary, ignore_errors=True)
@@ -88,6 +89,7 @@ def _write(
     tables: Mapping[str, Sequence[str]],
     scorecard: Scorecard,
     details: Mapping[str, Any],
+    pages: Mapping[str, str],
 ) -> dict[str, Any]:
     """Everything of a version under its temporary name, audited and durable. Returns the manifest."""
     shutil.rmtree(temporary, ignore_errors=True)
@@ -101,6 +103,8 @@ def _write(
         json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8"
     )
     (temporary / "scorecard.html").write_text(scorecard(temporary / "cx.duckdb", manifest), encoding="utf-8")
+    for name, content in pages.items():
+        (temporary / name).write_text(content, encoding="utf-8")
     failpoint("publish.manifest_written")
 
     audit(temporary, rows)
@@ -225,7 +229,9 @@ def _manifest(
             ).mappings()
         ]
     verdicts = [
-        {key: verdict[key] for key in ("gate", "relation", "suite", "outcome", "evaluated", "warnings")}
+        {key: verdict[key] for key in ("gate", "relation", "suite", "outcome", "evaluated")}
+        # Samples are for the data team, and the manifest is for everybody who reads.
+        | {"warnings": [{k: v for k, v in found.items() if k != "sample"} for found in verdict["warnings"]]}
         for verdict in latest_verdicts(store, build)
     ]
     return {

@@ -118,6 +118,23 @@ class IdentityParams(_Section):
         return self
 
 
+class GateParams(_Section):
+    """How far a build may be from the version before it; `docs/operating.md` says when to change it.
+
+    `max_volume_drop`: share of rows a table, or a delivery, may lose. `max_silence`: how late a regular source may be,
+    in times of its longest gap. `max_unit_factor` and `max_kpi_factor`: how many times the usual an amount, or a KPI's
+    day, may be. `max_mix_change`: share of customers that may change region or segment. `max_restatement`: share by
+    which four published weeks may change.
+    """
+
+    max_volume_drop: Share = 0.5
+    max_silence: Annotated[float, Field(ge=1, le=1000)] = 3.0
+    max_unit_factor: Annotated[float, Field(gt=1)] = 10.0
+    max_mix_change: Share = 0.25
+    max_restatement: Annotated[float, Field(ge=0)] = 0.5
+    max_kpi_factor: Annotated[float, Field(gt=1)] = 10.0
+
+
 class Snooze(_Section):
     """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
 
@@ -205,6 +222,7 @@ class Company(_Section):
     demo: bool = False
     kpi: KpiParams = KpiParams()
     identity: IdentityParams = IdentityParams()
+    gates: GateParams = GateParams()
     support: SupportParams = SupportParams()
     alerts: AlertRules = AlertRules()
     channels: Channels = Channels()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Suite, Writer
+from expectations.suites import history
 
 FINANCE = Writer(owner="finance")
 SUPPORT = Writer(owner="support")
@@ -36,15 +37,17 @@ def dim_customers(ctx: GateContext, relation: str) -> list[Rule]:
         CRM.never(
             "first_seen_is_not_after_last_seen", "first_seen_at > last_seen_at", "a life that ends before it starts"
         ),
+        *history.same_mix(CRM, ctx, "region"),
         *CRM.volume(ctx, relation),
     ]
 
 
-def dim_accounts(_ctx: GateContext, _relation: str) -> list[Rule]:
+def dim_accounts(ctx: GateContext, relation: str) -> list[Rule]:
     """core.dim_accounts: one row per company."""
     return [
         *CRM.not_null("account_id", reason="the key of everything about companies"),
         CRM.unique("account_id", "an account listed twice is counted twice"),
+        *CRM.volume(ctx, relation),
     ]
 
 
@@ -119,7 +122,7 @@ def fct_orders(ctx: GateContext, relation: str) -> list[Rule]:
     ]  # fmt: skip
 
 
-def fct_refunds(ctx: GateContext, _relation: str) -> list[Rule]:
+def fct_refunds(ctx: GateContext, relation: str) -> list[Rule]:
     """core.fct_refunds: one row per refund."""
     return [
         *FINANCE.not_null("refund_id", "currency", "amount", "is_counted", reason="a refund has a value"),
@@ -147,6 +150,7 @@ def fct_refunds(ctx: GateContext, _relation: str) -> list[Rule]:
             "the refunds of an order add up to its refunded amount, exact",
         ),
         *_days(FINANCE, ctx, "refunded_on"),
+        *FINANCE.volume(ctx, relation),
     ]
 
 
@@ -242,7 +246,7 @@ def fct_survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
     ]
 
 
-def customer_features(ctx: GateContext, _relation: str) -> list[Rule]:
+def customer_features(ctx: GateContext, relation: str) -> list[Rule]:
     """core.customer_features: one row per customer, as known at `as_of`."""
     return [
         *INSIGHTS.not_null("customer_id", "as_of", reason="a feature without a day can leak the future"),
@@ -264,6 +268,7 @@ def customer_features(ctx: GateContext, _relation: str) -> list[Rule]:
             "what customers bought adds up to what was sold, exact",
         ),
         INSIGHTS.never("first_order_is_not_after_last", "first_order_on > last_order_on", "a history that ends first"),
+        *INSIGHTS.volume(ctx, relation),
     ]
 
 

@@ -32,7 +32,7 @@ STITCHED = (
 )
 
 
-def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
+def customer_map(ctx: GateContext, relation: str) -> list[Rule]:
     """identity.customer_map: one row per source record that stands for a person."""
     limits = ctx.limits
     return [
@@ -91,7 +91,7 @@ def customer_map(ctx: GateContext, _relation: str) -> list[Rule]:
             f" {limits.stitch_rate_high:.0%} (identity.stitch_rate_low, identity.stitch_rate_high)",
         ),
         *_since_last_publication(ctx),
-        *CRM.volume(ctx, "identity.customer_map"),
+        *CRM.volume(ctx, relation),
     ]
 
 
@@ -120,7 +120,7 @@ def _since_last_publication(ctx: GateContext) -> list[Rule]:
     ]
 
 
-def customer_identifiers(ctx: GateContext, _relation: str) -> list[Rule]:
+def customer_identifiers(ctx: GateContext, relation: str) -> list[Rule]:
     """identity.customer_identifiers: one row per customer and identifier."""
     limits = ctx.limits
     kinds = {**limits.identifiers_per_customer, **limits.identifiers_per_customer_stated}
@@ -156,15 +156,17 @@ def customer_identifiers(ctx: GateContext, _relation: str) -> list[Rule]:
             "first_seen_at > last_seen_at",
             "a period that ends before it starts",
         ),
+        *CRM.volume(ctx, relation),
     ]
 
 
-def identity_links(_ctx: GateContext, _relation: str) -> list[Rule]:
+def identity_links(ctx: GateContext, relation: str) -> list[Rule]:
     """identity.identity_links: one row per link between a record and its customer."""
     return [
         *CRM.not_null("customer_id", "rule", reason="every link explains itself"),
         CRM.refers_to("customer_id", "identity.customer_map.customer_id", "a link to nobody"),
         CRM.between("confidence", 0, 1, reason="a confidence is a share"),
+        *CRM.volume(ctx, relation),
     ]
 
 

@@ -7,7 +7,8 @@ is a probability one, and does nothing identify a person.
 from __future__ import annotations
 
 from expectations.context import GateContext
-from expectations.rules import Rule, Suite, Writer
+from expectations.rules import Rule, Severity, Suite, Writer
+from expectations.suites import history
 
 FINANCE = Writer(owner="finance")
 SUPPORT = Writer(owner="support")
@@ -21,13 +22,22 @@ _PHONE = (
     "(^|[^0-9A-Za-z-])(0[0-9][0-9]?[0-9]?-[0-9][0-9][0-9]?[0-9]?-[0-9][0-9][0-9][0-9]|[+]81[0-9-]+)($|[^0-9A-Za-z-])"
 )
 _BANDS = ("high", "medium", "low", "lapsed", "not_scored", "withheld")
+#: Marts with a row for each thing that happened or exists: half of them gone is a loss. Others are cut as settings say.
+_RECORDS = frozenset(
+    {
+        "customer_360", "ltv_by_customer", "churn_risk", "survey_responses", "support_interactions",
+        "customer_identifiers", "identity_links", "identity_changes", "customer_attributes", "kpi_records",
+        "kpi_history", "kpi_restatements", "order_fulfilment", "account_360", "account_people",
+    }
+)  # fmt: skip
 _COUNTED = "core.fct_orders where is_counted and customer_id is not null"
 _SAME_NET = "two tables that disagree on revenue are worse than none"
 
 
 def _common(writer: Writer, ctx: GateContext, relation: str) -> list[Rule]:
     """What holds for every mart: nothing identifies a person, and it did not shrink by half."""
-    return [_no_personal_data(writer), *writer.volume(ctx, relation)]
+    severity: Severity = "error" if relation.split(".", 1)[1] in _RECORDS else "warning"
+    return [_no_personal_data(writer), *writer.volume(ctx, relation, severity)]
 
 
 def _no_personal_data(writer: Writer) -> Rule:
@@ -61,6 +71,7 @@ def customer_360(ctx: GateContext, relation: str) -> list[Rule]:
         INSIGHTS.between("churn_probability", 0, 1, reason="a probability"),
         SUPPORT.between("open_tickets", 0, None, reason="a count"),
         INSIGHTS.between("nps", 0, 10, reason="the last answer on the scale 0 to 10"),
+        *history.same_mix(INSIGHTS, ctx, "lifecycle_segment", "value_tier"),
         *_common(CRM, ctx, relation),
     ]
 
@@ -196,6 +207,13 @@ def kpi_daily(ctx: GateContext, relation: str) -> list[Rule]:
         INSIGHTS.never("days_are_not_after_as_of", f"day > date '{ctx.as_of.isoformat()}'", "a day that was not yet"),
         INSIGHTS.refers_to("kpi", "marts.kpi_definitions.kpi", "a number that nobody defined"),
         INSIGHTS.never("values_are_numbers", "isnan(value) or isinf(value)", "a division by zero, published"),
+        INSIGHTS.no_rows(
+            "days_reach_as_of",
+            f"select max(day) from {{batch}} having max(day) < date '{ctx.as_of.isoformat()}'",
+            "numbers of a day that are not there yet are no numbers of that day",
+            column="day",
+        ),
+        *history.kpi_movement(INSIGHTS, ctx),
         *_common(INSIGHTS, ctx, relation),
     ]
 

@@ -37,6 +37,7 @@ def ltv_by_customer(ctx: GateContext, relation: str) -> list[Rule]:
             "(predicted_12m is null) <> (prediction_reason is not null)",
             "whoever has no prediction is told why",
         ),
+        FINANCE.between("predicted_12m", 0, None, reason="nobody is expected to bring less than nothing"),
         FINANCE.between("predicted_low", 0, None, reason="nobody is expected to bring less than nothing"),
         FINANCE.never("the_interval_is_one", "predicted_low > predicted_high", "an interval has its ends in order"),
         *_common(FINANCE, ctx, relation),

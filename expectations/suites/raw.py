@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Suite, Writer
+from expectations.suites import history
 
 PLATFORM = Writer(owner="data-platform")
 
@@ -22,18 +23,21 @@ class RawRelation:
 
     `key`: columns without which a row means nothing. `event_times`: when it happened, by the vendor's clock.
     `amounts`: money and counts that cannot be negative; returns come as refunds, never as negative orders.
+    `money`: those of them whose unit is held to the published rows, within each `per` (a currency) where there is one.
     """
 
     name: str
     key: Sequence[str]
     event_times: Sequence[str] = ()
     amounts: Sequence[str] = ()
+    money: tuple[str, ...] = ()
+    per: str | None = None
 
 
 RELATIONS: tuple[RawRelation, ...] = (
     RawRelation("salesforce__contact", ["id"], ["created_date", "system_modstamp"]),
     RawRelation("salesforce__account", ["id"], ["created_date"]),
-    RawRelation("salesforce__opportunity", ["id"], ["created_date"], ["amount"]),
+    RawRelation("salesforce__opportunity", ["id"], ["created_date"], ["amount"], ("amount",)),
     RawRelation("salesforce__case", ["id"], ["created_date", "closed_date"]),
     RawRelation("salesforce__lead", ["id"], ["created_date"]),
     RawRelation("salesforce__case_comment", ["id"], ["created_date"]),
@@ -42,7 +46,7 @@ RELATIONS: tuple[RawRelation, ...] = (
     RawRelation("salesforce__campaign_member", ["id", "campaign_id"], ["created_date"]),
     RawRelation("hubspot__contacts", ["id"], ["created_at", "modified_at"]),
     RawRelation("hubspot__companies", ["id"], ["created_at"]),
-    RawRelation("hubspot__deals", ["id"], ["created_at"], ["amount"]),
+    RawRelation("hubspot__deals", ["id"], ["created_at"], ["amount"], ("amount",)),
     RawRelation("hubspot__tickets", ["id"], ["created_at", "closed_at"]),
     RawRelation("hubspot__email_events", ["id", "type", "created_at"], ["created_at"]),
     RawRelation("snowplow__events", ["event_id", "event", "collector_tstamp"], ["collector_tstamp"]),
@@ -56,6 +60,8 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["name"],
         ["created_at", "paid_at", "cancelled_at"],
         ["subtotal", "shipping", "taxes", "total", "refunded_amount", "lineitem_price", "lineitem_quantity"],
+        ("total", "lineitem_price"),
+        "currency",
     ),
     RawRelation("shopify__customers", ["customer_id"], [], ["total_spent", "total_orders"]),
     # user_pseudo_id is absent where consent was refused; the event still counts.
@@ -86,7 +92,12 @@ RELATIONS: tuple[RawRelation, ...] = (
     RawRelation("intercom__conversations", ["id"], ["created_at", "first_admin_reply_at"], ["reopens"]),
     RawRelation("freshdesk__tickets", ["ticket_id"], ["created_at", "resolved_at"]),
     RawRelation(
-        "stripe__payments", ["id", "amount", "currency", "status"], ["created_at"], ["amount", "amount_refunded"]
+        "stripe__payments",
+        ["id", "amount", "currency", "status"],
+        ["created_at"],
+        ["amount", "amount_refunded"],
+        ("amount",),
+        "currency",
     ),
     RawRelation("stripe__customers", ["id"], ["created_at"]),
     RawRelation("qualtrics__responses", ["response_id"], ["recorded_at"], ["nps_score", "csat_score"]),
@@ -102,9 +113,16 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["order_key", "customer_key", "ordered_at", "currency", "gross_amount"],
         ["ordered_at", "cancelled_at"],
         ["gross_amount", "discount_amount", "quantity"],
+        ("gross_amount",),
+        "currency",
     ),
     RawRelation(
-        "mapped__refund", ["refund_key", "order_key", "refunded_at", "amount", "currency"], ["refunded_at"], ["amount"]
+        "mapped__refund",
+        ["refund_key", "order_key", "refunded_at", "amount", "currency"],
+        ["refunded_at"],
+        ["amount"],
+        ("amount",),
+        "currency",
     ),
     # Some help desks export no opening time; the core gate warns of a contact that is in no period.
     RawRelation(
@@ -122,6 +140,8 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["subscription_key", "currency", "amount", "started_at"],
         ["started_at", "cancelled_at"],
         ["amount", "quantity", "interval_count"],
+        ("amount",),
+        "currency",
     ),
     RawRelation(
         "mapped__call",
@@ -162,6 +182,7 @@ def batches(ctx: GateContext, _relation: str) -> list[Rule]:
         _quarantine_rate(
             "few_rows_are_quarantined", limits.quarantine_share_warning, limits.quarantine_min_rows, warning=True
         ),
+        *history.deliveries(PLATFORM, ctx),
     ]
 
 
@@ -182,6 +203,7 @@ def vendor(spec: RawRelation) -> Suite:
     def suite(ctx: GateContext, relation: str) -> list[Rule]:
         rules = [
             _conservation(relation),
+            PLATFORM.refers_to("_batch", "raw.batches.batch_id", "rows of a batch that is not part of this build"),
             *PLATFORM.not_null(*spec.key, reason="the contract promises it; without it the row cannot be used"),
         ]
         for column in spec.event_times:
@@ -190,7 +212,12 @@ def vendor(spec: RawRelation) -> Suite:
             PLATFORM.between(column, 0, None, reason="a negative amount would lower revenue or time without a trace")
             for column in spec.amounts
         ]
-        return rules
+        rules += history.same_unit(PLATFORM, ctx, relation, spec.money, spec.per)
+        for column in spec.event_times[:1]:
+            rules += history.same_clock(PLATFORM, ctx, relation, column)
+        if spec.name == "reference__exchange_rates":
+            rules.append(history.rates_move_by_little(PLATFORM, ctx))
+        return [*rules, *PLATFORM.volume(ctx, relation)]
 
     return suite
 

@@ -242,12 +242,18 @@ def _failure(settings: Settings, outcome: RunOutcome) -> KizunaError:
     readers = f"Readers see v-{shown}" if shown is not None else "Nothing is published yet"
     text = f"The run stopped at: {steps or 'its start'}.\n{reason}\n{readers}; `kizuna status` says more."
     if gate is not None:
-        return GateFailed(f"{text}\nWhat to do: docs/runbooks/gate-failed.md")
+        report = sorted((settings.builds / (outcome.build_id or "-")).glob("a*/gate-report.html"), key=_attempt)
+        page = f"\nGate report: {report[-1]}" if report else ""
+        return GateFailed(f"{text}{page}\nWhat to do: docs/runbooks/gate-failed.md")
     if "is building (process" in reason:
         return LeaseHeld(text)
     if (told := advice(reason)) is not None:
         return MachineError(text.replace(reason, told))
     return PublishError(text) if "published__version" in outcome.failed_steps else BuildError(text)
+
+
+def _attempt(report: Path) -> int:
+    return int(report.parent.name.removeprefix("a"))
 
 
 def gate_reasons(settings: Settings, build_id: str, gate: str) -> list[str]:

@@ -73,7 +73,7 @@ def render_page(
         "totals": _totals(facts),
         "undelivered": undelivered,
     }
-    template = _templates().get_template("scorecard.html.j2")
+    template = templates().get_template("scorecard.html.j2")
     draft = template.render(font_css="", **values)
     return template.render(font_css=Markup(font_face_css(page_text(draft))), **values)
 
@@ -84,7 +84,8 @@ def page_text(page: str) -> str:
 
 
 @functools.cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """The environment that pages of this package are made with."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = Path(__file__).parent / "templates"

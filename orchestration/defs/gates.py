@@ -1,5 +1,6 @@
 """The four gates: each judges the relations of one stage, stores its verdicts, and blocks what comes after."""
 
+import logging
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -10,11 +11,18 @@ from expectations.context import GateContext, GateLimits
 from expectations.registry import CheckSpec, specs
 from expectations.report import RelationVerdict
 from expectations.runner import run_gate
-from kizuna.builds import record_gate, require_passed
+from kizuna.builds import gate_events, record_gate, require_passed
+from kizuna.control.store import Store
 from kizuna.flow import GATES, Gate
 from kizuna.identity_rules import stated_limits
-from kizuna.versions import current
+from kizuna.scorecard.gates import write_gate_report
+from kizuna.versions import Publication, current
 from orchestration.session import Company, Session, resume
+
+RUNBOOK = "docs/runbooks/gate-failed.md"
+
+#: A table in the UI is to be read.
+MAX_RECORDS = 50
 
 #: Settings of section `identity` that are limits of the identity gate, under the same names.
 GATED = {"max_id_churn", "min_id_churn", "stitch_rate_low", "stitch_rate_high", "max_stitch_change"}
@@ -47,9 +55,10 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
 def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
     """Run the gate and store what it said before anybody acts on it."""
     published = current(session.settings)
-    tables = published.manifest["tables"] if published else {}
     outcome: str = "could_not_run"
     verdicts: list[dict[str, Any]] = []
+    rows: dict[str, int] = {}
+    unjudged: list[tuple[str, str, str]] = []
     try:
         report = run_gate(
             gate,
@@ -62,12 +71,15 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
                     identifiers_per_customer_default=session.settings.company.kpi.identity_limit_default,
                     identifiers_per_customer_stated=stated_limits(session.settings.home, session.settings.company),
                     **session.settings.company.identity.model_dump(include=GATED),
+                    **session.settings.company.gates.model_dump(),
                 ),
                 previous_as_of=date.fromisoformat(published.manifest["as_of"]) if published else None,
-                previous_rows={f"marts.{name}": table["rows"] for name, table in tables.items()},
+                previous_rows=published_rows(session.store, published),
             ),
         )
         outcome = report.outcome
+        rows = {verdict.relation: verdict.rows for verdict in report.verdicts if verdict.rows is not None}
+        unjudged = [(verdict.relation, *found) for verdict in report.verdicts for found in verdict.unjudged]
         verdicts = [
             {
                 "relation": verdict["relation"],
@@ -81,25 +93,66 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
         ]
     finally:
         # Whatever ends a gate half-way: it has not passed, and an earlier pass must not stand in for it.
-        record_gate(session.store, session.build, gate, outcome, verdicts)
+        record_gate(session.store, session.build, gate, outcome, verdicts, rows=rows, unjudged=unjudged)
+        try:
+            write_gate_report(session.store, session.settings, session.build)
+        except OSError as error:
+            # The verdicts are stored; a full disk must not turn them into an error of the page.
+            logging.getLogger(__name__).warning("the gate report was not written: %s", error)
     return {verdict.relation: verdict for verdict in report.verdicts}
 
 
+def published_rows(store: Store, published: Publication | None) -> dict[str, int]:
+    """Rows of each relation as the gates of the shown version counted them; a rollback takes the counts back too."""
+    if published is None:
+        return {}
+    manifest = published.manifest
+    rows = {f"marts.{name}": int(table["rows"]) for name, table in manifest["tables"].items()}
+    for event in gate_events(store, manifest["build_id"], manifest["attempt"]):
+        rows |= (event["detail"] or {}).get("rows", {})
+    return rows
+
+
 def _result(row: CheckSpec, verdict: RelationVerdict) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {
+        "outcome": verdict.outcome,
+        "expectations": verdict.evaluated,
+        "failed": len(verdict.failed),
+        "warnings": len(verdict.warnings),
+        "seconds": verdict.seconds,
+    }
+    if verdict.failed or verdict.warnings:
+        metadata["expectations that do not hold"] = _table(verdict)
+        metadata["what to do"] = RUNBOOK
+    if verdict.unjudged:
+        metadata["without a verdict"] = "; ".join(f"{rule}: {why}" for rule, why in verdict.unjudged)
     return dg.AssetCheckResult(
         check_name=row.name,
         asset_key=dg.AssetKey(row.asset_key),
         passed=verdict.outcome == "passed",
         severity=dg.AssetCheckSeverity.ERROR,
         description=verdict.summary,
-        metadata={
-            "outcome": verdict.outcome,
-            "expectations": verdict.evaluated,
-            "failed": len(verdict.failed),
-            "warnings": len(verdict.warnings),
-            "seconds": verdict.seconds,
-        },
+        metadata=metadata,
     )
+
+
+def _table(verdict: RelationVerdict) -> dg.TableMetadataValue:
+    """Each expectation that does not hold, with a row for each masked row of its sample."""
+    records = [
+        dg.TableRecord(
+            {
+                "expectation": found.name,
+                "severity": found.severity,
+                "rows": -1 if (count := found.rows_failed) is None else count,
+                "owner": found.owner,
+                "reason": found.reason,
+                "sample": ", ".join(f"{name}={value or '(empty)'}" for name, value in row.items()),
+            }
+        )
+        for found in (*verdict.failed, *verdict.warnings)
+        for row in found.sample or ({},)
+    ]
+    return dg.MetadataValue.table(records[:MAX_RECORDS])
 
 
 checks = [gate_checks(gate) for gate in GATES]

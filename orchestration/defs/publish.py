@@ -22,7 +22,7 @@ OWNERS = ["team:customer-data"]
 )
 def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult[None]:
     """The published folder: cx.duckdb, one Parquet file per mart, the scorecard page, manifest.json."""
-    from kizuna.scorecard import render_scorecard
+    from kizuna.scorecard import gates, render_scorecard
     from kizuna.scorecard.model import Undelivered
 
     session = resume(context, company)
@@ -38,6 +38,7 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
         session.lease,
         tables=published_tables(),
         scorecard=lambda db, manifest: render_scorecard(db, manifest, session.settings.company, undelivered),
+        pages={gates.NAME: gates.render_gate_report(session.store, session.settings, session.build, samples=False)},
     )
     prune_builds(session.store, session.settings, session.build)
     context.instance.add_run_tags(context.run.run_id, {VERSION_TAG: str(publication.version)})
@@ -49,6 +50,7 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
             "dagster/row_count": rows,
             "folder": dg.MetadataValue.path(publication.folder),
             "scorecard": dg.MetadataValue.path(publication.folder / "scorecard.html"),
+            "gates": dg.MetadataValue.path(publication.folder / gates.NAME),
         }
     )
 

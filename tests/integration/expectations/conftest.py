@@ -15,9 +15,7 @@ from expectations.suites.raw import RELATIONS
 AS_OF = date(2026, 6, 30)
 CUSTOMERS = 40
 
-_EXTRA = (
-    "null::varchar as _extra, 'f.csv' as _file, i + 1 as _line, 'b1' as _batch, timestamp '2026-07-01' as _loaded_at"
-)
+_EXTRA = "null::varchar as _extra, 'f.csv' as _file, i + 1 as _line, timestamp '2026-07-01' as _loaded_at"
 
 
 def _raw_column(name: str) -> str:
@@ -42,7 +40,10 @@ def _raw(con: duckdb.DuckDBPyConnection, rows: int) -> None:
     for relation in RELATIONS:
         columns = list(dict.fromkeys([*relation.key, *relation.event_times, *relation.amounts]))
         listed = ", ".join(_raw_column(column) for column in columns)
-        con.execute(f"create table raw.{relation.name} as select {listed}, {_EXTRA} from range({rows}) as r(i)")
+        con.execute(
+            f"create table raw.{relation.name} as select {listed}, 'b-{relation.name}' as _batch, {_EXTRA}"
+            f" from range({rows}) as r(i)"
+        )
         if rows:
             source, entity = relation.name.split("__")
             con.execute(
@@ -84,6 +85,7 @@ create table identity.identity_changes as
 create table state.identity_changes as select * from identity.identity_changes;
 create table state.customer_identifiers as select customer_id, identifier_type, identifier_hash
   from identity.customer_identifiers;
+create table state.published_batches (batch_id varchar);
 create table state.identity_audit as
   select 'device_stitch_rate' as metric, 'all' as detail, 0::decimal(20,6) as value where $n > 0;
 
@@ -145,7 +147,9 @@ create table core.customer_features as
 create table marts.customer_360 as
   select customer_id, 'C-' || md5(customer_id)[1:6] as display_label, true as is_known, 'Kanto' as region,
     net_reporting as net_revenue, 0.25::double as churn_probability, 1 as open_tickets, 9 as nps,
+    'active' as lifecycle_segment, 'A' as value_tier
   from core.customer_features;
+create table state.customer_360 as select * from marts.customer_360 limit 0;
 create table marts.ltv_by_customer as
   select f.customer_id, 'JPY' as currency, coalesce(sum(gross_reporting), 0)::decimal(18,2) as gross,
     coalesce(sum(refunded_reporting), 0)::decimal(18,2) as refunds, (gross - refunds)::decimal(18,2) as net,
@@ -250,7 +254,8 @@ create table marts.kpi_definitions as select 'orders' as kpi, 'Orders' as name_e
 create table marts.kpi_daily as
   select 'orders' as kpi, 'overall' as segment_type, 'overall' as segment, date '2026-06-30' - i::int as day,
     date '2026-06-30' as as_of, 3.0::double as value, 3::decimal(20,2) as numerator, null::decimal(20,2) as denominator,
-    true as is_complete from range(70) r(i) where $n > 0;
+    true as is_complete, 'count' as unit from range(70) r(i) where $n > 0;
+create table state.kpi_daily as select * from marts.kpi_daily limit 0;
 create table marts.kpi_history as
   select 1 as build_number, 'b1' as build_id, as_of, kpi, segment_type, segment, day, numerator::decimal(20,6) as value,
     numerator, denominator from marts.kpi_daily;

@@ -17,6 +17,7 @@ from expectations.registry import GateRow
 from expectations.report import worst
 from expectations.rules import NO_ROWS, Rule, Writer
 from expectations.runner import run_gate
+from expectations.samples import failed_rows
 from kizuna.errors import InputError
 
 CANARY = "canary.person@example.jp"
@@ -195,3 +196,43 @@ def test_the_worst_outcome_wins() -> None:
     assert worst(["could_not_run", "failed", "passed"]) == "failed"
     assert worst(["passed", "passed"]) == "passed"
     assert worst([]) == "could_not_run"
+
+
+def test_failed_rows_are_shown_by_their_shape_only(people: Path, context: GateContext) -> None:
+    rules = [
+        ME.unique("id", "r"),
+        ME.between("amount", 0, None, reason="r"),
+        ME.in_set("name", ["x"], "r"),
+        ME.never("negative", "points < 0", "r", column="points"),
+        ME.no_rows("names", "select name, points from {batch} where id = 1 and points < 0", "r"),
+    ]
+    report = run_gate("core", people, context=context, rows=[row(*rules)])
+    found = {result.name: result.sample for result in report.verdicts[0].failed}
+    assert found == {
+        "id_is_unique": ({"id": "9"}, {"id": "9"}),
+        "amount_is_in_range": ({"amount": "-9.99"},),
+        "name_is_known": ({"name": "xxxxxx.xxxxxx@xxxxxxx.xx"},),
+        "negative": ({"points": "-9999"},),
+        "names": ({"name": "xxxxxx.xxxxxx@xxxxxxx.xx", "points": "-9999"},),
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("relation", "raw.shopify__orders", "raw.shopify__orders"),
+        ("day", "2026-06-30", "2026-06-30"),
+        ("relation", CANARY, "xxxxxx.xxxxxx@xxxxxxx.xx"),
+        ("relation", "090-0000-0000", "999-9999-9999"),
+        ("relation", "09000000000", "99999999999"),
+        ("customer_id", "c_0a1b2c3d4e5f60718293", "c_0a1b2c3d4e5f60718293"),
+        ("customer_id", "hana", "xxxx"),
+        ("customer_id", "4000000000000000", "9999999999999999"),
+    ],
+)
+def test_a_column_of_names_is_clear_only_where_it_holds_names(
+    people: Path, column: str, value: str, shown: str
+) -> None:
+    rule = ME.no_rows("odd", f"select '{value}' as {column} from {{batch}} limit 1", "r")
+    with duckdb.connect(str(people), read_only=True) as con:
+        assert failed_rows(con, "core.people", rule) == ({column: shown},)

@@ -27,6 +27,8 @@ DEFECTS: list[tuple[str, str, str]] = [
     ("raw.shopify__orders", "update raw.shopify__orders set name = null where _line = 5", "name_is_present"),
     ("raw.shopify__orders", "update raw.shopify__orders set total = -1 where _line = 5", "total_is_in_range"),
     ("raw.ga4__events", "delete from raw.ga4__events where _line = 5", "rows_equal_the_accepted_rows_of_its_batches"),
+    ("raw.salesforce__contact", "update raw.salesforce__contact set _batch = 'lost' where _line = 5",
+     "_batch_exists_in_batches"),
     ("raw.salesforce__contact", "delete from raw.salesforce__contact", "rows_equal_the_accepted_rows_of_its_batches"),
     ("raw.zendesk__tickets", "update raw.zendesk__tickets set created_at = created_at + interval 50 year",
      "created_at_is_in_a_plausible_period"),
@@ -210,6 +212,11 @@ DEFECTS: list[tuple[str, str, str]] = [
      "kpi_and_segment_type_and_segment_and_day_are_unique_together"),
     ("marts.kpi_daily", "update marts.kpi_daily set value = 'nan'::double where day = date '2026-06-30'",
      "values_are_numbers"),
+    ("marts.kpi_daily", "delete from marts.kpi_daily where day > date '2026-06-28'", "days_reach_as_of"),
+    ("marts.kpi_daily", "update marts.kpi_daily set numerator = 100 * numerator where day = date '2026-06-30'",
+     "new_days_are_no_other_unit"),
+    ("marts.ltv_by_customer", "update marts.ltv_by_customer set predicted_12m = -5, predicted_low = 0, ltv = net - 5"
+     " where customer_id = 'K5'", "predicted_12m_is_in_range"),
     ("marts.kpi_definitions", "update marts.kpi_definitions set name_ja = null", "name_ja_is_present"),
     ("marts.churn_drivers_daily", "update marts.churn_drivers_daily set customers = 1000000",
      "drivers_belong_to_customers_at_risk"),
@@ -338,13 +345,15 @@ def test_a_warning_passes_and_is_reported(
     assert warning in {result.name for result in verdict.warnings}
 
 
-def test_half_the_volume_of_the_last_publication_warns(unharmed: Path) -> None:
-    before = GateContext(as_of=AS_OF, currency="JPY", previous_rows={"marts.customer_360": 100})
-    verdict = judge(unharmed, "marts.customer_360", before)
-    assert verdict.outcome == "passed"
-    assert [(result.name, result.observed) for result in verdict.warnings] == [
-        ("rows_hold_against_last_publication", 40)
-    ]
+@pytest.mark.parametrize(("relation", "outcome"), [("marts.customer_360", "failed"), ("marts.ltv_by_cohort", "passed")])
+def test_half_the_volume_of_the_last_publication_stops_records_and_warns_of_summaries(
+    unharmed: Path, relation: str, outcome: str
+) -> None:
+    before = GateContext(as_of=AS_OF, currency="JPY", previous_rows={relation: 100})
+    verdict = judge(unharmed, relation, before)
+    assert verdict.outcome == outcome, verdict.summary
+    found = verdict.failed if outcome == "failed" else verdict.warnings
+    assert [result.name for result in found] == ["rows_hold_against_last_publication"]
 
 
 def test_a_past_day_is_rebuilt_from_files_that_came_later(unharmed: Path) -> None:
