@@ -56,3 +56,9 @@ class MachineError(KizunaError):
     """The machine refused: a full or broken disk, a missing permission, too little memory."""
 
     exit_code = 9
+
+
+class Unwell(KizunaError):
+    """`kizuna doctor` or `kizuna watch` found something that a person must look at."""
+
+    exit_code = 10

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from kizuna.errors import SettingsError
 from kizuna.opening_hours import SupportParams
+from kizuna.operating_settings import ReadingLimits, WatchParams
 
 CONFIG_NAME = "kizuna.yaml"
 DEMO_KEY_NAME = "demo.key"
@@ -30,6 +31,8 @@ ENVIRONMENT: Mapping[str, str] = {
     "KIZUNA_HOME": "folder of the company: landing, raw, builds, published (default ./var)",
     "KIZUNA_PSEUDONYM_KEY": f"secret of at least {MIN_KEY_LENGTH} characters that keys every pseudonym; required",
     "KIZUNA_CONTROL_URL": "SQLAlchemy URL of the control store (default SQLite in KIZUNA_HOME)",
+    "KIZUNA_DAGSTER_URL": "PostgreSQL database of Dagster's runs and events (default SQLite in KIZUNA_HOME)",
+    "KIZUNA_ALARM_COMMAND": "command that gets an alarm of `kizuna watch` on standard input when Slack does not",
     "KIZUNA_SLACK_TOKEN": "bot token (xoxb-…); without it messages go to a local preview",
     "KIZUNA_SLACK_BASE_URL": "other address of the Slack Web API, for a stand-in server in tests",
     "KIZUNA_PUBLIC_URL": "address under which the published folder is served; links in messages start with it",
@@ -191,25 +194,6 @@ class Schedule(_Section):
         return value
 
 
-class ReadingLimits(_Section):
-    """What reading one file may take before it is stopped; each file is read in a child process.
-
-    `memory_mb` and `seconds` per file, `line_mb` per line, `columns` per header; a gzip, a ZIP or a workbook may unpack
-    to `unpacked_ratio` times its size; a gzip or a ZIP to `unpacked_mb`, a workbook to `workbook_mb`. A ZIP holds up to
-    `members` files, a workbook as many parts. `workers` files are read at a time.
-    """
-
-    memory_mb: Annotated[int, Field(ge=256)] = 1536
-    seconds: Annotated[int, Field(ge=1)] = 3600
-    line_mb: Annotated[int, Field(ge=1, le=1024)] = 64
-    columns: Annotated[int, Field(ge=1, le=100_000)] = 10_000
-    unpacked_ratio: Annotated[int, Field(ge=2)] = 200
-    unpacked_mb: Annotated[int, Field(ge=1)] = 102_400
-    members: Annotated[int, Field(ge=1, le=100_000)] = 2_000
-    workbook_mb: Annotated[int, Field(ge=1)] = 2_048
-    workers: Annotated[int, Field(ge=1, le=16)] = 2
-
-
 class Company(_Section):
     """Content of `kizuna.yaml`."""
 
@@ -228,6 +212,7 @@ class Company(_Section):
     channels: Channels = Channels()
     retention: Retention = Retention()
     schedule: Schedule = Schedule()
+    watch: WatchParams = WatchParams()
     limits: ReadingLimits = ReadingLimits()
 
     @field_validator("timezone")
@@ -255,6 +240,7 @@ class Settings(BaseModel):
     slack_base_url: str | None = None
     public_url: str | None = None
     control_url: str = Field(repr=False)
+    dagster_url: str | None = Field(default=None, repr=False)
 
     @property
     def landing(self) -> Path:
@@ -342,6 +328,7 @@ def load_settings(home: Path | None = None, environ: Mapping[str, str] | None = 
         slack_base_url=_url(env, "KIZUNA_SLACK_BASE_URL"),
         public_url=_url(env, "KIZUNA_PUBLIC_URL"),
         control_url=env.get("KIZUNA_CONTROL_URL") or f"sqlite:///{root / 'control.db'}",
+        dagster_url=_dagster_url(env),
     )
 
 
@@ -369,6 +356,19 @@ def _slack_token(env: Mapping[str, str]) -> str | None:
     if token and not token.startswith("xoxb-"):
         raise SettingsError("KIZUNA_SLACK_TOKEN does not look like a bot token: it should start with 'xoxb-'.")
     return token or None
+
+
+def _dagster_url(env: Mapping[str, str]) -> str | None:
+    value = env.get("KIZUNA_DAGSTER_URL", "").strip()
+    if value and not re.match(r"postgres(ql)?(\+psycopg2)?://", value):
+        raise SettingsError("KIZUNA_DAGSTER_URL is not an address of PostgreSQL: it should start with postgresql://.")
+    if value and value == env.get("KIZUNA_CONTROL_URL", "").strip():
+        raise SettingsError(
+            "KIZUNA_DAGSTER_URL and KIZUNA_CONTROL_URL name the same database. Each keeps the state of its own "
+            "migrations in a table of the same name: make a second database on that server."
+        )
+    # SQLAlchemy would take psycopg 3, which Dagster's statements do not fit.
+    return re.sub(r"^[^:]+", "postgresql+psycopg2", value) if value else None
 
 
 def _url(env: Mapping[str, str], name: str) -> str | None:

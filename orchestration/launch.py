@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import TextIO
 
-from kizuna.files import make_private
+import yaml
+
+from kizuna.files import make_private, write_atomically
 from kizuna.redact import without_values
 from kizuna.settings import Settings
 
@@ -32,13 +33,27 @@ class RunOutcome:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME` of the company with the project's `dagster.yaml`; exported for everything started from here."""
+    """`DAGSTER_HOME` of the company with the project's `dagster.yaml`; exported for everything started from here.
+
+    The profile for a team (PostgreSQL) holds where `KIZUNA_DAGSTER_URL` is set, the one for one machine elsewhere.
+    """
     home = settings.dagster_home
     make_private(*settings.private_folders)
-    shutil.copyfile(Path(__file__).parent / "dagster.yaml", home / "dagster.yaml")
+    # In one step: code server, daemon and webserver may start at the same moment.
+    write_atomically(home / "dagster.yaml", _profile(settings))
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["KIZUNA_HOME"] = str(settings.home)
+    if settings.dagster_url is not None:
+        os.environ["KIZUNA_DAGSTER_URL"] = settings.dagster_url
     return home
+
+
+def _profile(settings: Settings) -> bytes:
+    folder = Path(__file__).parent
+    if settings.dagster_url is None:
+        return (folder / "dagster.yaml").read_bytes()
+    one, team = (yaml.safe_load((folder / name).read_bytes()) for name in ("dagster.yaml", "dagster.team.yaml"))
+    return yaml.safe_dump(one | team).encode()
 
 
 def preload() -> None:

@@ -15,6 +15,7 @@ from analytics.alerts.messages import (
     render_block_kit,
 )
 from analytics.alerts.rules import EVALUATED_SCHEMA, SpikeRules, evaluate
+from analytics.alerts.silence import Silence, silence_in_words
 
 __all__ = [
     "EVALUATED_SCHEMA",
@@ -26,6 +27,7 @@ __all__ = [
     "IncidentChange",
     "Message",
     "RunFailure",
+    "Silence",
     "SourceState",
     "SpikeAlert",
     "SpikeResolved",
@@ -34,6 +36,7 @@ __all__ = [
     "evaluate",
     "incident_changes",
     "render_block_kit",
+    "silence_in_words",
     "spike_alert",
     "spike_resolved",
     "spike_update",

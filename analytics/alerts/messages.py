@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from analytics.alerts.blockkit import Block, context, data, fields, header, link, payload, section
+from analytics.alerts.silence import Silence, render_silence
 from analytics.alerts.words import ACTIONS, WORDS, Locale, calendar_day, count, money, percent, segment_name, short_day
 from analytics.churn.drivers import DriverChange, driver_label
 
@@ -143,7 +144,7 @@ class RunFailure:
     runbook: str
 
 
-Message = SpikeAlert | SpikeUpdate | SpikeResolved | AlertsWithheld | GateFailure | RunFailure
+Message = SpikeAlert | SpikeUpdate | SpikeResolved | AlertsWithheld | GateFailure | RunFailure | Silence
 
 
 def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
@@ -158,6 +159,8 @@ def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
         return _withheld(message, locale)
     if isinstance(message, GateFailure):
         return _gate(message, locale)
+    if isinstance(message, Silence):
+        return render_silence(message, locale)
     return _run(message, locale)
 
 

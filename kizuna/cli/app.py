@@ -1,4 +1,4 @@
-"""Commands. Exits: 0 done · 2 settings · 3 build · 4 gate · 5 lease · 6 publish · 7 delivery · 8 input · 9 machine."""
+"""Exits: 0 done · 2 settings · 3 build · 4 gate · 5 lease · 6 publish · 7 delivery · 8 input · 9 machine · 10 unwell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="The company's folder is KIZUNA_HOME (default ./var). Exit codes: 0 done, 2 settings, 3 build, 4 gate, "
-    "5 another build at work, 6 publishing, 7 delivery, 8 input, 9 the machine (disk, permissions, memory).",
+    "5 another build at work, 6 publishing, 7 delivery, 8 input, 9 the machine (disk, permissions, memory), 10 doctor or watch found something.",
 )
 quarantine_app = typer.Typer(
     help="Rows that were not accepted: look, mend, load again.", no_args_is_help=True, rich_markup_mode=None
@@ -112,6 +112,20 @@ def dev(
     serve(home, port)
 
 
+@app.command(epilog="Examples: kizuna serve code · kizuna serve daemon · kizuna serve web · kizuna serve viewer")
+def serve(
+    part: Annotated[str, typer.Argument(help="code, daemon, web, or viewer (the UI without any way to change it).")],
+    home: Home = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Default: code 4000, web 3000, viewer 3001.")] = None,
+    code: Annotated[str, typer.Option(help="Where the code server listens.")] = "127.0.0.1:4000",
+) -> None:
+    """One part of the platform as a process of its own, for systemd or containers (deploy/)."""
+    from kizuna.cli.serve import serve_part
+
+    serve_part(home, part, host=host, port=port, code=code)
+
+
 @app.command(epilog="Examples: kizuna rollback · kizuna rollback --to 3")
 def rollback(
     home: Home = None,
@@ -146,6 +160,28 @@ def restore(
     from kizuna.cli.backup import bring_back
 
     bring_back(home, folder)
+
+
+@app.command(epilog="Examples: kizuna doctor · kizuna doctor --json · kizuna doctor --ask-slack")
+def doctor(
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For a machine.")] = False,
+    ask_slack: Annotated[bool, typer.Option("--ask-slack", help="Also ask Slack whether the token is good.")] = False,
+) -> None:
+    """Check disk, permissions, versions, store, config, key, lease, sources, daemon, Slack; say what to do.
+
+    Exit code 10 when something failed."""
+    from kizuna.cli.doctor import examine
+
+    examine(home, as_json=as_json, ask_slack=ask_slack)
+
+
+@app.command(epilog="Example: kizuna watch   (every two minutes, from a timer outside the daemon)")
+def watch(home: Home = None) -> None:
+    """The dead-man's switch: tell when publications, files, the daemon or the sender are silent. Exit code 10 then."""
+    from kizuna.cli.watch import watch_company
+
+    watch_company(home)
 
 
 @app.command(epilog="Example: kizuna status")

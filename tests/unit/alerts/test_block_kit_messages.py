@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from analytics.alerts import (
     GateFailure,
     Message,
     RunFailure,
+    Silence,
     SourceState,
     SpikeAlert,
     SpikeResolved,
@@ -135,6 +136,14 @@ MESSAGES: dict[str, Message] = {
         build_id="b-3f9c2a",
         resume="kizuna run --resume b-3f9c2a",
         runbook="docs/runbooks/run-failed.md",
+    ),
+    "silence": Silence(
+        reason="source",
+        subject="shopify",
+        since=datetime(2026, 6, 28, 6, 2),
+        expected_hours=24.0,
+        detail="",
+        runbook="docs/runbooks/silence.md",
     ),
 }
 

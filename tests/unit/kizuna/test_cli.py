@@ -37,6 +37,9 @@ def kizuna(*arguments: str, home: Path | None = None, key: str | None = KEY) -> 
         ["rollback"],
         ["backup"],
         ["restore"],
+        ["doctor"],
+        ["watch"],
+        ["serve"],
         ["status"],
         ["path"],
     ]

@@ -1,0 +1,169 @@
+"""`kizuna doctor` finds what is wrong and says what to do; `kizuna watch` tells somebody, whatever still works."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kizuna.cli.doctor import examine
+from kizuna.cli.watch import watch_company
+from kizuna.control import ledger
+from kizuna.control.ledger import FileRecord
+from kizuna.control.schema import publications
+from kizuna.control.store import Store, utcnow
+from kizuna.delivery.outbox import enqueue
+from kizuna.errors import Unwell
+from kizuna.pseudonym import key_fingerprint
+from kizuna.settings import Settings
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def home(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A company that got its last file and its last version a while ago."""
+    monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", KEY)
+    then = utcnow() - timedelta(hours=30)
+    file = FileRecord(
+        file_id="f", source="shopify", path="shopify/a.csv", sha256="a", bytes=1, status="accepted",
+        first_seen_at=then, loaded_at=then, detail={},
+    )  # fmt: skip
+    with store.begin() as connection:
+        ledger.record(connection, file, None)
+        connection.execute(
+            publications.insert().values(
+                version=1, build_id="b", attempt=1, as_of=then.date(), fence=1, state="published",
+                intended_at=then, published_at=then,
+            )
+        )  # fmt: skip
+    version = settings.published / "v-1"
+    version.mkdir(parents=True)
+    shown = {"version": 1, "as_of": "2026-06-30", "key_fingerprint": key_fingerprint(KEY)}
+    (version / "manifest.json").write_text(json.dumps(shown))
+    (settings.published / "current").symlink_to("v-1")
+    return settings.home
+
+
+def doctor(home: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, list[dict[str, str]]]:
+    """Findings by name; a failure must raise."""
+    failed = False
+    try:
+        examine(home, as_json=True, ask_slack=False)
+    except Unwell:
+        failed = True
+    found: dict[str, list[dict[str, str]]] = {}
+    for finding in json.loads(capsys.readouterr().out)["findings"]:
+        found.setdefault(finding["name"], []).append(finding)
+    assert failed == any(one["state"] == "fail" for those in found.values() for one in those)
+    return found
+
+
+def configure(home: Path, watch: str) -> None:
+    (home / "kizuna.yaml").write_text(f"name: Test\nwatch: {{{watch}}}\n")
+
+
+def states(found: dict[str, list[dict[str, str]]]) -> dict[str, str]:
+    worst = ("fail", "warn", "ok")
+    return {name: min((one["state"] for one in those), key=worst.index) for name, those in found.items()}
+
+
+def test_a_company_in_order_has_no_failure(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = doctor(home, capsys)
+    assert states(found) == {
+        "settings": "ok", "disk": "ok", "permissions": "ok", "versions": "ok", "store": "ok", "config": "ok",
+        "key": "ok", "lease": "ok", "published": "ok", "sources": "ok", "daemon": "warn", "schedules": "ok",
+        "slack": "warn",
+    }  # fmt: skip
+    assert "never run here" in found["daemon"][0]["says"]
+
+
+def test_each_thing_that_is_wrong_is_named_with_what_to_do(
+    home: Path, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (home / "kizuna.yaml").write_text("name: Test\nwatch: {sources: {shopify: 12, zendesk: 240}}\n")
+    (home / "targets.yaml").write_text("- {kpi: nonsense}\n")
+    (home / "control.db").chmod(0o644)
+    monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", "another" * 8)
+    lock = tmp_path / "elsewhere"
+    lock.mkdir()
+    (lock / "requirements.lock").write_text("duckdb==0.0.1 \\\n    --hash=sha256:00\n")
+    monkeypatch.setattr("kizuna.builds.PROJECT_ROOT", lock)
+    monkeypatch.setattr("kizuna.cli.checkup._LEAST_FREE", 1 << 60)
+    with store.begin() as connection:
+        enqueue(connection, key="m", channel="#c", payload={"text": "x"}, now=utcnow() - timedelta(hours=3))
+    found = doctor(home, capsys)
+    wrong = {name for name, state in states(found).items() if state == "fail"}
+    assert wrong == {"disk", "permissions", "versions", "config", "key", "sources", "slack"}
+    assert all(one["do"] for those in found.values() for one in those if one["state"] != "ok")
+    assert "control.db" in found["permissions"][0]["do"] and "chmod" in found["permissions"][0]["do"]
+    assert "duckdb" in found["versions"][0]["says"] and "0.0.1" in found["versions"][0]["says"]
+    assert "targets.yaml" in found["config"][0]["says"]
+    late = {one["says"].split(":")[0]: one["state"] for one in found["sources"]}
+    assert late == {"shopify": "fail", "zendesk": "ok"}, "one is late, the other may come yet"
+
+    (home / "kizuna.yaml").write_text("name: Test\nsurprise: 1\n")
+    assert states(doctor(home, capsys)) == {"settings": "fail"}
+
+
+def test_the_switch_tells_by_whatever_works_and_once(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told = tmp_path / "told.txt"
+    code = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read())"
+    monkeypatch.setenv("KIZUNA_ALARM_COMMAND", shlex.join([sys.executable, "-S", "-c", code]))
+    (home / "kizuna.yaml").write_text(
+        "name: Test\nwatch: {daemon_minutes: 0, publication_hours: 10, files_hours: 24}\n"
+    )
+    with pytest.raises(Unwell, match="Nothing new was published") as alarm:
+        watch_company(home)
+    assert "1 handed to KIZUNA_ALARM_COMMAND now" in str(alarm.value), "there is no token: Slack cannot have it"
+    assert "No file has arrived" not in str(alarm.value), "30 of 24 hours are not one and a half"
+    with pytest.raises(Unwell, match="told before"):
+        watch_company(home)
+    assert told.read_text().count("Nothing new was published") == 1
+    assert (home / "alarms.json").stat().st_mode & 0o077 == 0
+
+    (home / "kizuna.yaml").write_text(
+        "name: Test\nwatch: {daemon_minutes: 0, publication_hours: 100, files_hours: 100}\n"
+    )
+    watch_company(home)
+    assert "All signs of life are there" in capsys.readouterr().out
+
+    (home / "control.db").unlink()
+    (home / "control.db").mkdir()
+    with pytest.raises(Unwell, match="control store cannot be opened"):
+        watch_company(home)
+    assert "control store cannot be opened" in told.read_text()
+
+
+def test_an_alarm_that_nobody_took_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(home, "daemon_minutes: 0, publication_hours: 10")
+    for command in ("", "false", "/does/not/exist"):
+        monkeypatch.setenv("KIZUNA_ALARM_COMMAND", command)
+        with pytest.raises(Unwell, match="told to nobody"):
+            watch_company(home)
+
+
+def test_the_switch_shows_the_version_before_a_deleted_one(home: Path, store: Store, settings: Settings) -> None:
+    from kizuna.files import sha256_of
+    from kizuna.versions import current
+
+    manifest = settings.published / "v-1" / "manifest.json"
+    shown: dict[str, Any] = json.loads(manifest.read_text()) | {"tables": {}}
+    manifest.write_text(json.dumps(shown))
+    (manifest.parent / "cx.duckdb").write_bytes(b"")
+    with store.begin() as connection:
+        connection.execute(publications.update().values(manifest_sha256=sha256_of(manifest)))
+        row = dict(connection.execute(publications.select()).mappings().one())
+        connection.execute(publications.insert().values(**row | {"version": 2, "published_at": utcnow()}))
+    (settings.published / "current").unlink()
+    (settings.published / "current").symlink_to("v-2")
+    watch_company(home)
+    published = current(settings)
+    assert published is not None and published.version == 1
