@@ -1,4 +1,4 @@
-"""Exits: 0 done · 2 settings · 3 build · 4 gate · 5 lease · 6 publish · 7 delivery · 8 input · 9 machine · 10 unwell."""
+"""Exits: 0 done, 2 settings, 3 build, 4 gate, 5 lease, 6 publish, 7 delivery, 8 input, 9 machine, 10 unwell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="The company's folder is KIZUNA_HOME (default ./var). Exit codes: 0 done, 2 settings, 3 build, 4 gate, "
-    "5 another build at work, 6 publishing, 7 delivery, 8 input, 9 the machine (disk, permissions, memory), 10 doctor or watch found something.",
+    "5 another build at work, 6 publishing, 7 delivery, 8 input, 9 the machine (disk, permissions, memory), "
+    "10 doctor or watch found something.",
 )
 quarantine_app = typer.Typer(
     help="Rows that were not accepted: look, mend, load again.", no_args_is_help=True, rich_markup_mode=None
