@@ -114,8 +114,12 @@ def start_build(
     fence: int,
     run_id: str,
     known_as_of: datetime | None = None,
+    rebuild_from: tuple[int | None] | None = None,
 ) -> Build:
     """Record a new attempt and make its empty folder. Earlier attempts that never ended are closed as failed.
+
+    `rebuild_from` makes it a rebuild of a past day, which can never be published, on the ground of that version
+    (`(None,)`: of none). Any other build goes on from what readers see.
 
     Raises `InputError` where the company's rules of identity or its stewards' decisions cannot be read: better now
     than half-way.
@@ -143,13 +147,19 @@ def start_build(
                 config_hash=config_hash(settings),
                 code_version=code_version(),
                 inputs=sorted(batch_ids),
-                base_version=shown_version(settings),
+                base_version=shown_version(settings) if rebuild_from is None else rebuild_from[0],
                 fence=fence,
                 run_id=run_id,
                 status="running",
                 started_at=utcnow(),
             )
         )
+        if rebuild_from is not None:
+            connection.execute(
+                build_events.insert().values(
+                    build_id=build_id, attempt=attempt, kind="purpose", name="rebuild", outcome="asked", at=utcnow()
+                )
+            )
     build = load_build(store, settings, build_id, attempt)
     if build.folder.exists():
         shutil.rmtree(build.folder)
@@ -178,6 +188,21 @@ def load_build(store: Store, settings: Settings, build_id: str, attempt: int) ->
         batch_ids=tuple(row.inputs),
         base_version=row.base_version,
     )
+
+
+def is_rebuild(store: Store, build: Build) -> bool:
+    """Whether this attempt was made to look at a past day. It has that purpose for good."""
+    with store.read() as connection:
+        return (
+            connection.execute(
+                select(build_events.c.event_id).where(
+                    build_events.c.build_id == build.build_id,
+                    build_events.c.attempt == build.attempt,
+                    build_events.c.kind == "purpose",
+                )
+            ).first()
+            is not None
+        )
 
 
 def require_same_ground(settings: Settings, build: Build, code: str) -> None:

@@ -18,7 +18,15 @@ from typing import Any
 import duckdb
 from sqlalchemy import func, select, update
 
-from kizuna.builds import Build, current_code, latest_verdicts, require_passed, require_same_ground, shown_version
+from kizuna.builds import (
+    Build,
+    current_code,
+    is_rebuild,
+    latest_verdicts,
+    require_passed,
+    require_same_ground,
+    shown_version,
+)
 from kizuna.control.lease import Lease
 from kizuna.control.schema import batches, link_moves, publications
 from kizuna.control.store import Store, utcnow
@@ -52,6 +60,11 @@ def publish(
     Raises `GateFailed` unless every gate of this attempt passed, `LeaseHeld` if the lease was lost, `PublishError` if
     the audit finds a difference. In each case readers keep what they have.
     """
+    if is_rebuild(store, build):
+        raise PublishError(
+            f"Build {build.build_id} is a past day built again to be looked at; it is kept in {settings.rebuilt} and "
+            f"not published. `kizuna run --as-of {build.as_of} --force` builds that day to be published."
+        )
     require_passed(store, build)
     require_same_ground(settings, build, current_code())
     reconcile(store, settings)
@@ -61,7 +74,9 @@ def publish(
     failpoint("publish.intended")
     temporary = settings.published / f".tmp-{version}"
     try:
-        manifest = _write(store, settings, build, version, temporary, tables, scorecard, details or {}, pages or {})
+        manifest = write_version(
+            store, settings, build, version, temporary, tables, scorecard, details or {}, pages or {}
+        )
     except Exception:
         # A full disk must not stay full of what nobody will ever see.
         shutil.rmtree(temporary, ignore_errors=True)
@@ -80,7 +95,7 @@ def publish(
     return Publication(version, folder, manifest)
 
 
-def _write(
+def write_version(
     store: Store,
     settings: Settings,
     build: Build,

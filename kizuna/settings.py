@@ -259,6 +259,11 @@ class Settings(BaseModel):
         return self.home / "builds"
 
     @property
+    def rebuilt(self) -> Path:
+        """Past days that were built again to be looked at."""
+        return self.home / "rebuilt"
+
+    @property
     def published(self) -> Path:
         return self.home / "published"
 

@@ -62,18 +62,17 @@ STATE_OF_THE_BUILD: Mapping[str, str] = {
 }
 
 
-def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date) -> bool:
-    """Fill schema `state` of the build from the published version. Returns whether one is published.
+def prepare_state(settings: Settings, db: duckdb.DuckDBPyConnection, as_of: date, base: int | None) -> bool:
+    """Fill schema `state` of the build from version `base`. Returns whether there is one.
 
     Raises `BuildError` when what is published was made with another pseudonym key: every id would change.
     """
     db.execute("CREATE SCHEMA IF NOT EXISTS state")
     for table, columns in {**STATE_TABLES, **STATE_OF_THE_BUILD}.items():
         db.execute(f"CREATE OR REPLACE TABLE state.{table} ({columns})")
-    current = settings.published / "current"
-    if not current.exists():
+    if base is None:
         return False
-    folder = current.resolve()
+    folder = settings.published / f"v-{base}"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     fingerprint = key_fingerprint(settings.pseudonym_key)
     if manifest["key_fingerprint"] != fingerprint:

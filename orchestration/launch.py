@@ -21,7 +21,10 @@ from kizuna.settings import Settings
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended. `version` is None when nothing was published; `error` says why in one paragraph."""
+    """How a run ended. `version` is None when nothing was published; `error` says why in one paragraph.
+
+    `rebuilt` is the folder of a past day that was built to be looked at.
+    """
 
     run_id: str
     success: bool
@@ -30,6 +33,7 @@ class RunOutcome:
     version: int | None
     failed_steps: tuple[str, ...]
     error: str | None
+    rebuilt: Path | None = None
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -75,6 +79,7 @@ def run_daily(
     settings: Settings,
     *,
     as_of: date | None = None,
+    known_as_of: str | None = None,
     force: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> RunOutcome:
@@ -100,6 +105,8 @@ def run_daily(
     config: dict[str, object] = {"force": force}
     if as_of is not None:
         config["as_of"] = as_of.isoformat()
+    if known_as_of is not None:
+        config["known_as_of"] = known_as_of
     sessions.watch(progress)
     logs = settings.dagster_home / "logs"
     logs.mkdir(exist_ok=True)
@@ -141,6 +148,7 @@ def run_daily(
         version=int(version) if version else None,
         failed_steps=tuple(event.step_key or "" for event in failures),
         error=_reason(failures[0]) if failures else None,
+        rebuilt=Path(tags[sessions.REBUILT_TAG]) if sessions.REBUILT_TAG in tags else None,
     )
 
 

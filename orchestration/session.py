@@ -23,7 +23,9 @@ from kizuna.settings import Settings, load_settings
 BUILD_TAG = "kizuna/build_id"
 ATTEMPT_TAG = "kizuna/attempt"
 AS_OF_TAG = "kizuna/as_of"
+KNOWN_AS_OF_TAG = "kizuna/known_as_of"
 VERSION_TAG = "kizuna/version"
+REBUILT_TAG = "kizuna/rebuilt"
 NOTHING_NEW_TAG = "kizuna/nothing_new"
 
 #: One run at a time works on builds; others (none yet) may go on beside it.
@@ -93,6 +95,7 @@ def begin(
     as_of: date,
     batch_ids: Sequence[str],
     known_as_of: datetime | None = None,
+    rebuild_from: tuple[int | None] | None = None,
 ) -> Session:
     """Start a build for this run and write its name into the run's tags."""
     build = start_build(
@@ -103,11 +106,12 @@ def begin(
         fence=lease.fence,
         run_id=context.run.run_id,
         known_as_of=known_as_of,
+        rebuild_from=rebuild_from,
     )
-    context.instance.add_run_tags(
-        context.run.run_id,
-        {BUILD_TAG: build.build_id, ATTEMPT_TAG: str(build.attempt), AS_OF_TAG: as_of.isoformat()},
-    )
+    tags = {BUILD_TAG: build.build_id, ATTEMPT_TAG: str(build.attempt), AS_OF_TAG: as_of.isoformat()}
+    if known_as_of is not None:
+        tags[KNOWN_AS_OF_TAG] = f"{known_as_of.isoformat()}Z"
+    context.instance.add_run_tags(context.run.run_id, tags)
     return Session(settings, store, build, lease)
 
 

@@ -94,12 +94,17 @@ def backfill(
 def run(
     home: Home = None,
     as_of: Annotated[str | None, typer.Option(help="Day to report (YYYY-MM-DD); default the last whole day.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Build even if nothing is new.")] = False,
+    known_as_of: Annotated[
+        str | None, typer.Option(help="Only files loaded by then (2026-06-30T12:00, UTC); not published.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build even if nothing is new; publish even a past day.")
+    ] = False,
 ) -> None:
     """The whole line: landing files to published marts, scorecard and messages."""
     from kizuna.cli.running import run_and_tell
 
-    run_and_tell(home, as_of=as_of, force=force)
+    run_and_tell(home, as_of=as_of, known_as_of=known_as_of, force=force)
 
 
 @app.command(epilog="Example: kizuna dev --port 3000")

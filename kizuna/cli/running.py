@@ -39,13 +39,19 @@ STEP_WORDS = {
 }
 
 
-def run_and_tell(home: Path | None, *, as_of: str | None, force: bool) -> None:
+def run_and_tell(home: Path | None, *, as_of: str | None, known_as_of: str | None, force: bool) -> None:
     """Run the job, show progress and the result. Raises the matching `KizunaError` when it did not end well, and
     `DeliveryError` when it did but messages do not arrive (a refusal by Slack, or hours of waiting)."""
     settings = load_settings(home)
-    outcome = launch(settings, as_of=parse_day(as_of), force=force)
+    outcome = launch(settings, as_of=parse_day(as_of), known_as_of=known_as_of, force=force)
     if outcome.nothing_new:
         Console(highlight=False).print("Nothing new since the published version; nothing was built.")
+    elif outcome.rebuilt is not None:
+        Console(highlight=False).print(
+            f"Built to be looked at: {outcome.rebuilt}\nIt passed every gate and is not published: readers see what "
+            "they saw before, and nobody was told.",
+            soft_wrap=True,
+        )
     else:
         summarise(settings)
     _complain_about_messages(settings)
@@ -61,7 +67,14 @@ def _complain_about_messages(settings: Settings) -> None:
         raise_for_trouble(outbox.trouble(connection, utcnow()))
 
 
-def launch(settings: Settings, *, as_of: date | None = None, force: bool = False, title: str = "run") -> RunOutcome:
+def launch(
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    known_as_of: str | None = None,
+    force: bool = False,
+    title: str = "run",
+) -> RunOutcome:
     """One run with a live progress display. Raises when it failed, naming the steps and the reason."""
     # Bound now: during the run standard output belongs to dbt's log.
     console = Console(highlight=False, file=sys.stdout)
@@ -80,7 +93,7 @@ def launch(settings: Settings, *, as_of: date | None = None, force: bool = False
 
         from orchestration.launch import run_daily
 
-        outcome = run_daily(settings, as_of=as_of, force=force, progress=progress)
+        outcome = run_daily(settings, as_of=as_of, known_as_of=known_as_of, force=force, progress=progress)
     if marks:
         sign = "[green]✓[/]" if outcome.success else "[red]✗[/]"
         console.print(

@@ -15,8 +15,9 @@ from kizuna.builds import gate_events, record_gate, require_passed
 from kizuna.control.store import Store
 from kizuna.flow import GATES, Gate
 from kizuna.identity_rules import stated_limits
+from kizuna.rebuilt import base_of
 from kizuna.scorecard.gates import write_gate_report
-from kizuna.versions import Publication, current
+from kizuna.versions import Publication
 from orchestration.session import Company, Session, resume
 
 RUNBOOK = "docs/runbooks/gate-failed.md"
@@ -54,7 +55,7 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
 
 def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
     """Run the gate and store what it said before anybody acts on it."""
-    published = current(session.settings)
+    published = base_of(session.settings, session.build)
     outcome: str = "could_not_run"
     verdicts: list[dict[str, Any]] = []
     rows: dict[str, int] = {}

@@ -1,14 +1,19 @@
 """marts -> published -> messages: one link moves, then people are told."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 
-from kizuna.builds import prune_builds, require_passed
+from kizuna.builds import is_rebuild, prune_builds, require_passed
 from kizuna.control.store import utcnow
 from kizuna.delivery import outbox
 from kizuna.failpoints import failpoint
 from kizuna.publishing import publish
+from kizuna.rebuilt import keep_rebuilt
 from orchestration.manifest import published_tables
-from orchestration.session import VERSION_TAG, Company, release_lease, resume
+from orchestration.session import REBUILT_TAG, VERSION_TAG, Company, release_lease, resume
 
 OWNERS = ["team:customer-data"]
 
@@ -31,14 +36,39 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
     undelivered = None
     if trouble is not None:
         undelivered = Undelivered(trouble.waiting + trouble.refused, trouble.since, trouble.reason)
+
+    def scorecard(db: Path, manifest: Mapping[str, Any]) -> str:
+        return render_scorecard(db, manifest, session.settings.company, undelivered)
+
+    pages = {gates.NAME: gates.render_gate_report(session.store, session.settings, session.build, samples=False)}
+    if is_rebuild(session.store, session.build):
+        folder = keep_rebuilt(
+            session.store,
+            session.settings,
+            session.build,
+            session.lease,
+            tables=published_tables(),
+            scorecard=scorecard,
+            pages=pages,
+        )
+        prune_builds(session.store, session.settings, session.build)
+        context.instance.add_run_tags(context.run.run_id, {REBUILT_TAG: str(folder)})
+        return dg.MaterializeResult(
+            metadata={
+                "as_of": session.build.as_of.isoformat(),
+                "note": "a past day built again to be looked at; readers see what they saw before",
+                "folder": dg.MetadataValue.path(folder),
+                "scorecard": dg.MetadataValue.path(folder / "scorecard.html"),
+            }
+        )
     publication = publish(
         session.store,
         session.settings,
         session.build,
         session.lease,
         tables=published_tables(),
-        scorecard=lambda db, manifest: render_scorecard(db, manifest, session.settings.company, undelivered),
-        pages={gates.NAME: gates.render_gate_report(session.store, session.settings, session.build, samples=False)},
+        scorecard=scorecard,
+        pages=pages,
     )
     prune_builds(session.store, session.settings, session.build)
     context.instance.add_run_tags(context.run.run_id, {VERSION_TAG: str(publication.version)})
@@ -76,7 +106,9 @@ def alert(context: dg.AssetExecutionContext, company: Company) -> dg.Materialize
 
     session = resume(context, company)
     require_passed(session.store, session.build)
-    raised = raise_alerts(session.store, session.settings)
+    # Of a past day that was built again nobody is told; what is published was looked at when the run began.
+    past = is_rebuild(session.store, session.build)
+    raised = () if past else raise_alerts(session.store, session.settings)
     failpoint("alerts.enqueued")
     report = send_pending(session.store, session.settings)
     failpoint("alerts.sent")

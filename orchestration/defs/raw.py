@@ -12,10 +12,11 @@ from ingestion.load import IngestReport, Progress, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
 from kizuna.builds import begin_stage, build_id_of, default_as_of
-from kizuna.control.store import open_store
+from kizuna.control.store import open_store, utcnow
 from kizuna.delivery.slack import send_pending
 from kizuna.errors import InputError, KizunaError
 from kizuna.failpoints import failpoint
+from kizuna.rebuilt import ground_of
 from kizuna.redact import engine_errors_without_values, without_values
 from kizuna.settings import Settings
 from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
@@ -26,7 +27,11 @@ from orchestration.session import NOTHING_NEW_TAG, Company, announce, begin, hol
 
 
 class IngestConfig(dg.Config):
-    """Which day to build. Without `as_of`: the one of kizuna.yaml, else the last whole day in the company's zone."""
+    """Which day to build. Without `as_of`: the one of kizuna.yaml, else the last whole day in the company's zone.
+
+    A day before the published one, or a `known_as_of` (an instant, UTC where it has no offset; only files that had been
+    loaded by then take part), is built to be looked at and not published, unless `force` says so.
+    """
 
     as_of: str | None = None
     known_as_of: str | None = None
@@ -88,27 +93,39 @@ def ingest_landing(
         raise_alerts(store, settings)
     except (KizunaError, duckdb.Error) as error:
         context.log.error(f"the messages of the shown version could not be raised: {without_values(str(error))}")
-    as_of = _allowed_day(settings, _day("as_of", config.as_of), force=config.force)
+    known_as_of = _known_as_of(config.known_as_of)
+    shown = current(settings)
+    as_of = _allowed_day(settings, _day("as_of", config.as_of), known_as_of)
+    is_past = shown is not None and as_of < date.fromisoformat(shown.manifest["as_of"])
+    is_rebuild = not config.force and (is_past or known_as_of is not None)
     # New files will be judged: the gates' library loads while the files are read by other processes and the engine.
     report = ingest(settings, store, progress=_once(load_in_background))
-    known_as_of = _moment(config.known_as_of)
     inputs = list_inputs(store, known_as_of)
     batch_ids = [batch.batch_id for batch in inputs]
-    shown = current(settings)
     build_id = build_id_of(settings, as_of, batch_ids)
-    if shown is not None and shown.manifest["build_id"] == build_id and not config.force:
+    if shown is not None and shown.manifest["build_id"] == build_id and not config.force and not is_rebuild:
         context.instance.add_run_tags(context.run.run_id, {NOTHING_NEW_TAG: "true"})
         context.log.info(f"nothing new: v-{shown.version} is build {build_id} already")
         send_pending(store, settings, patience=5)
         release_lease(context.run.run_id)
         return
     load_in_background()
-    session = begin(context, settings, store, lease, as_of=as_of, batch_ids=batch_ids, known_as_of=known_as_of)
+    ground = (ground_of(store, settings, as_of, known_as_of),) if is_rebuild else None
+    session = begin(
+        context,
+        settings,
+        store,
+        lease,
+        as_of=as_of,
+        batch_ids=batch_ids,
+        known_as_of=known_as_of,
+        rebuild_from=ground,
+    )
     failpoint("build.started")
     begin_stage(store, session.build, "raw")
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         create_raw_relations(db, settings, inputs)
-        prepare_state(settings, db, as_of)
+        prepare_state(settings, db, as_of, session.build.base_version)
         rows, fates = _rows(db), _fates(db)
     complete_stage(session, "raw", files=len(inputs))
     problems = problems_by_relation(settings, store)
@@ -167,19 +184,22 @@ def _metadata(
     return found
 
 
-def _allowed_day(settings: Settings, asked: date | None, *, force: bool) -> date:
-    """The day to build. A day that is not over, or one before the shown version's, would damage the histories."""
-    latest = default_as_of(settings.company)
+def _allowed_day(settings: Settings, asked: date | None, known_as_of: datetime | None) -> date:
+    """The day to build. A day that is not over, or was not at `known_as_of`, is refused."""
+    then = known_as_of.replace(tzinfo=UTC) if known_as_of is not None else None
+    latest = default_as_of(settings.company, then)
     day = asked or latest
     if day > latest and not settings.company.demo:
-        raise InputError(f"as_of {day} is not over yet in {settings.company.timezone}; the last whole day is {latest}.")
-    shown = current(settings)
-    if shown is not None and day < date.fromisoformat(shown.manifest["as_of"]) and not force:
-        raise InputError(
-            f"as_of {day} lies before the published {shown.manifest['as_of']}: readers would see an older day, and "
-            "later days of the churn history would be computed again. `--force` does it all the same, without messages."
-        )
+        when = f"was not over at {known_as_of:%Y-%m-%d %H:%M} UTC" if known_as_of else "is not over yet"
+        raise InputError(f"as_of {day} {when} in {settings.company.timezone}; the last whole day is {latest}.")
     return day
+
+
+def _known_as_of(text: str | None) -> datetime | None:
+    known = _moment(text)
+    if known is not None and known > utcnow():
+        raise InputError(f"run config known_as_of: {known:%Y-%m-%d %H:%M} UTC is still to come; nobody knows it yet.")
+    return known
 
 
 def _day(name: str, text: str | None) -> date | None:

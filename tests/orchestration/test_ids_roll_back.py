@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from kizuna.builds import shown_version
 from kizuna.control.lease import acquire
 from kizuna.state import prepare_state
 from kizuna.versions import rollback
@@ -29,7 +30,7 @@ FILE = (
 def registry(line: Any) -> set[tuple[Any, ...]]:
     """What the next build will know of published ids."""
     with closing(duckdb.connect()) as db:
-        prepare_state(line.settings, db, line.settings.company.as_of)
+        prepare_state(line.settings, db, line.settings.company.as_of, shown_version(line.settings))
         return set(
             db.execute(
                 "SELECT customer_id, identifier_type, identifier_hash FROM state.customer_identifiers"

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import select, update
 
 from kizuna import publishing
-from kizuna.builds import begin_stage, config_hash, require_same_ground
+from kizuna.builds import begin_stage, config_hash, require_same_ground, start_build
 from kizuna.control.lease import acquire, living_holder
 from kizuna.control.schema import builds, link_moves
 from kizuna.errors import BuildError, GateFailed, InputError, LeaseHeld, PublishError
 from kizuna.files import make_private
+from kizuna.flow import STEPS
 from kizuna.redact import engine_errors_without_values, tree_without_values, without_values
 from kizuna.settings import load_settings
 from kizuna.state import prepare_state
@@ -178,7 +179,7 @@ def test_state_of_an_earlier_release_without_a_column_is_read(company: Any) -> N
         db.execute("CREATE TABLE marts.churn_risk_daily AS SELECT DATE '2026-06-29' AS day, 0.5 AS share")
         db.execute("CREATE TABLE marts.identity_changes AS SELECT 'created' AS change")
     with duckdb.connect(":memory:") as db:
-        assert prepare_state(company.settings, db, date(2026, 6, 30))
+        assert prepare_state(company.settings, db, date(2026, 6, 30), 1)
         assert db.execute("SELECT customer_id, identifier_hash FROM state.customer_identifiers").fetchall() == [
             ("c", None)
         ]
@@ -217,3 +218,21 @@ def test_engine_errors_name_tables_and_quote_no_row() -> None:
     assert "jane.doe" not in str(tree_without_values({"info": {"msg": [duplicate]}}))
     missing = 'Catalog Error: Table with name "orders" does not exist!'
     assert without_values(missing) == missing
+
+
+def test_a_past_day_that_was_built_again_is_not_published(company: Any) -> None:
+    company.publish_rows(5)
+    lease = company.lease()
+    build = start_build(
+        company.store,
+        company.settings,
+        as_of=date(2026, 6, 30),
+        batch_ids=["batch-6"],
+        fence=lease.fence,
+        run_id=lease.holder,
+        rebuild_from=(1,),
+    )
+    company.record(build, STEPS)
+    with pytest.raises(PublishError, match="built again to be looked at"):
+        company.publish(build, lease)
+    assert current(company.settings).version == 1
