@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 
-from kizuna.control.schema import build_events, builds, gate_verdicts
+from kizuna.control.schema import build_events, builds, gate_verdicts, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.errors import BuildError, GateFailed
 from kizuna.flow import GATES, STAGES, STEPS
@@ -335,16 +335,20 @@ def require_passed(store: Store, build: Build, before: tuple[str, str] | None = 
 
 
 def prune_builds(store: Store, settings: Settings, keep: Build) -> list[Path]:
-    """Remove folders of ended attempts but the newest `retention.builds`; `keep` always stays."""
+    """Remove folders of ended attempts but the newest `retention.builds`; `keep` and what readers see always stay."""
     with store.read() as connection:
+        shown = connection.execute(
+            select(publications.c.build_id, publications.c.attempt).where(
+                publications.c.version == shown_version(settings)
+            )
+        ).all()
         rows = connection.execute(
             select(builds.c.build_id, builds.c.attempt, builds.c.status).order_by(builds.c.started_at.desc())
         ).all()
-    ended = [
-        row for row in rows if row.status != "running" and (row.build_id, row.attempt) != (keep.build_id, keep.attempt)
-    ]
+    stay = {(keep.build_id, keep.attempt), *((row.build_id, row.attempt) for row in shown)}
+    ended = [row for row in rows if row.status != "running" and (row.build_id, row.attempt) not in stay]
     removed = []
-    for row in ended[settings.company.retention.builds - 1 :]:
+    for row in ended[max(settings.company.retention.builds - len(stay), 0) :]:
         folder = settings.builds / row.build_id / f"a{row.attempt}"
         if folder.exists():
             shutil.rmtree(folder)
