@@ -22,6 +22,7 @@ from kizuna.control.schema import files, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.files import write_atomically
+from kizuna.runbooks import runbook_of
 from kizuna.settings import CONFIG_NAME, Settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 #: Told after so many expected intervals; with a look at least every half interval that is before the second ends.
 PATIENCE = 1.5
 AGAIN_AFTER = timedelta(days=1)
-RUNBOOK = "silence"
 _COMMAND_SECONDS = 60
 _TOLD_NAME = "alarms.json"
 
@@ -173,7 +173,7 @@ def store_is_gone(settings: Settings, now: datetime, reason: str) -> Silence:
     from analytics.alerts import Silence
 
     midnight = _local(settings, now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Silence("store", "", midnight, 0.0, reason[:300], _runbook())
+    return Silence("store", "", midnight, 0.0, reason[:300], runbook_of("Silence"))
 
 
 def _quiet(
@@ -184,17 +184,11 @@ def _quiet(
     if now - since <= expected * PATIENCE:
         return None
     hours = expected / timedelta(hours=1)
-    return Silence(reason, subject, _local(settings, since), hours, detail, _runbook())
+    return Silence(reason, subject, _local(settings, since), hours, detail, runbook_of("Silence"))
 
 
 def _local(settings: Settings, at: datetime) -> datetime:
     return at.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.company.timezone)).replace(tzinfo=None)
-
-
-def _runbook() -> str:
-    from kizuna.builds import PROJECT_ROOT
-
-    return (PROJECT_ROOT / "docs" / "runbooks" / f"{RUNBOOK}.md").as_uri()
 
 
 def _enqueue(store: Store, settings: Settings, keys: Mapping[str, Silence], at: datetime) -> set[str]:

@@ -48,10 +48,22 @@ def daemon_state(settings: Settings) -> DaemonState:
 
 @contextmanager
 def _instance(settings: Settings) -> Iterator[Any]:
+    """The instance in the company's home; `dagster.yaml` there names variables, which are put back afterwards."""
     import dagster as dg
 
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    if settings.dagster_url is not None:
-        os.environ["KIZUNA_DAGSTER_URL"] = settings.dagster_url
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        yield instance
+    wanted = {"DAGSTER_HOME": str(settings.dagster_home), "KIZUNA_DAGSTER_URL": settings.dagster_url}
+    before = {name: os.environ.get(name) for name in wanted}
+    _export(wanted)
+    try:
+        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+            yield instance
+    finally:
+        _export(before)
+
+
+def _export(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

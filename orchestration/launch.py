@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import logging
 import os
 import uuid
@@ -50,6 +52,27 @@ def prepare_dagster_home(settings: Settings) -> Path:
     if settings.dagster_url is not None:
         os.environ["KIZUNA_DAGSTER_URL"] = settings.dagster_url
     return home
+
+
+def first_start(settings: Settings) -> None:
+    """Make the tables of Dagster's storage once, one process at a time.
+
+    Code server, daemon and webserver that start together over a new storage would each run its migrations, and leave a
+    version table with two rows that no later start can read.
+    """
+    done = settings.dagster_home / ".storage-made"
+    storage = hashlib.sha256((settings.dagster_url or "sqlite").encode()).hexdigest()
+    with (settings.dagster_home / ".first-start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists() and done.read_text() == storage:
+            return
+        import dagster as dg
+
+        with dg.DagsterInstance.get() as instance:
+            instance.get_runs(limit=1)
+            instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.RUN_START), limit=1)
+            instance.all_instigator_state()
+        write_atomically(done, storage.encode(), mode=0o600)
 
 
 def _profile(settings: Settings) -> bytes:

@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 
 def serve_part(home: Path | None, part: str, *, host: str, port: int | None, code: str) -> None:
     """Replace this process by one part. Raises `InputError` for an unknown part or address."""
-    from orchestration.launch import prepare_dagster_home
+    from orchestration.launch import first_start, prepare_dagster_home
     from orchestration.session import quiet_environment
 
     if part not in (*PORTS, "daemon"):
@@ -26,6 +26,7 @@ def serve_part(home: Path | None, part: str, *, host: str, port: int | None, cod
     settings = load_settings(home)
     quiet_environment()
     prepare_dagster_home(settings)
+    first_start(settings)
     command = command_of(settings, part, host=host, port=port or PORTS.get(part, 0), code=code)
     os.chdir(Path(__file__).resolve().parents[2])
     os.execv(command[0], command)
@@ -39,7 +40,7 @@ def command_of(settings: Settings, part: str, *, host: str, port: int, code: str
     python = sys.executable
     beside = Path(python).parent
     if part == "code":
-        module = ["--python-module", "orchestration.definitions", "--location-name", "kizuna"]
+        module = ["--module-name", "orchestration.definitions", "--location-name", "kizuna"]
         return [str(beside / "dagster"), "api", "grpc", *module, "--host", host, "--port", str(port)]
     if part == "viewer":
         place = ["--code-host", code_host, "--code-port", code_port]

@@ -1,7 +1,7 @@
 """S7: every mutation of Dagster's GraphQL schema against the viewer's server, by every way in; the default address.
 
-The viewer and the ordinary webserver run as processes, started as an operator starts them and told no address: both
-must listen on loopback only. The mutations are those of the schema that the locked Dagster really has, each with
+Code server, viewer and the ordinary webserver run as processes, started as an operator starts them and told no address:
+all must listen on loopback only. The mutations are those of the schema that the locked Dagster really has, each with
 arguments made from their types, sent as JSON, as plain GraphQL, in the address, inside a longer document, and over the
 socket. Refused means: an error, no data, and not one row or file of Dagster's storage changed. So that "refused" is not
 "broken", the same server must answer questions, and the ordinary webserver must take a harmless mutation.
@@ -35,26 +35,38 @@ def run_trial(seed: int, folder: Path) -> Trial:
     home = folder / "home"
     home.mkdir()
     (home / "kizuna.yaml").write_text("name: S7\n", encoding="utf-8")
-    ports = {part: _free_port() for part in ("viewer", "web")}
+    ports = {part: _free_port() for part in ("code", "viewer", "web")}
     clean = {k: v for k, v in os.environ.items() if not k.upper().startswith(("KIZUNA_", "DAGSTER_", "PYTEST_"))}
     clean = {k: v for k, v in clean.items() if not k.upper().endswith("_PROXY")}
     env = clean | {"KIZUNA_HOME": str(home), "KIZUNA_PSEUDONYM_KEY": "k" * 64, "PYTHONPATH": str(ROOT)}
     processes = {}
     for part, port in ports.items():
-        command = [sys.executable, "-m", "kizuna.cli", "serve", part, "--port", str(port), "--code", "127.0.0.1:9"]
+        command = [
+            sys.executable,
+            "-m",
+            "kizuna.cli",
+            "serve",
+            part,
+            "--port",
+            str(port),
+            "--code",
+            f"127.0.0.1:{ports['code']}",
+        ]
         with (folder / f"{part}.log").open("w") as log:
             processes[part] = subprocess.Popen(command, env=env, cwd=folder, stdout=log, stderr=log)
     failures: list[str] = []
     try:
         mutations = _mutations()
-        for part in ports:
+        for part in ("viewer", "web"):
             _wait_for(ports[part], processes[part], folder / f"{part}.log")
-            open_to = _addresses(ports[part])
-            if open_to != {"127.0.0.1"}:
-                failures.append(f"{part} listens on {sorted(open_to)}")
         viewer = f"http://127.0.0.1:{ports['viewer']}"
         if "version" not in str(_ask(viewer, "{ version instance { info } }").get("data")):
             failures.append("the viewer answers no questions")
+        if not _sees_the_job(viewer):
+            failures.append(f"the viewer does not show the job: {(folder / 'code.log').read_text()[-500:]}")
+        for part, port in ports.items():
+            if _addresses(port) != {"127.0.0.1"}:
+                failures.append(f"{part} listens on {sorted(_addresses(port))}")
         before = _storage(home)
         cases = 0
         for name, document in mutations:
@@ -77,6 +89,18 @@ def run_trial(seed: int, folder: Path) -> Trial:
             process.kill()
             process.wait()
     return Trial(cases, tuple(failures), f"{len(mutations)} mutations in 5 ways, {len(REPORTS)} routes that report")
+
+
+def _sees_the_job(viewer: str) -> bool:
+    """Whether the code server, once it has loaded the project, is seen through the viewer without a reload."""
+    selector = '{repositoryLocationName: "kizuna", repositoryName: "__repository__", pipelineName: "daily"}'
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        answer = _ask(viewer, f"{{ pipelineOrError(params: {selector}) {{ __typename ... on Pipeline {{ name }} }} }}")
+        if "daily" in str(answer.get("data")):
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def _mutations() -> list[tuple[str, str]]:
@@ -186,8 +210,9 @@ def _addresses(port: int) -> set[str]:
             local, state = line.split()[1], line.split()[3]
             address, _, number = local.partition(":")
             if state == "0A" and int(number, 16) == port:
-                packed = bytes.fromhex(address)
-                found.add(socket.inet_ntoa(packed[::-1]) if len(packed) == 4 else address)
+                words = [bytes.fromhex(address[n : n + 8])[::-1] for n in range(0, len(address), 8)]
+                family = socket.AF_INET if name == "tcp" else socket.AF_INET6
+                found.add(socket.inet_ntop(family, b"".join(words)).removeprefix("::ffff:"))
     return found
 
 

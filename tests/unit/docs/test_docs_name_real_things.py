@@ -21,6 +21,7 @@ _TOP = (
     "analytics",
     "bench",
     "dbt_project",
+    "deploy",
     "docs",
     "expectations",
     "ingestion",

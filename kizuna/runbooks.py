@@ -1,0 +1,24 @@
+"""Which page under docs/runbooks says what to do about a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "runbooks"
+
+#: By kind of message (`analytics.alerts.Message`); a test finds a page for each kind there is.
+RUNBOOK_OF: Mapping[str, str] = {
+    "SpikeAlert": "spike-alert",
+    "SpikeUpdate": "spike-alert",
+    "SpikeResolved": "spike-alert",
+    "AlertsWithheld": "spike-alert",
+    "GateFailure": "gate-failed",
+    "RunFailure": "run-failed",
+    "Silence": "silence",
+}
+
+
+def runbook_of(kind: str) -> str:
+    """Address of the page for a kind of message."""
+    return (FOLDER / f"{RUNBOOK_OF[kind]}.md").as_uri()
