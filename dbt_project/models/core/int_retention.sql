@@ -2,22 +2,37 @@
 {%- set limits = var('retention_periods') -%}
 {%- set grains = ['day', 'week', 'month', 'year'] -%}
 {%- set attributes = ['region', 'age_band', 'first_channel'] -%}
+{%- set per_cohort = 'partition by cohort_by, grain, segment_type, segment, cohort order by period_number' -%}
+{%- set no_money = 'cast(null as ' ~ money ~ ') as gross, cast(null as ' ~ money ~ ') as net' -%}
+{#- How a customer came, the day of it, and the days on which they were back. -#}
+{%- set ways = [
+    ('first_order', 'first_order_on', 'has_ordered'),
+    ('first_session', 'first_session_on', 'has_visited'),
+    ('sign_up', 'signed_up_on', 'active_on >= signed_up_on'),
+] -%}
 with
-
-rows_of_activity as (select * from {{ ref('int_retention_activity') }}),
 
 paid_months as (select * from {{ ref('int_contract_cohorts') }}),
 
 -- Everything below goes over numbers: of customers, and of the combinations of segments that they are in.
+listed as (
+
+    select * from {{ ref('int_retention_people') }}
+    union all
+    select distinct customer_id, cast(null as integer), cast(null as date), cast(null as date), cast(null as date)
+    from paid_months
+    where customer_id not in (select customer_id from {{ ref('int_retention_people') }})
+
+),
+
 people as (
 
     select
-        listed.customer_id,
-        row_number() over (order by listed.customer_id) as customer_number,
+        listed.*,
         coalesce(customers.region, 'unknown') as region,
         coalesce(customers.age_band, 'unknown') as age_band,
         coalesce(customer_values.first_channel, 'none') as first_channel
-    from (select customer_id from rows_of_activity union select customer_id from paid_months) as listed
+    from listed
     left join {{ ref('dim_customers') }} as customers on listed.customer_id = customers.customer_id
     left join {{ ref('int_customer_value') }} as customer_values on listed.customer_id = customer_values.customer_id
 
@@ -27,14 +42,16 @@ combinations as (
 
     select
         region, age_band, first_channel,
-        row_number() over (order by region, age_band, first_channel) as combination
-    from (select distinct region, age_band, first_channel from people) as listed
+        cast(row_number() over (order by region, age_band, first_channel) as integer) as combination
+    from (select distinct region, age_band, first_channel from people) as found
 
 ),
 
 numbered as (
 
-    select people.customer_id, people.customer_number, combinations.combination
+    select
+        people.customer_id, people.customer_number, combinations.combination,
+        people.first_order_on, people.first_session_on, people.signed_up_on
     from people
     inner join combinations
         on people.region = combinations.region
@@ -43,56 +60,51 @@ numbered as (
 
 ),
 
-activity as (
+days as (
 
-    select
-        cohort_by, customer_number, combination, first_on, active_on, gross, net
-    from rows_of_activity
-    inner join numbered on rows_of_activity.customer_id = numbered.customer_id
+    select active_days.*, numbered.first_order_on, numbered.first_session_on, numbered.signed_up_on
+    from {{ ref('int_active_days') }} as active_days
+    inner join numbered on active_days.customer_number = numbered.customer_number
 
 ),
 
 -- Days become months at once: what follows goes over a fraction of the rows.
-order_months as (
+months as (
 
     select
-        customer_number, combination, first_on, {{ core_month('active_on') }} as month_on,
+        customer_number,
+        {{ core_month('active_on') }} as month_on,
+        max(case when has_ordered then active_on end) as last_order_on,
+        max(case when has_visited then active_on end) as last_session_on,
         max(active_on) as last_on,
         sum(gross) as gross,
         sum(net) as net,
-        sum(case when active_on = first_on then net end) as net_of_first_day,
-        sum(case when active_on < {{ core_add_days(core_week('first_on'), 7) }} then net end) as net_of_first_week
-    from activity
-    where cohort_by = 'first_order'
-    group by customer_number, combination, first_on, {{ core_month('active_on') }}
+        sum(case when active_on = first_order_on then net end) as net_of_first_day,
+        sum(case when active_on < {{ core_add_days(core_week('first_order_on'), 7) }} then net end) as net_of_first_week
+    from days
+    group by customer_number, {{ core_month('active_on') }}
 
 ),
 
--- Only orders bring money; of the others it is enough to know when.
-other_months as (
+-- Everybody once: the last day of activity of each kind, and what a buyer's first periods brought.
+lives as (
 
     select
-        cohort_by, customer_number, combination, first_on, {{ core_month('active_on') }} as month_on,
-        max(active_on) as last_on
-    from activity
-    where cohort_by <> 'first_order'
-    group by cohort_by, customer_number, combination, first_on, {{ core_month('active_on') }}
-
-),
-
--- Everybody once per way to enter a cohort: the last period of activity, and what a buyer's first ones brought.
-buyers as (
-
-    select
-        customer_number, combination, first_on, max(last_on) as last_on,
-        greatest(coalesce(sum(net_of_first_day), 0), 0) as first_day,
-        greatest(coalesce(sum(net_of_first_week), 0), 0) as first_week,
-        greatest(coalesce(sum(case when month_on = {{ core_month('first_on') }} then net end), 0), 0) as first_month,
+        numbered.customer_number, combination, first_order_on, first_session_on, signed_up_on,
+        max(months.last_order_on) as last_order_on,
+        max(months.last_session_on) as last_session_on,
+        max(months.last_on) as last_on,
+        greatest(coalesce(sum(months.net_of_first_day), 0), 0) as first_day,
+        greatest(coalesce(sum(months.net_of_first_week), 0), 0) as first_week,
         greatest(
-            coalesce(sum(case when extract(year from month_on) = extract(year from first_on) then net end), 0), 0
-        ) as first_year
-    from order_months
-    group by customer_number, combination, first_on
+            coalesce(sum(case when months.month_on = {{ core_month('first_order_on') }} then months.net end), 0), 0
+        ) as first_month,
+        greatest(coalesce(sum(case when year(months.month_on) = year(first_order_on) then months.net end), 0), 0)
+            as first_year
+    from numbered
+    left join months on numbered.customer_number = months.customer_number
+    where numbered.customer_number is not null
+    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -110,11 +122,18 @@ payers as (
 
 comers as (
 
-    select 'first_order' as cohort_by, combination, first_on, last_on from buyers
+    select 'first_order' as cohort_by, combination, first_order_on as first_on, last_order_on as last_on
+    from lives
+    where first_order_on is not null
     union all
-    select cohort_by, combination, first_on, max(last_on)
-    from other_months
-    group by cohort_by, customer_number, combination, first_on
+    select 'first_session', combination, first_session_on, last_session_on
+    from lives
+    where first_session_on is not null
+    union all
+    -- A sign-up is no return by itself: what counts is an order or a session on that day or later.
+    select 'sign_up', combination, signed_up_on, case when last_on >= signed_up_on then last_on end
+    from lives
+    where signed_up_on is not null
 
 ),
 
@@ -139,65 +158,75 @@ lasting as (
 
 ),
 
-order_weeks as (
+-- The days that day and week periods are counted from, by way to come; only orders bring money.
+near as (
+
+    {% for cohort_by, first_on, seen in ways -%}
+    {{ 'union all ' if not loop.first }}select
+        '{{ cohort_by }}' as cohort_by, customer_number, {{ first_on }} as first_on, active_on,
+        {{ 'gross, net' if cohort_by == 'first_order' else no_money }}
+    from days
+    where {{ seen }} and active_on < {{ core_add_days(core_week(first_on), 7 * (limits['week'] + 1)) }}
+    {% endfor -%}
+
+),
+
+weeks as (
 
     select
-        customer_number, combination, first_on,
+        cohort_by, customer_number,
         {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number,
+        max(first_on) as first_on,
         sum(gross) as gross,
         sum(net) as net
-    from activity
-    where cohort_by = 'first_order'
-        and active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
-    group by 1, 2, 3, 4
+    from near
+    group by 1, 2, 3
 
 ),
 
-other_weeks as (
+in_months as (
 
-    select distinct
-        cohort_by, customer_number, first_on,
-        {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number
-    from activity
-    where cohort_by <> 'first_order'
-        and active_on < {{ core_add_days(core_week('first_on'), 7 * (limits['week'] + 1)) }}
+    {% for cohort_by, first_on, _ in ways -%}
+    {{ 'union all ' if not loop.first }}select
+        '{{ cohort_by }}' as cohort_by, months.customer_number, lives.combination, lives.{{ first_on }} as first_on,
+        months.month_on,
+        {{ 'months.gross, months.net' if cohort_by == 'first_order' else no_money }}
+    from months
+    inner join lives on months.customer_number = lives.customer_number
+    where {{ {
+        'first_order': 'months.last_order_on is not null',
+        'first_session': 'months.last_session_on is not null',
+        'sign_up': 'months.last_on >= lives.signed_up_on',
+    }[cohort_by] }}
+    {% endfor -%}
 
 ),
 
-order_years as (
+in_years as (
 
     select
-        customer_number, combination, first_on,
+        cohort_by, customer_number,
         {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number,
+        max(combination) as combination,
+        max(first_on) as first_on,
         sum(gross) as gross,
         sum(net) as net
-    from order_months
-    group by 1, 2, 3, 4
-
-),
-
-other_years as (
-
-    select distinct
-        cohort_by, customer_number, combination, first_on,
-        {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number
-    from other_months
-    where month_on is not null
+    from in_months
+    group by 1, 2, 3
 
 ),
 
 -- Customers with activity by cohort and period, as far as periods are shown. A day of activity is one row already.
 returning_customers as (
 
-    {% for grain, orders, others, number in [
-        ('day', 'activity', 'activity', days_between('seen.first_on', 'seen.active_on')),
-        ('week', 'order_weeks', 'other_weeks', 'seen.period_number'),
-        ('month', 'order_months', 'other_months', core_months_between('seen.first_on', 'seen.month_on')),
-        ('year', 'order_years', 'other_years', 'seen.period_number'),
+    {% for grain, rows, number in [
+        ('day', 'near', days_between('seen.first_on', 'seen.active_on')),
+        ('week', 'weeks', 'seen.period_number'),
+        ('month', 'in_months', core_months_between('seen.first_on', 'seen.month_on')),
+        ('year', 'in_years', 'seen.period_number'),
     ] -%}
-    {%- set near = 'seen.active_on <= ' ~ core_add_days('seen.first_on', limits['day']) if grain == 'day' else 'true' -%}
     select
-        'first_order' as cohort_by,
+        seen.cohort_by,
         '{{ grain }}' as grain,
         {{ retention_period(grain, 'seen.first_on') }} as cohort,
         {{ number }} as period_number,
@@ -205,21 +234,13 @@ returning_customers as (
         count(*) as returned,
         sum(seen.gross) as gross,
         sum(seen.net) as net,
-        sum(least(greatest(seen.net, 0), buyers.first_{{ grain }})) as net_kept
-    from {{ orders }} as seen
-    inner join buyers on seen.customer_number = buyers.customer_number
-    where {{ near }}{{ " and seen.cohort_by = 'first_order'" if grain == 'day' }}
-    group by 1, 2, 3, 4, 5
-    union all
-    select
-        seen.cohort_by,
-        '{{ grain }}',
-        {{ retention_period(grain, 'seen.first_on') }},
-        {{ number }},
-        {{ 'seen.combination' if grain in ['month', 'year'] else '0' }},
-        count(*), null, null, null
-    from {{ others }} as seen
-    where {{ near }} and seen.cohort_by <> 'first_order'{{ ' and seen.month_on is not null' if grain == 'month' }}
+        -- Of the others net is NULL, and so is what they kept.
+        sum(case when seen.net is not null then least(greatest(seen.net, 0), lives.first_{{ grain }}) end) as net_kept
+    from {{ rows }} as seen
+    inner join lives on seen.customer_number = lives.customer_number
+    {% if grain == 'day' -%}
+    where seen.active_on <= {{ core_add_days('seen.first_on', limits['day']) }}
+    {% endif -%}
     group by 1, 2, 3, 4, 5
     union all
     {% endfor -%}
@@ -358,31 +379,14 @@ final as (
         cohort_size - returned as lost,
         -- Whoever was last active in this period or a later one came back in or after it.
         cast(
-            sum(left_after) over (
-                partition by cohort_by, grain, segment_type, segment, cohort
-                order by period_number desc
-                rows between unbounded preceding and current row
-            ) as bigint
+            sum(left_after) over ({{ per_cohort }} rows between current row and unbounded following) as bigint
         ) as returned_unbounded,
-        cast(
-            returned - lag(returned) over (
-                partition by cohort_by, grain, segment_type, segment, cohort
-                order by period_number
-            ) as bigint
-        ) as returned_change,
+        cast(returned - lag(returned) over ({{ per_cohort }}) as bigint) as returned_change,
         cast(gross as {{ money }}) as gross,
         cast(net as {{ money }}) as net,
         cast(net_kept as {{ money }}) as net_kept,
-        cast(
-            max(case when period_number = 0 then gross end) over (
-                partition by cohort_by, grain, segment_type, segment, cohort
-            ) as {{ money }}
-        ) as first_gross,
-        cast(
-            max(case when period_number = 0 then net end) over (
-                partition by cohort_by, grain, segment_type, segment, cohort
-            ) as {{ money }}
-        ) as first_net
+        cast(first_value(gross) over ({{ per_cohort }}) as {{ money }}) as first_gross,
+        cast(first_value(net) over ({{ per_cohort }}) as {{ money }}) as first_net
     from joined
 
 )

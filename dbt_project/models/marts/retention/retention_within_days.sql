@@ -1,25 +1,47 @@
 with
 
-activity as (
+people as (
 
-    select * from {{ ref('int_retention_activity') }}
+    select * from {{ ref('int_retention_people') }}
 
 ),
 
--- Days from the first one to the next day of activity; whoever signs up can come back on the same day.
-gaps as (
+-- The next day of activity after the first one; whoever signs up can come back on the same day.
+next_days as (
 
     select
-        cohort_by,
-        customer_id,
-        first_on,
+        people.customer_id,
+        people.first_order_on,
+        people.first_session_on,
+        people.signed_up_on,
         min(
-            case
-                when active_on > first_on or cohort_by = 'sign_up' then {{ days_between('first_on', 'active_on') }}
-            end
-        ) as days_to_return
-    from activity
-    group by cohort_by, customer_id, first_on
+            case when days.has_ordered and days.active_on > people.first_order_on then days.active_on end
+        ) as next_order_on,
+        min(
+            case when days.has_visited and days.active_on > people.first_session_on then days.active_on end
+        ) as next_session_on,
+        min(case when days.active_on >= people.signed_up_on then days.active_on end) as next_active_on
+    from people
+    left join {{ ref('int_active_days') }} as days on people.customer_number = days.customer_number
+    group by people.customer_id, people.first_order_on, people.first_session_on, people.signed_up_on
+
+),
+
+gaps as (
+
+    {% for cohort_by, first_on, next_on in [
+        ('first_order', 'first_order_on', 'next_order_on'),
+        ('first_session', 'first_session_on', 'next_session_on'),
+        ('sign_up', 'signed_up_on', 'next_active_on'),
+    ] -%}
+    {{ 'union all ' if not loop.first }}select
+        '{{ cohort_by }}' as cohort_by,
+        customer_id,
+        {{ first_on }} as first_on,
+        {{ days_between(first_on, next_on) }} as days_to_return
+    from next_days
+    where {{ first_on }} is not null
+    {% endfor -%}
 
 ),
 

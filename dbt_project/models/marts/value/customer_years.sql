@@ -1,17 +1,30 @@
 with
 
-years as (
+years_of_numbers as (
 
     select
-        customer_id,
-        cast(extract(year from first_on) as bigint) as first_year,
+        customer_number,
         cast(extract(year from active_on) as bigint) as calendar_year,
         cast(sum(gross) as decimal(18, 2)) as gross,
         cast(sum(net) as decimal(18, 2)) as net,
         count(*) as order_days
-    from {{ ref('int_retention_activity') }}
-    where cohort_by = 'first_order'
-    group by customer_id, extract(year from first_on), extract(year from active_on)
+    from {{ ref('int_active_days') }}
+    where has_ordered
+    group by customer_number, extract(year from active_on)
+
+),
+
+years as (
+
+    select
+        people.customer_id,
+        cast(extract(year from people.first_order_on) as bigint) as first_year,
+        found.calendar_year,
+        found.gross,
+        found.net,
+        found.order_days
+    from years_of_numbers as found
+    inner join {{ ref('int_retention_people') }} as people on found.customer_number = people.customer_number
 
 ),
 

@@ -1,0 +1,42 @@
+with
+
+people as (
+
+    select customer_id, customer_number from {{ ref('int_retention_people') }}
+
+),
+
+done as (
+
+    select
+        people.customer_number,
+        orders.ordered_on as active_on,
+        true as is_order,
+        orders.gross_reporting as gross,
+        orders.net_reporting as net
+    from {{ ref('fct_orders') }} as orders
+    inner join people on orders.customer_id = people.customer_id
+    where orders.is_counted
+    union all
+    select people.customer_number, sessions.started_on, false, null, null
+    from {{ ref('fct_sessions') }} as sessions
+    inner join people on sessions.customer_id = people.customer_id
+    where sessions.started_on is not null
+
+),
+
+final as (
+
+    select
+        customer_number,
+        active_on,
+        max(case when is_order then 1 else 0 end) = 1 as has_ordered,
+        max(case when is_order then 0 else 1 end) = 1 as has_visited,
+        cast(sum(gross) as decimal(18, 2)) as gross,
+        cast(sum(net) as decimal(18, 2)) as net
+    from done
+    group by customer_number, active_on
+
+)
+
+select * from final
