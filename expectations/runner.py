@@ -250,7 +250,7 @@ def _validate(row: GateRow, rules: Sequence[Rule], source: Any) -> dict[str, Any
     import great_expectations.expectations as gxe
     from great_expectations.expectations.metadata_types import FailureSeverity
 
-    from expectations.duckdb_dialect import ExpectNoRows
+    from expectations.duckdb_dialect import REMEMBERED, ExpectNoRows
 
     suite = gx.ExpectationSuite(name=row.check_name)
     for rule in rules:
@@ -260,7 +260,10 @@ def _validate(row: GateRow, rules: Sequence[Rule], source: Any) -> dict[str, Any
         suite.add_expectation(kind(**rule.kwargs, severity=severity, meta=meta))
     table = row.relation.split(".", 1)[1]
     batch = source.add_table_asset(row.check_name, table_name=table).add_batch_definition_whole_table("all").get_batch()
-    found = batch.validate(suite, result_format=dict(RESULT_FORMAT)).results
+    try:
+        found = batch.validate(suite, result_format=dict(RESULT_FORMAT)).results
+    finally:
+        REMEMBERED.forget()
     return {result.expectation_config.meta["rule"]: result for result in found}
 
 

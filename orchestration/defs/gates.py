@@ -1,14 +1,14 @@
 """The four gates: each judges the relations of one stage, stores its verdicts, and blocks what comes after."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from expectations.context import GateContext, GateLimits
-from expectations.registry import CheckSpec, specs
+from expectations.registry import CheckSpec, GateRow, specs
 from expectations.report import RelationVerdict
 from expectations.runner import run_gate
 from kizuna.builds import gate_events, record_gate, require_passed
@@ -53,8 +53,8 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
     return _gate
 
 
-def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
-    """Run the gate and store what it said before anybody acts on it."""
+def judge(session: Session, gate: Gate, rows_judged: Sequence[GateRow] | None = None) -> dict[str, RelationVerdict]:
+    """Run the gate and store what it said before anybody acts on it. `rows_judged` replaces the registry's rows."""
     published = base_of(session.settings, session.build)
     outcome: str = "could_not_run"
     verdicts: list[dict[str, Any]] = []
@@ -64,6 +64,7 @@ def judge(session: Session, gate: Gate) -> dict[str, RelationVerdict]:
         report = run_gate(
             gate,
             session.build.db,
+            rows=rows_judged,
             context=GateContext(
                 as_of=session.build.as_of,
                 timezone=session.settings.company.timezone,

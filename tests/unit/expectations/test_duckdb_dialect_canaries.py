@@ -169,3 +169,18 @@ def test_every_rule_names_an_expectation_that_exists() -> None:
     context = GateContext(as_of=date(2026, 6, 30), previous_rows={row.relation: 100 for row in GATES})
     kinds = {rule.kind for row in GATES for rule in row.suite(context, row.relation)}
     assert [kind for kind in kinds if kind != NO_ROWS and not hasattr(gxe, kind)] == []
+
+
+def test_a_remembered_configuration_is_the_stock_one_and_follows_a_change() -> None:
+    import great_expectations.expectations as gxe
+
+    from expectations.duckdb_dialect import REMEMBERED
+
+    between = gxe.ExpectColumnValuesToBeBetween(column="id", min_value=0, meta={"rule": "r"})
+    first = between.configuration
+    assert first is between.configuration
+    assert first == REMEMBERED._stock.fget(between)
+    between.min_value = 5
+    assert between.configuration.kwargs["min_value"] == 5
+    REMEMBERED.forget()
+    assert between.configuration is not first
