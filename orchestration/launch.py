@@ -45,8 +45,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     """
     home = settings.dagster_home
     make_private(*settings.private_folders)
-    # In one step: code server, daemon and webserver may start at the same moment.
-    write_atomically(home / "dagster.yaml", _profile(settings))
+    keep_file(home / "dagster.yaml", _profile(settings))
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["KIZUNA_HOME"] = str(settings.home)
     if settings.dagster_url is not None:
@@ -62,17 +61,30 @@ def first_start(settings: Settings) -> None:
     """
     done = settings.dagster_home / ".storage-made"
     storage = hashlib.sha256((settings.dagster_url or "sqlite").encode()).hexdigest()
-    with (settings.dagster_home / ".first-start.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(settings.dagster_home):
         if done.exists() and done.read_text() == storage:
             return
         import dagster as dg
 
         with dg.DagsterInstance.get() as instance:
             instance.get_runs(limit=1)
-            instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.RUN_START), limit=1)
+            instance.fetch_run_status_changes(dg.DagsterEventType.RUN_START, limit=1)
             instance.all_instigator_state()
         write_atomically(done, storage.encode(), mode=0o600)
+
+
+def keep_file(path: Path, content: bytes) -> None:
+    """Make the file at `path` this, by one process at a time: code server, daemon and webserver start together."""
+    with _alone(path.parent):
+        if not path.exists() or path.read_bytes() != content:
+            write_atomically(path, content)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / ".start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _profile(settings: Settings) -> bytes:

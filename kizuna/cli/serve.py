@@ -9,7 +9,6 @@ from pathlib import Path
 import yaml
 
 from kizuna.errors import InputError
-from kizuna.files import write_atomically
 from kizuna.settings import Settings, load_settings
 
 PORTS = {"code": 4000, "web": 3000, "viewer": 3001}
@@ -34,6 +33,8 @@ def serve_part(home: Path | None, part: str, *, host: str, port: int | None, cod
 
 def command_of(settings: Settings, part: str, *, host: str, port: int, code: str) -> list[str]:
     """The command line of a part. The code server's address is `host:port`; the location is always called kizuna."""
+    from orchestration.launch import keep_file
+
     code_host, colon, code_port = code.rpartition(":")
     if not colon or not code_port.isdigit():
         raise InputError(f"--code {code!r} is not an address; write it as host:port, for example {LOOPBACK}:4000.")
@@ -47,7 +48,7 @@ def command_of(settings: Settings, part: str, *, host: str, port: int, code: str
         return [python, "-m", "orchestration.viewer", "--host", host, "--port", str(port), *place]
     workspace = settings.dagster_home / "workspace.yaml"
     server = {"host": code_host, "port": int(code_port), "location_name": "kizuna"}
-    write_atomically(workspace, yaml.safe_dump({"load_from": [{"grpc_server": server}]}).encode())
+    keep_file(workspace, yaml.safe_dump({"load_from": [{"grpc_server": server}]}).encode())
     if part == "daemon":
         return [str(beside / "dagster-daemon"), "run", "-w", str(workspace)]
     return [str(beside / "dagster-webserver"), "-w", str(workspace), "-h", host, "-p", str(port)]
