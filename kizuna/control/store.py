@@ -70,7 +70,13 @@ def open_store_at(url: str) -> Store:
         else create_engine(_with_driver(url), pool_pre_ping=True, hide_parameters=True)
     )
     try:
-        if _revision(engine) != HEAD:
+        found = _revision(engine)
+        if found is not None and found > HEAD:
+            raise KizunaError(
+                f"The control store has schema {found}, this release knows up to {HEAD}: a newer release opened it. "
+                "Install that release again, or restore the backup made before the upgrade (docs/operating.md)."
+            )
+        if found != HEAD:
             _migrate(engine)
     except OperationalError as error:
         raise KizunaError(

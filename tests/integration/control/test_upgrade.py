@@ -18,6 +18,7 @@ from kizuna.control.lease import acquire
 from kizuna.control.schema import metadata
 from kizuna.control.store import HEAD, open_store_at
 from kizuna.delivery import outbox
+from kizuna.errors import KizunaError
 from kizuna.incident_history import incidents_before
 
 FIRST = Path(__file__).with_name("first_schema.sql")
@@ -81,4 +82,8 @@ def test_a_store_of_the_first_release_is_upgraded_and_keeps_every_row(url: str) 
     with store.read() as connection:
         as_of = connection.execute(select(metadata.tables["builds"].c.as_of)).scalars().all()
     assert sorted(as_of) == [date(2026, 5, 31), date(2026, 6, 1)]
+    with store.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
+    with pytest.raises(KizunaError, match="a newer release opened it"):
+        open_store_at(url)

@@ -50,11 +50,13 @@ def home(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> P
     return settings.home
 
 
-def doctor(home: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, list[dict[str, str]]]:
+def doctor(
+    home: Path, capsys: pytest.CaptureFixture[str], *, ask_slack: bool = False
+) -> dict[str, list[dict[str, str]]]:
     """Findings by name; a failure must raise."""
     failed = False
     try:
-        examine(home, as_json=True, ask_slack=False)
+        examine(home, as_json=True, ask_slack=ask_slack)
     except Unwell:
         failed = True
     found: dict[str, list[dict[str, str]]] = {}
@@ -106,6 +108,11 @@ def test_each_thing_that_is_wrong_is_named_with_what_to_do(
     assert "targets.yaml" in found["config"][0]["says"]
     late = {one["says"].split(":")[0]: one["state"] for one in found["sources"]}
     assert late == {"shopify": "fail", "zendesk": "ok"}, "one is late, the other may come yet"
+
+    monkeypatch.setenv("KIZUNA_SLACK_TOKEN", "xoxb-x")
+    monkeypatch.setenv("KIZUNA_SLACK_BASE_URL", "http://127.0.0.1:9/api/")
+    assert "cannot be reached" not in str(doctor(home, capsys)), "no connection unless asked"
+    assert "cannot be reached" in str(doctor(home, capsys, ask_slack=True)["slack"])
 
     (home / "kizuna.yaml").write_text("name: Test\nsurprise: 1\n")
     assert states(doctor(home, capsys)) == {"settings": "fail"}
