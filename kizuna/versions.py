@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Update, select, update
 
-from kizuna.builds import shown_version
+from kizuna.builds import gate_events, shown_version
 from kizuna.control.lease import Lease
 from kizuna.control.schema import builds, link_moves, publications
 from kizuna.control.store import Store, utcnow
@@ -44,6 +44,20 @@ def current(settings: Settings) -> Publication | None:
         )
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return Publication(int(manifest["version"]), folder, manifest)
+
+
+def published_rows(store: Store, published: Publication | None) -> dict[str, int]:
+    """Rows of each relation as the gates of a version counted them, 'core.fct_orders' -> rows; {} without a version.
+
+    They stand under the build that was published, so a rollback takes the counts back too.
+    """
+    if published is None:
+        return {}
+    manifest = published.manifest
+    rows = {f"marts.{name}": int(table["rows"]) for name, table in manifest["tables"].items()}
+    for event in gate_events(store, manifest["build_id"], manifest["attempt"]):
+        rows |= (event["detail"] or {}).get("rows", {})
+    return rows
 
 
 def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = None) -> Publication:

@@ -11,13 +11,12 @@ from expectations.context import GateContext, GateLimits
 from expectations.registry import CheckSpec, GateRow, specs
 from expectations.report import RelationVerdict
 from expectations.runner import run_gate
-from kizuna.builds import gate_events, record_gate, require_passed
-from kizuna.control.store import Store
+from kizuna.builds import record_gate, require_passed
 from kizuna.flow import GATES, Gate
 from kizuna.identity_rules import stated_limits
 from kizuna.rebuilt import base_of
 from kizuna.scorecard.gates import write_gate_report
-from kizuna.versions import Publication
+from kizuna.versions import published_rows
 from orchestration.session import Company, Session, resume
 
 RUNBOOK = "docs/runbooks/gate-failed.md"
@@ -102,17 +101,6 @@ def judge(session: Session, gate: Gate, rows_judged: Sequence[GateRow] | None = 
             # The verdicts are stored; a full disk must not turn them into an error of the page.
             logging.getLogger(__name__).warning("the gate report was not written: %s", error)
     return {verdict.relation: verdict for verdict in report.verdicts}
-
-
-def published_rows(store: Store, published: Publication | None) -> dict[str, int]:
-    """Rows of each relation as the gates of the shown version counted them; a rollback takes the counts back too."""
-    if published is None:
-        return {}
-    manifest = published.manifest
-    rows = {f"marts.{name}": int(table["rows"]) for name, table in manifest["tables"].items()}
-    for event in gate_events(store, manifest["build_id"], manifest["attempt"]):
-        rows |= (event["detail"] or {}).get("rows", {})
-    return rows
 
 
 def _result(row: CheckSpec, verdict: RelationVerdict) -> dg.AssetCheckResult:

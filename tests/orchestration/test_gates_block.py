@@ -340,5 +340,16 @@ def test_a_failed_gate_keeps_no_value_of_the_data(line: Any, ready: Any, parts: 
     with line.store.read() as connection:
         rows = connection.exec_driver_sql("SELECT * FROM gate_verdicts").mappings().all()
     assert "canary-4711" not in json.dumps([dict(row) for row in rows], default=str)
+    page = (build.folder / "gate-report.html").read_text(encoding="utf-8")
+    assert "customer_id_is_unique" in page and "customer_id=xxxxxx-9999" in page
+    assert "canary-4711" not in page
+    tables = [
+        found.metadata["expectations that do not hold"].records
+        for found in run.result.get_asset_check_evaluations()
+        if "expectations that do not hold" in found.metadata
+    ]
+    told = [record.data for table in tables for record in table]
+    assert any(r["expectation"] == "customer_id_is_unique" and r["sample"] and r["owner"] == "crm" for r in told)
+    assert "canary-4711" not in json.dumps(told)
     assert "canary-4711" not in run.log
     assert all("canary-4711" not in str(event) for event in run.result.all_events)

@@ -203,7 +203,7 @@ def _built(home: Path) -> Company:
     lease.release()
     shutil.copyfile(first.db, build.db)
     with duckdb.connect(str(build.db)) as con:
-        prepare_state(settings, con, DAY)
+        prepare_state(settings, con, DAY, build.base_version)
         for relation in dict.fromkeys(relation for relation, _ in DEFECTS):
             # Tables keep their promises by constraints, which would refuse the defect before the gate can.
             kind = con.execute(
