@@ -2,7 +2,7 @@ with
 
 orders as (
 
-    select * from {{ ref('int_orders_priced') }}
+    {{ priced_orders() }}
 
 ),
 

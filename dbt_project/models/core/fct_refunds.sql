@@ -2,7 +2,7 @@ with
 
 orders as (
 
-    select * from {{ ref('int_orders_priced') }}
+    select * from {{ ref('int_refunded_orders') }}
 
 ),
 

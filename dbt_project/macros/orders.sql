@@ -1,28 +1,15 @@
+{#-
+    Orders of any source in one shape: one customer, one rate, and the reason when an order does not count. `only` keeps
+    some of the orders, before anything is looked up for them.
+-#}
+{% macro priced_orders(only='true') -%}
 with
-
-shopify_orders as (
-
-    select * from {{ ref('stg_shopify__orders') }}
-
-),
-
-canonical_orders as (
-
-    select * from {{ ref('canonical__order') }}
-
-),
-
-customer_map as (
-
-    select * from {{ source('identity', 'customer_map') }}
-
-),
 
 -- One look-up per order, not one for its person and another for that person's account.
 people as (
 
     select map.source, map.record_key, map.customer_id, customers.account_id
-    from customer_map as map
+    from {{ source('identity', 'customer_map') }} as map
     left join {{ ref('dim_customers') }} as customers on map.customer_id = customers.customer_id
 
 ),
@@ -53,7 +40,7 @@ unified as (
         is_cancelled,
         is_voided,
         is_test
-    from shopify_orders
+    from {{ ref('stg_shopify__orders') }}
     union all
     select
         order_id,
@@ -73,7 +60,7 @@ unified as (
         is_cancelled,
         is_voided,
         is_test
-    from canonical_orders
+    from {{ ref('canonical__order') }}
 
 ),
 
@@ -88,6 +75,7 @@ judged as (
             when ordered_on is null then 'no_event_time'
         end as exclusion_reason
     from unified
+    where {{ only }}
 
 ),
 
@@ -95,36 +83,31 @@ rates_of_days as (
 
     {{ core_rates_of_days('exchange_rates', '(select max(ordered_on) from judged)') }}
 
-),
-
-final as (
-
-    select
-        judged.order_id,
-        judged.source,
-        judged.order_key,
-        judged.identity_namespace,
-        people.customer_id,
-        judged.person_source,
-        judged.person_record_key,
-        coalesce(judged.account_key, people.account_id) as account_id,
-        judged.ordered_at,
-        judged.ordered_on,
-        judged.channel,
-        judged.currency,
-        cast(judged.gross_amount as decimal(18, 2)) as gross_amount,
-        cast(judged.discount_amount as decimal(18, 2)) as discount_amount,
-        cast(judged.exported_refund_amount as decimal(18, 2)) as exported_refund_amount,
-        rates.rate as exchange_rate,
-        judged.is_cancelled,
-        judged.is_test,
-        judged.exclusion_reason
-    from judged
-    left join people
-        on judged.person_source = people.source and judged.person_record_key = people.record_key
-    left join rates_of_days as rates
-        on judged.currency = rates.currency and judged.ordered_on = rates.day
-
 )
 
-select * from final
+select
+    judged.order_id,
+    judged.source,
+    judged.order_key,
+    judged.identity_namespace,
+    people.customer_id,
+    judged.person_source,
+    judged.person_record_key,
+    coalesce(judged.account_key, people.account_id) as account_id,
+    judged.ordered_at,
+    judged.ordered_on,
+    judged.channel,
+    judged.currency,
+    cast(judged.gross_amount as decimal(18, 2)) as gross_amount,
+    cast(judged.discount_amount as decimal(18, 2)) as discount_amount,
+    cast(judged.exported_refund_amount as decimal(18, 2)) as exported_refund_amount,
+    rates.rate as exchange_rate,
+    judged.is_cancelled,
+    judged.is_test,
+    judged.exclusion_reason
+from judged
+left join people
+    on judged.person_source = people.source and judged.person_record_key = people.record_key
+left join rates_of_days as rates
+    on judged.currency = rates.currency and judged.ordered_on = rates.day
+{%- endmacro %}
