@@ -179,6 +179,7 @@ class Retention(_Section):
     versions: Annotated[int, Field(ge=2, le=1000)] = 7
     hours: Annotated[int, Field(ge=0)] = 24
     builds: Annotated[int, Field(ge=1, le=100)] = 3
+    run_days: Annotated[int, Field(ge=1)] = 90
 
 
 class Schedule(_Section):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtProject, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
@@ -20,8 +20,9 @@ from kizuna.targets import company_targets
 from orchestration import idle_models
 from orchestration.dbt_child import DbtChild
 from orchestration.idle_tests import exclusions, idle_tests, relations_with_batches
-from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest
-from orchestration.session import Company, Session, resume
+from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest, published_tables
+from orchestration.session import BUILD_POOL, Company, Session, resume
+from orchestration.when import FRESH
 
 #: A test runs in the stage that builds the last of its parents: the default pulls tests into earlier stages, where
 #: their tables do not exist yet, and `cautious` drops tests over two stages without a word.
@@ -42,6 +43,11 @@ class StageTranslator(DagsterDbtTranslator):
             return dg.AssetKey(moved or [source, *table.split("__", 1)])
         return dg.AssetKey([dbt_resource_props["config"]["schema"], dbt_resource_props["name"]])
 
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        is_published = spec.key.path[0] == "marts" and spec.key.path[-1] in published_tables()
+        return spec.replace_attributes(freshness_policy=FRESH) if is_published else spec
+
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return str(dbt_resource_props["config"].get("schema") or dbt_resource_props["source_name"])
 
@@ -58,6 +64,7 @@ def stage_assets(stage: str, *, completes_stage: bool = True) -> dg.AssetsDefini
         select=f"fqn:kizuna.{stage}",
         exclude="resource_type:unit_test",
         dagster_dbt_translator=StageTranslator(),
+        pool=BUILD_POOL,
     )
     def _stage(context: dg.AssetExecutionContext, company: Company) -> Iterator[Any]:
         if context.is_subset:

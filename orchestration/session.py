@@ -6,18 +6,21 @@ an asset launched on its own has no tags and is refused, because nobody could sa
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from kizuna.builds import Build, code_version, load_build, require_same_ground, start_build
 from kizuna.control.lease import Lease, acquire, living_holder
 from kizuna.control.store import Store, open_store
-from kizuna.errors import BuildError, LeaseHeld
+from kizuna.errors import BuildError, KizunaError, LeaseHeld
+from kizuna.machine import refusal
 from kizuna.settings import Settings, load_settings
 
 BUILD_TAG = "kizuna/build_id"
@@ -33,6 +36,11 @@ BUILD_POOL = "build"
 
 #: Between the start of a run and its first step lie imports only.
 GRACE_SECONDS = 180.0
+
+#: Steps that talk to servers ask again this often, so many seconds apart.
+RETRIES = 3
+RETRY_SECONDS = 20.0
+AWAY = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 
 _leases: dict[str, Lease] = {}
 _watcher: list[Callable[[str], None]] = []
@@ -134,6 +142,22 @@ def resume(context: Any, company: Company) -> Session:
         raise BuildError(f"The files of build {build.build_id} are gone. Start a new one with `kizuna run`.")
     require_same_ground(settings, build, code_version())
     return Session(settings, store, build, hold_lease(store, op.run_id))
+
+
+@contextmanager
+def retried_when_away(seconds: float = RETRY_SECONDS) -> Iterator[None]:
+    """Have Dagster try the step again when a server (control store, Slack) did not answer: that passes by itself.
+
+    Only for steps that may be done twice, and never for gates. A full disk, a bad file or a failed gate does not pass.
+    """
+    try:
+        yield
+    except Exception as error:
+        # `open_store` says in words what the driver said.
+        is_away = isinstance(error, AWAY) or (isinstance(error, KizunaError) and isinstance(error.__cause__, AWAY))
+        if not is_away or refusal(error) is not None:
+            raise
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=seconds) from error
 
 
 def close_dead_runs(instance: dg.DagsterInstance, store: Store) -> list[str]:

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from dagster._core.events.log import EventLogEntry
@@ -90,6 +91,17 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         while len(self._engines) > KEPT:
             self._engines.popitem(last=False)[1].dispose()
         return engine
+
+    def delete_events(self, run_id: str) -> None:
+        """A deleted run's file goes too: Dagster empties it and leaves it, one for every run there ever was."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            engine = self._engines.pop(run_id, None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
 
     def wipe(self) -> None:
         self._tables.clear()

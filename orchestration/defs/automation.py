@@ -10,9 +10,8 @@ from ingestion.scan import Seen, new_whole_files
 from kizuna.alerting import report_run_failure
 from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
-from kizuna.errors import SettingsError
-from kizuna.settings import CONFIG_NAME, Schedule, home_from_environment, load_company
 from orchestration.session import BUILD_TAG, Company, close_dead_runs
+from orchestration.when import daily_at
 
 daily = dg.define_asset_job(
     "daily",
@@ -21,23 +20,12 @@ daily = dg.define_asset_job(
 )
 
 
-def _when() -> tuple[str, str]:
-    """Cron line and zone of the company in KIZUNA_HOME; without one, defaults that let the definitions load."""
-    try:
-        company = load_company(home_from_environment() / CONFIG_NAME)
-        at, zone = company.schedule.at, company.timezone
-    except SettingsError:
-        at, zone = Schedule().at, "UTC"
-    hour, minute = at.split(":")
-    return f"{int(minute)} {int(hour)} * * *", zone
-
-
-_cron, _zone = _when()
+_hour, _minute, _zone = daily_at()
 
 every_morning = dg.ScheduleDefinition(
     name="every_morning",
     job=daily,
-    cron_schedule=_cron,
+    cron_schedule=f"{_minute} {_hour} * * *",
     execution_timezone=_zone,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The daily build, at the company's own time of day.",

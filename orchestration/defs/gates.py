@@ -17,7 +17,7 @@ from kizuna.identity_rules import stated_limits
 from kizuna.rebuilt import base_of
 from kizuna.scorecard.gates import write_gate_report
 from kizuna.versions import published_rows
-from orchestration.session import Company, Session, resume
+from orchestration.session import BUILD_POOL, Company, Session, resume
 
 RUNBOOK = "docs/runbooks/gate-failed.md"
 
@@ -34,6 +34,7 @@ def gate_checks(gate: Gate) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=f"gate_{gate}",
+        pool=BUILD_POOL,
         description=f"Great Expectations inside DuckDB over stage {gate}; a check that could not run is not a pass.",
         specs=[
             dg.AssetCheckSpec(

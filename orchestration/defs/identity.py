@@ -11,7 +11,7 @@ from kizuna.redact import engine_errors_without_values
 from kizuna.stewardship import company_decisions
 from orchestration.dbt_stage import complete_stage, stage_assets
 from orchestration.linkage import link_probable
-from orchestration.session import Company, resume
+from orchestration.session import BUILD_POOL, Company, resume
 
 evidence = stage_assets("identity", completes_stage=False)
 
@@ -31,6 +31,7 @@ RESULTS = {
 
 @dg.multi_asset(
     name="resolve_identity",
+    pool=BUILD_POOL,
     specs=[
         dg.AssetSpec(
             key=["identity", name],

@@ -13,7 +13,17 @@ from kizuna.failpoints import failpoint
 from kizuna.publishing import publish
 from kizuna.rebuilt import keep_rebuilt
 from orchestration.manifest import published_tables
-from orchestration.session import REBUILT_TAG, VERSION_TAG, Company, release_lease, resume
+from orchestration.pruning import prune_runs
+from orchestration.session import (
+    BUILD_POOL,
+    REBUILT_TAG,
+    VERSION_TAG,
+    Company,
+    release_lease,
+    resume,
+    retried_when_away,
+)
+from orchestration.when import FRESH
 
 OWNERS = ["team:customer-data"]
 
@@ -22,6 +32,8 @@ OWNERS = ["team:customer-data"]
     key=["published", "version"],
     deps=[dg.AssetKey(["marts", table]) for table in published_tables()],
     group_name="publish",
+    pool=BUILD_POOL,
+    freshness_policy=FRESH,
     kinds={"duckdb", "parquet", "html"},
     owners=OWNERS,
 )
@@ -89,6 +101,7 @@ def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.M
     key=["alerts", "messages"],
     deps=[dg.AssetKey(["published", "version"])],
     group_name="alerts",
+    pool=BUILD_POOL,
     kinds={"slack", "python"},
     owners=OWNERS,
     check_specs=[
@@ -110,8 +123,10 @@ def alert(context: dg.AssetExecutionContext, company: Company) -> dg.Materialize
     past = is_rebuild(session.store, session.build)
     raised = () if past else raise_alerts(session.store, session.settings)
     failpoint("alerts.enqueued")
-    report = send_pending(session.store, session.settings)
+    with retried_when_away():
+        report = send_pending(session.store, session.settings)
     failpoint("alerts.sent")
+    prune_runs(context.instance, session.settings)
     release_lease(context.run.run_id)
     metadata: dict[str, dg.MetadataValue | int | str] = {
         "raised": len(raised),

@@ -22,8 +22,18 @@ from kizuna.settings import Settings
 from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
 from kizuna.versions import current, reconcile
 from orchestration.dbt_stage import complete_stage
+from orchestration.pruning import prune_runs
 from orchestration.raw_metadata import plain, problems_by_relation
-from orchestration.session import NOTHING_NEW_TAG, Company, announce, begin, hold_lease, release_lease
+from orchestration.session import (
+    BUILD_POOL,
+    NOTHING_NEW_TAG,
+    Company,
+    announce,
+    begin,
+    hold_lease,
+    release_lease,
+    retried_when_away,
+)
 
 
 class IngestConfig(dg.Config):
@@ -77,12 +87,19 @@ def _specs() -> list[dg.AssetSpec]:
     return raw + state
 
 
-@dg.multi_asset(name="ingest", specs=_specs(), can_subset=False)
+@dg.multi_asset(name="ingest", specs=_specs(), can_subset=False, pool=BUILD_POOL)
 def ingest_landing(
     context: dg.AssetExecutionContext, config: IngestConfig, company: Company
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Load what is new and start a build. With nothing new since the published version it ends the run quietly."""
     announce("ingest")
+    with retried_when_away():
+        yield from _ingest(context, config, company)
+
+
+def _ingest(
+    context: dg.AssetExecutionContext, config: IngestConfig, company: Company
+) -> Iterator[dg.MaterializeResult[None]]:
     settings = company.settings()
     store = open_store(settings)
     lease = hold_lease(store, context.run.run_id)
@@ -107,6 +124,7 @@ def ingest_landing(
         context.instance.add_run_tags(context.run.run_id, {NOTHING_NEW_TAG: "true"})
         context.log.info(f"nothing new: v-{shown.version} is build {build_id} already")
         send_pending(store, settings, patience=5)
+        prune_runs(context.instance, settings)
         release_lease(context.run.run_id)
         return
     load_in_background()

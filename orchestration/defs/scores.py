@@ -14,7 +14,7 @@ from kizuna.redact import engine_errors_without_values
 from orchestration.churn_check import CHECKS, churn_results
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
-from orchestration.session import Company, Session, resume
+from orchestration.session import BUILD_POOL, Company, Session, resume
 
 if TYPE_CHECKING:
     from analytics.churn import Assessment
@@ -47,6 +47,7 @@ RESULTS = {
 
 @dg.multi_asset(
     name="score",
+    pool=BUILD_POOL,
     specs=[
         dg.AssetSpec(
             key=["scores", name],
