@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -15,13 +16,17 @@ from kizuna import publishing
 from kizuna.builds import begin_stage, config_hash, require_same_ground, start_build
 from kizuna.control.lease import acquire, living_holder
 from kizuna.control.schema import builds, link_moves
+from kizuna.control.schema import lease as leases
 from kizuna.errors import BuildError, GateFailed, InputError, LeaseHeld, PublishError
 from kizuna.files import make_private
 from kizuna.flow import STEPS
+from kizuna.rebuilt import keep_rebuilt
 from kizuna.redact import engine_errors_without_values, tree_without_values, without_values
 from kizuna.settings import load_settings
 from kizuna.state import prepare_state
 from kizuna.versions import current, expire, reconcile, rollback
+
+TABLES = {"orders": ("order_id",), "customers": ("customer_id",)}
 
 
 def shown(company: Any) -> int | None:
@@ -236,3 +241,27 @@ def test_a_past_day_that_was_built_again_is_not_published(company: Any) -> None:
     with pytest.raises(PublishError, match="built again to be looked at"):
         company.publish(build, lease)
     assert current(company.settings).version == 1
+
+
+def test_a_late_worker_keeps_no_past_day_and_the_next_one_sweeps_up(company: Any) -> None:
+    """Its lease was taken over while it wrote; what a killed one left goes with the next."""
+
+    def keep(lease: Any, *, loses: bool) -> Path:
+        build = company.build(lease, 5)
+
+        def scorecard(_db: Any, _manifest: Any) -> str:
+            if loses:
+                with company.store.begin() as connection:
+                    connection.execute(update(leases).values(fence=leases.c.fence + 1, holder="somebody"))
+            return ""
+
+        return keep_rebuilt(company.store, company.settings, build, lease, tables=TABLES, scorecard=scorecard, pages={})
+
+    with pytest.raises(LeaseHeld, match="declared dead"):
+        keep(company.lease("late"), loses=True)
+    assert [path.name[:5] for path in company.settings.rebuilt.iterdir()] == [".tmp-"]
+    with company.store.begin() as connection:
+        connection.execute(update(leases).values(holder=None, pid=None))
+    folder = keep(company.lease(), loses=False)
+    assert [path.name for path in company.settings.rebuilt.iterdir()] == [folder.name]
+    assert folder.name.startswith("2026-06-30_now_")
