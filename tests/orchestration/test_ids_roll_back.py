@@ -13,7 +13,7 @@ import pytest
 from kizuna.builds import shown_version
 from kizuna.control.lease import acquire
 from kizuna.state import prepare_state
-from kizuna.versions import current, rollback
+from kizuna.versions import rollback
 
 FILE = (
     "source: loyalty\n"
@@ -94,11 +94,6 @@ def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
     # The two may have bought too long ago to change a KPI; if one changed, the merge is the only reason.
     assert set(published(line, "SELECT DISTINCT cause FROM marts.kpi_restatements")) <= {("identity",)}
 
-    from orchestration.defs.gates import published_rows
-
-    counted = published_rows(line.store, current(line.settings))
-    assert counted["marts.identity_changes"] > 0 and len([name for name in counted if name.startswith("raw.")]) > 5
-
     lease = acquire(line.store, "build", "rollback of a test", heartbeat=False)
     try:
         rollback(line.store, line.settings, lease)
@@ -106,9 +101,6 @@ def test_ids_of_before_a_merge_come_back_with_the_version(merged: Any) -> None:
         lease.release()
 
     assert registry(line) == before
-    first = published_rows(line.store, current(line.settings))
-    assert first != counted, "the gates go on comparing with a version that nobody sees"
-    assert first["marts.customer_identifiers"] == len(published(line, "SELECT 1 FROM marts.customer_identifiers"))
     assert set(pair) <= {name for name, *_ in registry(line)}
     assert published(line, "SELECT count(*) FROM marts.identity_changes WHERE change = 'merged'") == [(0,)]
     assert published(line, "SELECT count(*) FROM marts.kpi_restatements") == [(0,)]
