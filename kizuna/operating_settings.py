@@ -14,14 +14,14 @@ class WatchParams(BaseModel):
 
     `publication_hours`: between two publications. `files_hours`: between two landing files of any source. `sources`:
     between two accepted files of one source, by its folder under landing. `daemon_minutes`: age of the daemon's last
-    sign of life, 0 where cron runs the line and there is no daemon. `sender_minutes`: how long a message may wait.
+    sign of life (it gives one every 30 seconds, but a machine under load is late), 0 where cron runs the line and there is no daemon. `sender_minutes`: how long a message may wait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     publication_hours: Hours = 24
     files_hours: Hours = 24
-    daemon_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
+    daemon_minutes: Annotated[int, Field(ge=0, le=1440)] = 10
     sender_minutes: Annotated[int, Field(ge=1, le=1440)] = 30
     sources: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")], Hours] = {}
 

@@ -60,7 +60,7 @@ schedule:
 watch:                      # `kizuna watch` tells when one and a half of these go by in silence
   publication_hours: 24
   files_hours: 24
-  daemon_minutes: 5         # 0 where cron runs the line
+  daemon_minutes: 10        # 0 where cron runs the line
   sender_minutes: 30
   # sources: {{shopify: 24}}  # hours between two accepted files of a source
 """
