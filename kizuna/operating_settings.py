@@ -14,7 +14,8 @@ class WatchParams(BaseModel):
 
     `publication_hours`: between two publications. `files_hours`: between two landing files of any source. `sources`:
     between two accepted files of one source, by its folder under landing. `daemon_minutes`: age of the daemon's last
-    sign of life (it gives one every 30 seconds, but a machine under load is late), 0 where cron runs the line and there is no daemon. `sender_minutes`: how long a message may wait.
+    sign of life (it gives one every 30 seconds, but a machine under load is late), 0 where cron runs the line and there
+    is no daemon. `sender_minutes`: how long a message may wait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
