@@ -189,7 +189,6 @@ def main(customers: int) -> int:
         complete(db)
         wall, cpu, peak = gates(db)
         shutil.rmtree(work)
-        shutil.rmtree(work)
     share, by_cpu = wall / (wall + models.wall), cpu / (cpu + models.cpu)
     print(
         f"gates: {wall:.1f} s of {wall + models.wall:.1f} s, {share:.1%} by the clock, {by_cpu:.1%} by processor time;"

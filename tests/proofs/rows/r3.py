@@ -11,6 +11,7 @@ that breaks.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import random
@@ -138,7 +139,9 @@ def run_trial(seed: int, folder: Path) -> Trial:
     failures: list[str] = []
     with _environment():
         if not _company:
-            _company.append(_built(Path(tempfile.mkdtemp(prefix="kizuna-r3-"))))
+            kept = Path(tempfile.mkdtemp(prefix="kizuna-r3-"))
+            atexit.register(shutil.rmtree, kept, ignore_errors=True)
+            _company.append(_built(kept))
         company = _company[0]
         before = company.published()
         failures += _clean_build(company)
