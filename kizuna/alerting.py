@@ -12,40 +12,85 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import func, select
 
 from kizuna.builds import load_build, require_passed
-from kizuna.control.schema import builds, gate_verdicts, publications
+from kizuna.control.schema import publications
 from kizuna.control.store import Store, utcnow
+from kizuna.data_channel import tell_data_team
 from kizuna.delivery import outbox
 from kizuna.incident_history import incidents_before, keep
+from kizuna.message_parts import render, scorecard_link, sources_of
 from kizuna.settings import Settings
 from kizuna.versions import Publication, current
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from analytics.alerts import AlertsWithheld, IncidentChange, Message, SourceState
-
-RUNBOOKS = "docs/runbooks"
+    from analytics.alerts import AlertsWithheld, IncidentChange
 
 
 def raise_alerts(store: Store, settings: Settings) -> list[str]:
-    """Advance the incidents by the day of the shown version; returns the keys of messages that are new.
+    """What the shown version has to say; returns the keys of messages that are new.
 
-    Refuses (`GateFailed`) when the stored verdicts of that build are not all passed, whoever calls.
+    The incidents advance by its day, the digest of a period that is over is told once, and the data team hears what is
+    late or well again. Refuses (`GateFailed`) when
+    the stored verdicts of that build are not all passed, whoever calls.
     """
     shown = current(settings)
     if shown is None or not _recorded(store, shown):
         return []
     require_passed(store, load_build(store, settings, shown.manifest["build_id"], shown.manifest["attempt"]))
-
-    from analytics.alerts import incident_changes
-
     day = date.fromisoformat(shown.manifest["as_of"])
     if _is_past(store, shown, day):
         return []
     tables = _read(shown)
+    new = [*_advance_incidents(store, settings, shown, day, tables), *_tell_digest(store, settings, shown, day)]
+    reasons = [r["reason"] for r in tables["scores"].to_pylist() if r["band"] == "withheld"]
+    return [
+        *new,
+        *tell_data_team(
+            store, settings, shown, day,
+            sources=tables["sources"],
+            withheld=max(sorted(set(reasons)), key=reasons.count, default=""),
+            scored=tables["daily"].num_rows > 0,
+        ),
+    ]  # fmt: skip
+
+
+def _tell_digest(store: Store, settings: Settings, shown: Publication, day: date) -> list[str]:
+    from kizuna.digest import digest_of, period_of, trend_png
+
+    company = settings.company
+    period = period_of(company.digest.every, day)
+    if period is None:
+        return []
+    with store.read() as connection:
+        if outbox.get(connection, period.key) is not None:
+            return []
+    found = digest_of(settings, shown, period, link=scorecard_link(settings, shown))
+    if found is None:
+        return []
+    digest, trends = found
+    payload = render(settings, digest)
+    image = _kept_picture(settings, period.key, trend_png(settings, trends, payload["blocks"][0]["text"]["text"]))
+    with store.begin() as connection:
+        added = outbox.enqueue(
+            connection,
+            key=period.key,
+            channel=company.channels.digest or company.channels.alerts,
+            payload=payload,
+            image=image,
+            now=utcnow(),
+        )
+    return [period.key] if added else []
+
+
+def _advance_incidents(
+    store: Store, settings: Settings, shown: Publication, day: date, tables: dict[str, pa.Table]
+) -> list[str]:
+    from analytics.alerts import incident_changes
+
     if tables["daily"].num_rows == 0:
         return []
     snoozed = {(s.segment_type, s.segment) for s in settings.company.alerts.snooze if day <= s.until}
@@ -79,49 +124,6 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
             if added:
                 new.append(key)
     return new
-
-
-def report_run_failure(
-    store: Store, settings: Settings, *, run_id: str, build_id: str | None, steps: list[str], error: str = ""
-) -> bool:
-    """Close the run's build as failed and queue one message for the data channel about it.
-
-    A stopped gate is told by cause, with failed rows.
-    `error` names the kind of error only: an exception's text may quote a row. False when the run was told already.
-    """
-    from analytics.alerts import RunFailure, render_block_kit
-
-    with store.begin() as connection:
-        connection.execute(
-            update(builds)
-            .where(builds.c.run_id == run_id, builds.c.status == "running")
-            .values(status="failed", error=f"stopped at {', '.join(steps) or 'its start'}", ended_at=utcnow())
-        )
-        gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
-        message: Any = _gate_failure(connection, build_id, gate) if gate and build_id else None
-        if message is None:
-            message = RunFailure(
-                step=", ".join(steps) or "start",
-                error=error or "see the run in the Dagster UI",
-                day=utcnow().date(),
-                build_id=build_id or "-",
-                resume="kizuna run",
-                runbook=_runbook("run-failed"),
-            )
-        return outbox.enqueue(
-            connection,
-            key=f"run-failed:{run_id}",
-            channel=settings.company.channels.data,
-            payload=render_block_kit(message, settings.company.locale),
-            now=utcnow(),
-        )
-
-
-def scorecard_link(settings: Settings, shown: Publication) -> str:
-    """Where a reader opens the page of a version: under KIZUNA_PUBLIC_URL, else on this machine."""
-    if settings.public_url:
-        return f"{settings.public_url.rstrip('/')}/v-{shown.version}/scorecard.html"
-    return (shown.folder / "scorecard.html").as_uri()
 
 
 def _recorded(store: Store, shown: Publication) -> bool:
@@ -185,16 +187,9 @@ def _payload(
         currency=settings.company.currency,
         build_id=build_id,
         link=link,
-        sources=_sources(settings, tables["sources"], change.day),
+        sources=sources_of(settings, tables["sources"], change.day),
     )
     return render(settings, message)
-
-
-def render(settings: Settings, message: Message) -> dict[str, Any]:
-    """A message in the company's language."""
-    from analytics.alerts import render_block_kit
-
-    return render_block_kit(message, settings.company.locale)
 
 
 def _in_doubt(daily: pa.Table, day: date) -> bool:
@@ -216,22 +211,8 @@ def _withheld(
         segments=segments,
         build_id=shown.manifest["build_id"],
         link=scorecard_link(settings, shown),
-        sources=tuple(_sources(settings, tables["sources"], day)),
+        sources=tuple(sources_of(settings, tables["sources"], day)),
     )
-
-
-def _sources(settings: Settings, table: pa.Table, day: date) -> list[SourceState]:
-    from zoneinfo import ZoneInfo
-
-    from analytics.alerts import SourceState
-
-    zone, utc = ZoneInfo(settings.company.timezone), ZoneInfo("UTC")
-    found = []
-    for row in table.to_pylist():
-        at = row["last_event_at"]
-        last = at.replace(tzinfo=utc).astimezone(zone).date() if at else None
-        found.append(SourceState(row["source"], last, late=last is not None and day - last > timedelta(days=2)))
-    return found
 
 
 def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Path | None:
@@ -239,61 +220,27 @@ def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Pa
 
     if change.kind != "open":
         return None
-
-    folder = settings.home / "messages"
-    path = folder / f"{hashlib.sha256(change.message_key.encode()).hexdigest()[:16]}.png"
+    path = _picture_path(settings, change.message_key)
     if path.exists():
         # Told before under this key: every later run over the same version finds the same change again.
         return path
     incident = change.incident
     segment = None if incident.segment_type == "overall" else incident.segment
     png = churn_chart_png(shown.folder / "cx.duckdb", settings.company, segment=segment)
+    return _kept_picture(settings, change.message_key, png)
+
+
+def _picture_path(settings: Settings, key: str) -> Path:
+    return settings.home / "messages" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.png"
+
+
+def _kept_picture(settings: Settings, key: str, png: bytes | None) -> Path | None:
+    """Where the picture of a message lies until it is sent; None without one."""
     if png is None:
         return None
-    folder.mkdir(exist_ok=True)
+    path = _picture_path(settings, key)
+    path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_bytes(png)
     temporary.replace(path)
     return path
-
-
-def _gate_failure(connection: Connection, build_id: str | None, gate: str | None) -> Any:
-    from analytics.alerts import GateCause, GateFailure
-
-    rows = connection.execute(
-        select(gate_verdicts)
-        .where(gate_verdicts.c.build_id == build_id, gate_verdicts.c.gate == gate, gate_verdicts.c.outcome != "passed")
-        .order_by(gate_verdicts.c.verdict_id)
-    ).all()
-    if not rows or gate is None or build_id is None:
-        return None
-    newest = {row.relation: row for row in rows if row.attempt == rows[-1].attempt}
-    causes: dict[str, list[tuple[str, int | None]]] = {}
-    for relation, row in sorted(newest.items()):
-        for failed in row.failed:
-            cause = failed.get("reason") or "could not run"
-            causes.setdefault(cause, []).append((relation, failed.get("unexpected_count")))
-    outcome = "could_not_run" if all(row.outcome == "could_not_run" for row in newest.values()) else "failed"
-    return GateFailure(
-        gate=gate,
-        outcome=outcome,  # type: ignore[arg-type]
-        day=utcnow().date(),
-        build_id=build_id,
-        causes=tuple(
-            GateCause(
-                cause=cause,
-                relations=tuple(relation for relation, _ in found),
-                checks=len(found),
-                failed_rows=sum(n for _, n in found if n is not None) if any(n is not None for _, n in found) else None,
-            )
-            for cause, found in causes.items()
-        ),
-        blocked=("published/version",),
-        runbook=_runbook("gate-failed"),
-    )
-
-
-def _runbook(name: str) -> str:
-    from kizuna.builds import PROJECT_ROOT
-
-    return (PROJECT_ROOT / RUNBOOKS / f"{name}.md").as_uri()

@@ -29,7 +29,7 @@ from kizuna.survivorship import company_survivorship
 from kizuna.targets import company_targets
 
 #: Sections of `kizuna.yaml` that change no number. Limits of gates decide whether a build is shown, not what it says.
-CHANGE_NO_NUMBER = {"as_of", "channels", "retention", "schedule", "limits", "gates", "watch"}
+CHANGE_NO_NUMBER = {"as_of", "channels", "digest", "freshness", "retention", "schedule", "limits", "gates", "watch"}
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kizuna.errors import SettingsError
+from kizuna.message_settings import AlertRules, Channels, Digest, Freshness
 from kizuna.opening_hours import SupportParams
 from kizuna.operating_settings import ReadingLimits, WatchParams
 
@@ -138,41 +139,6 @@ class GateParams(_Section):
     max_kpi_factor: Annotated[float, Field(gt=1)] = 10.0
 
 
-class Snooze(_Section):
-    """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
-
-    segment: Annotated[str, Field(min_length=1, max_length=128)]
-    segment_type: Literal["region", "overall"] = "region"
-    until: date
-    reason: Annotated[str, Field(max_length=200)] = ""
-
-
-class AlertRules(_Section):
-    """When a share of customers at high risk is a spike worth a message."""
-
-    z_alert: Annotated[float, Field(gt=0)] = 4.0
-    z_warn: Annotated[float, Field(gt=0)] = 3.5
-    min_effect: Share = 0.05
-    min_count: Annotated[int, Field(ge=1)] = 10
-    min_history_days: Annotated[int, Field(ge=14, le=365)] = 35
-    level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
-    false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.01
-    segments: list[Literal["region"]] = ["region"]
-    snooze: list[Snooze] = []
-
-
-class Channels(_Section):
-    alerts: str = "#cx-alerts"
-    data: str = "#cx-data"
-
-    @field_validator("alerts", "data")
-    @classmethod
-    def _slack_channel(cls, value: str) -> str:
-        if not re.fullmatch(r"#[^\s#@<>]{1,79}|[CG][A-Z0-9]{8,}", value):
-            raise ValueError("a channel is '#name' or a channel id such as C0123456789")
-        return value
-
-
 class Retention(_Section):
     """What is kept: at least `versions` published versions and everything younger than `hours`."""
 
@@ -211,6 +177,8 @@ class Company(_Section):
     support: SupportParams = SupportParams()
     alerts: AlertRules = AlertRules()
     channels: Channels = Channels()
+    digest: Digest = Digest()
+    freshness: Freshness = Freshness()
     retention: Retention = Retention()
     schedule: Schedule = Schedule()
     watch: WatchParams = WatchParams()

@@ -189,8 +189,8 @@ def run_daily(
 
 def _tell_data_team(settings: Settings, run_id: str, build_id: str | None, steps: list[str]) -> None:
     """What the failure sensor does for runs of the daemon. The outbox keeps a second message out."""
-    from kizuna.alerting import report_run_failure
     from kizuna.control.store import open_store
+    from kizuna.data_channel import report_run_failure
     from kizuna.delivery.slack import send_pending
 
     store = open_store(settings)

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.alerts.incidents import IncidentChange
-from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SourceState, SpikeAlert, SpikeResolved, SpikeUpdate
+from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SpikeAlert, SpikeResolved, SpikeUpdate
+from analytics.alerts.parts import SourceState
 from analytics.alerts.rules import OVERALL
 from analytics.churn.assess import UNKNOWN
 from analytics.churn.drivers import drivers_that_changed
 
-__all__ = ["SourceState", "spike_alert", "spike_resolved", "spike_update", "worst_customers"]
+__all__ = ["spike_alert", "spike_resolved", "spike_update", "worst_customers"]
 
 
 def spike_alert(

@@ -13,22 +13,14 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from analytics.alerts.blockkit import Block, context, data, fields, header, link, payload, section
+from analytics.alerts.data_team import DataTeamMessage, render_data_team
+from analytics.alerts.digest import KpiDigest, render_digest
+from analytics.alerts.parts import SourceState, listed, small_print
 from analytics.alerts.silence import Silence, render_silence
-from analytics.alerts.words import ACTIONS, WORDS, Locale, calendar_day, count, money, percent, segment_name, short_day
+from analytics.alerts.words import ACTIONS, WORDS, Locale, calendar_day, count, money, percent, segment_name
 from analytics.churn.drivers import DriverChange, driver_label
 
 MAX_CUSTOMERS = 5
-MAX_CAUSES = 20
-MAX_NAMES = 5
-
-
-@dataclass(frozen=True)
-class SourceState:
-    """How far one source's data reaches; `last_on` None: nothing of it in this build."""
-
-    source: str
-    last_on: date | None
-    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,42 +101,7 @@ class AlertsWithheld:
     sources: tuple[SourceState, ...]
 
 
-@dataclass(frozen=True)
-class GateCause:
-    """Failed checks that share one cause. `failed_rows` None: the check counts no rows, or could not run."""
-
-    cause: str
-    relations: tuple[str, ...]
-    checks: int
-    failed_rows: int | None
-
-
-@dataclass(frozen=True)
-class GateFailure:
-    """A gate that stopped a build, for the data team."""
-
-    gate: str
-    outcome: Literal["failed", "could_not_run"]
-    day: date
-    build_id: str
-    causes: tuple[GateCause, ...]
-    blocked: tuple[str, ...]
-    runbook: str
-
-
-@dataclass(frozen=True)
-class RunFailure:
-    """A run that stopped for another reason than a gate, for the data team."""
-
-    step: str
-    error: str
-    day: date
-    build_id: str
-    resume: str
-    runbook: str
-
-
-Message = SpikeAlert | SpikeUpdate | SpikeResolved | AlertsWithheld | GateFailure | RunFailure | Silence
+Message = SpikeAlert | SpikeUpdate | SpikeResolved | AlertsWithheld | KpiDigest | Silence | DataTeamMessage
 
 
 def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
@@ -157,11 +114,11 @@ def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
         return _resolved(message, locale)
     if isinstance(message, AlertsWithheld):
         return _withheld(message, locale)
-    if isinstance(message, GateFailure):
-        return _gate(message, locale)
+    if isinstance(message, KpiDigest):
+        return render_digest(message, locale)
     if isinstance(message, Silence):
         return render_silence(message, locale)
-    return _run(message, locale)
+    return render_data_team(message, locale)
 
 
 def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
@@ -190,7 +147,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
         ),
     ]
     if m.children:
-        inside = _listed([segment_name(k, s, locale) for k, s in m.children], locale)
+        inside = listed([segment_name(k, s, locale) for k, s in m.children], locale)
         blocks.append(section([f"*{w['children']}*", inside]))
     if m.drivers:
         lines = [
@@ -205,7 +162,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
             section([f"*{w['named']}*", *(_customer(c, m.currency, locale) for c in m.customers[:MAX_CUSTOMERS])])
         )
     blocks.append(section([f"*{w['todo']}*", *_actions(m.drivers, locale), link(m.link, w["open_page"])]))
-    blocks.append(context("\n".join(_small_print(m.sources, m.build_id, m.day, locale))))
+    blocks.append(context("\n".join(small_print(m.sources, m.build_id, m.day, locale))))
     return payload(w["spike_text"].format(**numbers), blocks)
 
 
@@ -214,11 +171,11 @@ def _update(m: SpikeUpdate, locale: Locale) -> dict[str, Any]:
     name = data(segment_name(m.segment_type, m.segment, locale))
     numbers = {"where": name, "at_risk": count(m.at_risk), "before": count(m.before), "share": percent(m.share)}
     value = f"*{w['value']}* {money(m.value_at_risk, m.currency, locale)}"
-    joined = [f"*{w['joined_in']}* {_listed([segment_name(k, s, locale) for k, s in m.children], locale)}"]
+    joined = [f"*{w['joined_in']}* {listed([segment_name(k, s, locale) for k, s in m.children], locale)}"]
     blocks = [
         section([w["update_sentence"].format(**numbers), value, *(joined if m.children else [])]),
         section([link(m.link, w["open_page"])]),
-        context("\n".join(_small_print((), m.build_id, m.day, locale))),
+        context("\n".join(small_print((), m.build_id, m.day, locale))),
     ]
     return payload(w["update_text"].format(**numbers), blocks)
 
@@ -233,7 +190,7 @@ def _withheld(m: AlertsWithheld, locale: Locale) -> dict[str, Any]:
     blocks = [
         header(w["withheld_title"].format(**numbers)),
         section([w["withheld_sentence"].format(**numbers), link(m.link, w["open_page"])]),
-        context("\n".join(_small_print(m.sources, m.build_id, m.day, locale))),
+        context("\n".join(small_print(m.sources, m.build_id, m.day, locale))),
     ]
     return payload(w["withheld_title"].format(**numbers), blocks)
 
@@ -248,46 +205,9 @@ def _resolved(m: SpikeResolved, locale: Locale) -> dict[str, Any]:
     blocks = [
         header(title.format(where=name)),
         section([sentence, began, link(m.link, w["open_page"])]),
-        context("\n".join(_small_print((), m.build_id, m.day, locale))),
+        context("\n".join(small_print((), m.build_id, m.day, locale))),
     ]
     return payload(title.format(where=data(name)), blocks)
-
-
-def _gate(m: GateFailure, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
-    broken = "_broken" if m.outcome == "could_not_run" else ""
-    causes = sorted(m.causes, key=lambda c: (-(c.failed_rows or 0), c.cause))
-    blocks = [
-        header(w[f"gate_title{broken}"].format(gate=m.gate)),
-        section([w[f"gate_sentence{broken}"].format(gate=data(m.gate))]),
-    ]
-    blocks += [section([_cause(c, locale)]) for c in causes[:MAX_CAUSES]]
-    if len(causes) > MAX_CAUSES:
-        blocks.append(section([w["more_causes"].format(count=count(len(causes) - MAX_CAUSES))]))
-    if m.blocked:
-        blocks.append(section([w["blocked"].format(assets=_listed(m.blocked, locale))]))
-    blocks.append(section([link(m.runbook, w["runbook"])]))
-    blocks.append(context("\n".join(_small_print((), m.build_id, m.day, locale))))
-    return payload(w[f"gate_text{broken}"].format(gate=data(m.gate), causes=count(len(causes))), blocks)
-
-
-def _run(m: RunFailure, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
-    blocks = [
-        header(w["run_title"].format(step=m.step)),
-        section([w["run_sentence"].format(step=data(m.step))]),
-        section(
-            [
-                f"*{w['error']}*",
-                data(m.error, 500),
-                f"*{w['resume']}*",
-                f"`{data(m.resume)}`",
-                link(m.runbook, w["runbook"]),
-            ]
-        ),
-        context("\n".join(_small_print((), m.build_id, m.day, locale))),
-    ]
-    return payload(w["run_text"].format(step=data(m.step), error=data(m.error)), blocks)
 
 
 def _customer(c: CustomerLine, currency: str, locale: Locale) -> str:
@@ -300,34 +220,7 @@ def _customer(c: CustomerLine, currency: str, locale: Locale) -> str:
     return line.rstrip(": ")
 
 
-def _cause(c: GateCause, locale: Locale) -> str:
-    w = WORDS[locale]["cause_no_rows" if c.failed_rows is None else "cause"]
-    rows = "" if c.failed_rows is None else count(c.failed_rows)
-    return w.format(cause=data(c.cause), rows=rows, checks=count(c.checks), relations=_listed(c.relations, locale))
-
-
 def _actions(drivers: Sequence[DriverChange], locale: Locale) -> list[str]:
     known = ACTIONS[locale]
     advice = [known[d.code] for d in drivers if d.code in known] or [known[""]]
     return [f"• {a}" for a in advice]
-
-
-def _small_print(sources: Sequence[SourceState], build_id: str, day: date, locale: Locale) -> list[str]:
-    w = WORDS[locale]
-    lines = []
-    if sources:
-        said = []
-        for s in sources:
-            key = "source_none" if s.last_on is None else "source_late" if s.late else "source"
-            until = "" if s.last_on is None else short_day(s.last_on, locale)
-            said.append(w[key].format(source=data(s.source, 60), day=until))
-        lines.append(w["data_until"].format(sources=w["joined"].join(said)))
-    lines.append(w["build"].format(build=data(build_id, 80), day=calendar_day(day, locale)))
-    return lines
-
-
-def _listed(names: Sequence[str], locale: Locale) -> str:
-    w = WORDS[locale]
-    said = w["joined"].join(data(n) for n in names[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    return said + (w["and_more"].format(count=count(more)) if more > 0 else "")

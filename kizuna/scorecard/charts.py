@@ -61,7 +61,8 @@ def _title(title: str | None) -> dict[str, Any]:
     return {"title": title} if title else {}
 
 
-def _money_axis(labels: Labels) -> str:
+def money_axis(labels: Labels) -> str:
+    """Expression of an axis label: 万 and 億, or K and M."""
     if labels.locale == "ja":
         return (
             "abs(datum.value) >= 1e8 ? format(datum.value / 1e8, ',~r') + '億' : "
@@ -114,7 +115,7 @@ def revenue_chart(
                 scale=alt.Scale(type="utc", padding=12),
                 axis=alt.Axis(tickCount="month", **_month_axis(labels)),
             ),
-            y=alt.Y("net:Q", axis=alt.Axis(title=None, labelExpr=_money_axis(labels), tickCount=5)),
+            y=alt.Y("net:Q", axis=alt.Axis(title=None, labelExpr=money_axis(labels), tickCount=5)),
             color=alt.condition("datum.whole", alt.value(TEAL), alt.value(PALE_TEAL)),
         )
         .properties(width=width, height=200, **_title(title))

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from ingestion.scan import Seen, new_whole_files
-from kizuna.alerting import report_run_failure
 from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
+from kizuna.data_channel import report_run_failure
 from orchestration.session import BUILD_TAG, Company, close_dead_runs
 from orchestration.when import daily_at
 

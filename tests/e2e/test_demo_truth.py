@@ -234,18 +234,22 @@ def test_the_people_who_were_hit_are_at_high_risk_and_live_in_the_region(demo: A
     assert sum(band == "high" for _, band in hit) / len(hit) > 0.9
 
 
-def test_one_message_after_day_two_and_none_after_day_one(demo: Any) -> None:
+def test_the_week_after_day_one_and_one_alert_after_day_two(demo: Any) -> None:
     spike = demo.truth_json("spike")
-    messages = demo.control("SELECT key, channel, state, created_at FROM outbox")
+    messages = demo.control("SELECT key, channel, state, created_at FROM outbox ORDER BY message_id")
     assert [tuple(message[:3]) for message in messages] == [
-        (f"churn:region:{spike['segment']}:{spike['day']}:open", "#cx-alerts", "preview")
+        ("digest:weekly:2026-W26", "#cx-alerts", "preview"),
+        (f"churn:region:{spike['segment']}:{spike['day']}:open", "#cx-alerts", "preview"),
     ]
-    published = demo.control("SELECT published_at FROM publications WHERE version = 2")[0][0]
-    assert messages[0][3] > published
-    pages = sorted(path.name for path in (demo.path / "previews").iterdir())
-    assert len(pages) == 2
-    assert pages[1] == "index.html"
-    page = (demo.path / "previews" / pages[0]).read_text(encoding="utf-8")
+    first, second = (found[0] for found in demo.control("SELECT published_at FROM publications ORDER BY version"))
+    assert first < messages[0][3] < second < messages[1][3]
+    *pages, index = sorted(path.name for path in (demo.path / "previews").iterdir())
+    assert len(pages) == 2 and index == "index.html"
+    digest, page = ((demo.path / "previews" / name).read_text(encoding="utf-8") for name in pages)
+    week = "day BETWEEN DATE '2026-06-22' AND DATE '2026-06-28'"
+    revenue = demo.published(f"SELECT sum(numerator) FROM marts.kpi_daily WHERE kpi = 'net_revenue' AND {week} "
+                             "AND segment_type = 'overall'")[0][0]  # fmt: skip
+    assert f"{revenue:,.0f}円" in digest
     figures = "SELECT at_risk, scored FROM marts.churn_risk_daily WHERE is_spike"
     assert [f"{at_risk}人 / {scored}人" in page for at_risk, scored in demo.published(figures)] == [True]
     assert spike["segment"] in page

@@ -33,6 +33,7 @@ SMALL = {"people": 200, "days": 400, "seed": 7}
 RULES = """
 kpi: {churn_min_customers: 50}
 alerts: {min_count: 2, min_history_days: 14, min_effect: 0.01, z_alert: 3.6, false_discovery_rate: 0.05}
+digest: {every: never}
 """
 
 #: Asset keys and check names as people read them: 'core/fct_orders', 'core/fct_orders:gate_fct_orders'.

@@ -173,7 +173,7 @@ def test_a_run_that_fails_anywhere_else_is_told_too(automation: Any, line: Any) 
 
 
 def test_messages_that_wait_are_sent_without_a_run(automation: Any, line: Any) -> None:
-    from kizuna.alerting import report_run_failure
+    from kizuna.data_channel import report_run_failure
 
     report_run_failure(line.store, line.settings, run_id="r1", build_id=None, steps=["dbt_core"])
     (message,) = line.messages(line.settings.company.channels.data)

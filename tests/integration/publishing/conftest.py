@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,11 +29,19 @@ class Company:
     def lease(self, run: str = "run") -> Lease:
         return acquire(self.store, "build", run, heartbeat=False)
 
-    def build(self, lease: Lease, rows: int, *, steps: tuple[tuple[str, str], ...] = STEPS) -> Build:
+    def build(
+        self,
+        lease: Lease,
+        rows: int,
+        *,
+        steps: tuple[tuple[str, str], ...] = STEPS,
+        as_of: date = date(2026, 6, 30),
+        sql: str = "",
+    ) -> Build:
         build = start_build(
             self.store,
             self.settings,
-            as_of=date(2026, 6, 30),
+            as_of=as_of,
             batch_ids=[f"batch-{rows}"],
             fence=lease.fence,
             run_id=lease.holder,
@@ -42,6 +50,7 @@ class Company:
             db.execute("CREATE SCHEMA marts; CREATE SCHEMA staging; CREATE TABLE staging.secret AS SELECT 1 AS a")
             db.execute(f"CREATE TABLE marts.orders AS SELECT range AS order_id, {rows} AS stamp FROM range({rows})")
             db.execute(f"CREATE TABLE marts.customers AS SELECT range AS customer_id, {rows} AS stamp FROM range(3)")
+            db.execute(sql)
         self.record(build, steps)
         return build
 
@@ -52,13 +61,13 @@ class Company:
             else:
                 record_gate(self.store, build, name, outcome, [])
 
-    def publish(self, build: Build, lease: Lease) -> Publication:
+    def publish(self, build: Build, lease: Lease, tables: Mapping[str, tuple[str, ...]] = TABLES) -> Publication:
         return publish(
             self.store,
             self.settings,
             build,
             lease,
-            tables=TABLES,
+            tables=tables,
             scorecard=lambda _db, manifest: f"<p>v-{manifest['version']}</p>",
         )
 

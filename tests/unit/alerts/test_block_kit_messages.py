@@ -16,10 +16,16 @@ import pytest
 from analytics.alerts import (
     AlertsWithheld,
     CustomerLine,
+    DigestKpi,
+    DigestTarget,
     GateCause,
     GateFailure,
+    KpiDigest,
     Message,
+    Recovered,
     RunFailure,
+    ScoresWithheld,
+    SourcesLate,
     Silence,
     SourceState,
     SpikeAlert,
@@ -66,6 +72,31 @@ SPIKE = SpikeAlert(
         SourceState("Delighted", None),
     ),
 )
+DIGEST = KpiDigest(
+    every="weekly",
+    first=date(2026, 6, 22),
+    last=date(2026, 6, 28),
+    day=DAY,
+    kpis=(
+        DigestKpi("純売上", "money", Decimal("457370.00"), Decimal("580110.00"), whole=True),
+        DigestKpi("注文数", "count", Decimal(67), Decimal(67), whole=True),
+        DigestKpi("NPS", "nps", Decimal("-31.04"), Decimal("-28.5"), whole=True),
+        DigestKpi("離反リスク「高」", "share", Decimal("0.1334"), Decimal("0.1216"), whole=True),
+        DigestKpi("顧客満足度", "score", Decimal("4.125"), None, whole=True),
+        DigestKpi("セッション数", "count", Decimal(12345), Decimal(20000), whole=False),
+    ),
+    targets=(
+        DigestTarget(
+            "純売上", "money", "overall", "all", "2026-Q2", Decimal(30_000_000), Decimal(28_000_000),
+            Decimal("29100000.5"), "at_risk",
+        ),
+        DigestTarget("純売上", "money", "region", "関東", "2026-07", Decimal(4_000_000), None, None, "not_started"),
+        DigestTarget("応答率", "share", "overall", "all", "2026", Decimal("0.95"), Decimal("0.971"), None, "met"),
+    ),
+    currency="JPY",
+    build_id="b-3f9c2a",
+    link="https://kizuna.example/s",
+)  # fmt: skip
 MESSAGES: dict[str, Message] = {
     "spike": SPIKE,
     "spike_overall": dataclasses.replace(
@@ -129,6 +160,26 @@ MESSAGES: dict[str, Message] = {
         blocked=(),
         runbook="docs/runbooks/gate.md",
     ),
+    "digest_weekly": DIGEST,
+    "digest_daily": dataclasses.replace(
+        DIGEST, every="daily", first=DAY, last=DAY, targets=(), kpis=(*DIGEST.kpis[:1], *DIGEST.kpis[4:])
+    ),
+    "sources_late": SourcesLate(
+        DAY,
+        (SourceState("shopify", date(2026, 6, 26), late=True), SourceState("delighted", None, late=True)),
+        "b-3f9c2a",
+        "docs/runbooks/source-late.md",
+    ),
+    "scores_withheld": ScoresWithheld("below_floor", DAY, "b-3f9c2a", "https://kizuna.example/s"),
+    **{
+        f"again_{kind}": Recovered(kind, names, date(2026, 6, 27), DAY, "b-3f9c2a", "https://kizuna.example/s")  # type: ignore[arg-type]
+        for kind, names in {
+            "source": ("shopify", "zendesk"),
+            "gate": ("core",),
+            "run": ("daily",),
+            "scores": ("churn",),
+        }.items()
+    },
     "run_failed": RunFailure(
         step="marts",
         error="OutOfMemory",
@@ -162,6 +213,14 @@ def test_every_kind_of_message_has_a_golden_file() -> None:
     assert {type(m) for m in MESSAGES.values()} == set(get_args(Message))
 
 
+def test_every_state_of_a_target_and_every_reason_has_words() -> None:
+    states = ("not_started", "on_track", "at_risk", "missed", "met", "unknown")
+    reasons = ("below_floor", "leak_suspected", "too_little_history", "fit_failed")
+    for locale in ("ja", "en"):
+        words = [WORDS[locale][f"target_{s}"] for s in states] + [WORDS[locale][f"scores_{r}"] for r in reasons]
+        assert len(set(words)) == len(words)
+
+
 def strings(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [s for v in value.values() for s in strings(v)]
@@ -174,7 +233,7 @@ def poisoned(message: Message, text: str) -> Message:
     """Every string that comes from data replaced, nested ones too."""
 
     def change(value: Any, name: str) -> Any:
-        if isinstance(value, str) and name not in ("outcome", "reason", "currency"):
+        if isinstance(value, str) and name not in ("outcome", "reason", "currency", "kind", "every", "unit", "status"):
             return text
         if isinstance(value, tuple):
             return tuple(change(v, name) for v in value)
@@ -221,11 +280,19 @@ def test_slacks_limits_hold_whatever_the_size(name: str) -> None:
             message, customers=message.customers * 500, drivers=message.drivers * 100, sources=message.sources * 300,
             children=message.children * 300,
         )  # fmt: skip
+    if isinstance(message, KpiDigest):
+        message = dataclasses.replace(message, kpis=message.kpis * 50, targets=message.targets * 50)
+    if isinstance(message, SourcesLate):
+        message = dataclasses.replace(message, late=message.late * 400)
+    if isinstance(message, Recovered):
+        message = dataclasses.replace(message, names=message.names * 400)
     rendered = render_block_kit(message, "ja")
     assert 0 < len(rendered["text"]) <= 4000 and 0 < len(rendered["blocks"]) <= 50
     for block in rendered["blocks"]:
         if block["type"] == "header":
             assert 0 < len(block["text"]["text"]) <= 150
+        if block["type"] == "image":
+            assert 0 < len(block["alt_text"]) <= 2000
         for text in [block.get("text", {}), *block.get("fields", []), *block.get("elements", [])]:
             assert len(text.get("text", "x")) <= (2000 if "fields" in block else 3000)
             if text.get("type") == "mrkdwn":

@@ -1,0 +1,237 @@
+"""What the data team is told: gates that stop a build, failed runs, sources that stay away, scores that are withheld.
+
+Each is a problem that begins and ends: told when it begins, and once more when it is over. Open problems are rows of
+`incidents` beside the spikes; message and row are written in one transaction, so looking again adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from kizuna.control.schema import builds, gate_verdicts, incidents, publications
+from kizuna.control.store import Store, utcnow
+from kizuna.delivery import outbox
+from kizuna.message_parts import render, runbook, scorecard_link, sources_of
+from kizuna.settings import Settings
+from kizuna.versions import Publication
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from analytics.alerts import Message
+
+GATE, RUN, SOURCE, SCORES = "gate", "run", "source", "scores"
+#: Too little history is no fault of anybody while nothing was scored yet.
+_YOUNG = "too_little_history"
+
+
+def report_run_failure(
+    store: Store, settings: Settings, *, run_id: str, build_id: str | None, steps: list[str], error: str = ""
+) -> bool:
+    """Close the run's build as failed and queue one message for the data channel about it.
+
+    A stopped gate is told by cause, with failed rows; what fails again before it was well answers in the same thread.
+    `error` names the kind of error only: an exception's text may quote a row. False when the run was told already.
+    """
+    from analytics.alerts import RunFailure
+
+    with store.begin() as connection:
+        connection.execute(
+            update(builds)
+            .where(builds.c.run_id == run_id, builds.c.status == "running")
+            .values(status="failed", error=f"stopped at {', '.join(steps) or 'its start'}", ended_at=utcnow())
+        )
+        key = f"run-failed:{run_id}"
+        if outbox.get(connection, key) is not None:
+            return False
+        gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
+        message: Any = _gate_failure(connection, build_id, gate) if gate and build_id else None
+        kind, name = (GATE, gate) if message is not None and gate else (RUN, "daily")
+        if message is None:
+            message = RunFailure(
+                step=", ".join(steps) or "start",
+                error=error or "see the run in the Dagster UI",
+                day=utcnow().date(),
+                build_id=build_id or "-",
+                resume="kizuna run",
+                runbook=runbook("run-failed"),
+            )
+        problem = _open(connection, kind).get(name)
+        thread = problem.incident_id if problem else _begin(connection, kind, name, utcnow().date(), build_id or "-")
+        return _say(connection, settings, key, message, thread)
+
+
+def tell_data_team(
+    store: Store, settings: Settings, shown: Publication, day: date, *, sources: pa.Table, withheld: str, scored: bool
+) -> list[str]:
+    """What a published version says to the data team; returns the keys of messages that are new.
+
+    sources: source and last_event_at (naive UTC). withheld: why the scores of the version are, '' where they are not.
+    scored: whether the version holds any day on which somebody was scored.
+    """
+    with store.begin() as connection:
+        published_at = connection.execute(
+            select(publications.c.published_at).where(publications.c.version == shown.version)
+        ).scalar()
+        return [
+            *_runs_and_gates(connection, settings, shown, day, published_at),
+            *_sources(connection, settings, shown, day, sources),
+            *_scores(connection, settings, shown, day, "" if withheld == _YOUNG and not scored else withheld),
+        ]
+
+
+def _runs_and_gates(
+    connection: Connection, settings: Settings, shown: Publication, day: date, published_at: datetime | None
+) -> Iterable[str]:
+    """A version that was published after a failure shows that it is over."""
+    for kind in (GATE, RUN):
+        for name, problem in _open(connection, kind).items():
+            if published_at is not None and published_at > datetime.fromisoformat(problem.detail["at"]):
+                yield from _recovered(connection, settings, shown, day, kind, [problem], (name,))
+
+
+def _sources(
+    connection: Connection, settings: Settings, shown: Publication, day: date, table: pa.Table
+) -> Iterable[str]:
+    from analytics.alerts import SourcesLate, SourceState
+
+    rules = settings.company.freshness
+    reach = {s.source: s.last_on for s in sources_of(settings, table, day)}
+    late: dict[str, date | None] = {
+        source: last for source, last in reach.items()
+        if last is not None and (day - last).days > rules.sources.get(source, rules.days)
+    }  # fmt: skip
+    # A source that is named in kizuna.yaml is expected, even before its first file.
+    late |= {source: None for source in rules.sources if source not in reach}
+    open_ = _open(connection, SOURCE)
+    new = sorted(set(late) - set(open_))
+    if new:
+        ids = [_begin(connection, SOURCE, source, day, shown.manifest["build_id"]) for source in new]
+        message = SourcesLate(
+            day=day,
+            late=tuple(SourceState(source, late[source], late=True) for source in new),
+            build_id=shown.manifest["build_id"],
+            runbook=runbook("source-late"),
+        )
+        if _say(connection, settings, f"{ids[0]}:open", message, None):
+            yield f"{ids[0]}:open"
+    back = sorted(set(open_) - set(late))
+    if back:
+        yield from _recovered(connection, settings, shown, day, SOURCE, [open_[s] for s in back], tuple(back))
+
+
+def _scores(connection: Connection, settings: Settings, shown: Publication, day: date, withheld: str) -> Iterable[str]:
+    from analytics.alerts import ScoresWithheld
+
+    problem = _open(connection, SCORES).get("churn")
+    if withheld and problem is None:
+        key = _begin(connection, SCORES, "churn", day, shown.manifest["build_id"])
+        message = ScoresWithheld(withheld, day, shown.manifest["build_id"], scorecard_link(settings, shown))
+        # Who waits for alerts must know why none comes, who keeps the data must mend it.
+        for channel in (settings.company.channels.data, settings.company.channels.alerts):
+            if _say(connection, settings, f"{key}:open:{channel}", message, key, channel):
+                yield f"{key}:open:{channel}"
+    elif not withheld and problem is not None:
+        for channel in (settings.company.channels.data, settings.company.channels.alerts):
+            yield from _recovered(connection, settings, shown, day, SCORES, [problem], ("churn",), channel)
+
+
+def _recovered(
+    connection: Connection, settings: Settings, shown: Publication, day: date, kind: str, problems: list[Row[Any]],
+    names: tuple[str, ...], channel: str | None = None,
+) -> Iterable[str]:  # fmt: skip
+    from analytics.alerts import Recovered
+
+    for problem in problems:
+        connection.execute(
+            update(incidents)
+            .where(incidents.c.incident_id == problem.incident_id)
+            .values(state="resolved", last_seen_on=day, resolved_on=day)
+        )
+    message = Recovered(
+        kind=kind,  # type: ignore[arg-type]
+        names=names,
+        since=min(problem.opened_on for problem in problems),
+        day=day,
+        build_id=shown.manifest["build_id"],
+        link=scorecard_link(settings, shown),
+    )
+    key = f"{problems[0].incident_id}:resolve" + (f":{channel}" if channel else "")
+    thread = problems[0].incident_id if len(problems) == 1 else None
+    if _say(connection, settings, key, message, thread, channel):
+        yield key
+
+
+def _open(connection: Connection, kind: str) -> dict[str, Row[Any]]:
+    """Problems of a kind that are not over, by name."""
+    mine = (incidents.c.kind == kind) & (incidents.c.state == "open")
+    return {row.segment: row for row in connection.execute(select(incidents).where(mine).order_by(incidents.c.segment))}
+
+
+def _begin(connection: Connection, kind: str, name: str, day: date, build_id: str) -> str:
+    """A new problem; its id counts how often this one has come."""
+    before = connection.execute(
+        select(func.count()).select_from(incidents).where(incidents.c.kind == kind, incidents.c.segment == name)
+    ).scalar()
+    key = f"data:{kind}:{name}:{(before or 0) + 1}"
+    connection.execute(
+        insert(incidents).values(
+            incident_id=key, kind=kind, segment_type=kind, segment=name, state="open", opened_on=day,
+            last_seen_on=day, opened_by_build=build_id, detail={"at": utcnow().isoformat()},
+        )
+    )  # fmt: skip
+    return key
+
+
+def _say(
+    connection: Connection, settings: Settings, key: str, message: Message, thread: str | None,
+    channel: str | None = None,
+) -> bool:  # fmt: skip
+    return outbox.enqueue(
+        connection,
+        key=key,
+        channel=channel or settings.company.channels.data,
+        payload=render(settings, message),
+        thread_key=thread,
+        now=utcnow(),
+    )
+
+
+def _gate_failure(connection: Connection, build_id: str | None, gate: str | None) -> Any:
+    from analytics.alerts import GateCause, GateFailure
+
+    rows = connection.execute(
+        select(gate_verdicts)
+        .where(gate_verdicts.c.build_id == build_id, gate_verdicts.c.gate == gate, gate_verdicts.c.outcome != "passed")
+        .order_by(gate_verdicts.c.verdict_id)
+    ).all()
+    if not rows or gate is None or build_id is None:
+        return None
+    newest = {row.relation: row for row in rows if row.attempt == rows[-1].attempt}
+    causes: dict[str, list[tuple[str, int | None]]] = {}
+    for relation, row in sorted(newest.items()):
+        for failed in row.failed:
+            cause = failed.get("reason") or "could not run"
+            causes.setdefault(cause, []).append((relation, failed.get("unexpected_count")))
+    outcome = "could_not_run" if all(row.outcome == "could_not_run" for row in newest.values()) else "failed"
+    return GateFailure(
+        gate=gate,
+        outcome=outcome,  # type: ignore[arg-type]
+        day=utcnow().date(),
+        build_id=build_id,
+        causes=tuple(
+            GateCause(
+                cause=cause,
+                relations=tuple(relation for relation, _ in found),
+                checks=len(found),
+                failed_rows=sum(n for _, n in found if n is not None) if any(n is not None for _, n in found) else None,
+            )
+            for cause, found in causes.items()
+        ),
+        blocked=("published/version",),
+        runbook=runbook("gate-failed"),
+    )

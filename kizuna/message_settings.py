@@ -1,0 +1,97 @@
+"""Parts of `kizuna.yaml` about what people are told: when, where and how often."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Snooze(_Section):
+    """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
+
+    segment: Annotated[str, Field(min_length=1, max_length=128)]
+    segment_type: Literal["region", "overall"] = "region"
+    until: date
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class AlertRules(_Section):
+    """When a share of customers at high risk is a spike worth a message."""
+
+    z_alert: Annotated[float, Field(gt=0)] = 4.0
+    z_warn: Annotated[float, Field(gt=0)] = 3.5
+    min_effect: Share = 0.05
+    min_count: Annotated[int, Field(ge=1)] = 10
+    min_history_days: Annotated[int, Field(ge=14, le=365)] = 35
+    level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
+    false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    segments: list[Literal["region"]] = ["region"]
+    snooze: list[Snooze] = []
+
+
+class Channels(_Section):
+    alerts: str = "#cx-alerts"
+    data: str = "#cx-data"
+    #: The digest goes to `alerts` where it has no channel of its own.
+    digest: str | None = None
+
+    @field_validator("alerts", "data", "digest")
+    @classmethod
+    def _slack_channel(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"#[^\s#@<>]{1,79}|[CG][A-Z0-9]{8,}", value):
+            raise ValueError("a channel is '#name' or a channel id such as C0123456789")
+        return value
+
+
+class Freshness(_Section):
+    """Days after which a source counts as late: `days`, or its own of `sources`. A source that is named is expected."""
+
+    days: Annotated[int, Field(ge=1, le=365)] = 3
+    sources: dict[str, Annotated[int, Field(ge=1, le=730)]] = {}
+
+
+#: KPIs that a digest may show: those that have a value over a period (medians have none).
+DigestKpi = Literal[
+    "orders",
+    "gross_revenue",
+    "refunds",
+    "net_revenue",
+    "new_customers",
+    "active_customers_90d",
+    "sessions",
+    "interactions_opened",
+    "open_interactions",
+    "sla_met_share",
+    "abandonment_share",
+    "csat_avg",
+    "nps_relational_28d",
+    "nps_transactional_28d",
+    "high_risk_share",
+    "value_at_risk",
+]
+
+
+class Digest(_Section):
+    """KPIs and targets told once a day, or once for each week from Monday to Sunday."""
+
+    every: Literal["never", "daily", "weekly"] = "weekly"
+    kpis: Annotated[list[DigestKpi], Field(min_length=1, max_length=12)] = [
+        "net_revenue",
+        "orders",
+        "new_customers",
+        "active_customers_90d",
+        "nps_relational_28d",
+        "nps_transactional_28d",
+        "high_risk_share",
+        "value_at_risk",
+        "open_interactions",
+    ]

@@ -1,0 +1,204 @@
+"""What a published version says beside spikes: the digest of a period, and to the data team what is late or well again.
+
+Versions are published for real, with the few marts that messages are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from kizuna.alerting import raise_alerts
+from kizuna.data_channel import report_run_failure
+from kizuna.delivery import outbox
+from kizuna.digest import STATES
+from kizuna.message_settings import DigestKpi
+from kizuna.targets import known_kpis
+from kizuna.versions import rollback
+
+SUNDAY = date(2026, 6, 28)
+MARTS = {
+    "kpi_daily": ("kpi", "segment_type", "segment", "day"),
+    "kpi_definitions": ("kpi",),
+    "kpi_progress": ("kpi", "segment", "period"),
+    "churn_risk_daily": ("segment_type", "segment", "day"),
+    "churn_risk": ("customer_id",),
+    "churn_drivers_daily": ("segment",),
+    "data_state": ("source",),
+}
+FACTS = """
+create table marts.kpi_definitions as select * from (values
+    ('net_revenue', 'Net revenue', '純売上', 'money', 'sum'), ('csat_avg', 'CSAT', '満足度', 'score', 'ratio'),
+    ('open_interactions', 'Open contacts', '未解決', 'count', 'sum'), ('nps_relational_28d', 'NPS', 'NPS', 'nps', 'nps')
+) as d(kpi, name_en, name_ja, unit, aggregation);
+create table marts.kpi_daily as
+select kpi, 'overall' as segment_type, 'all' as segment, cast(day as date) as day,
+    cast(case kpi when 'net_revenue' then 100 * extract(isodow from day) when 'csat_avg' then 9
+        when 'open_interactions' then extract(day from day) else 3 end as decimal(20, 2)) as numerator,
+    cast(case kpi when 'csat_avg' then 2 when 'nps_relational_28d' then 12 else 0 end as decimal(20, 2)) as denominator,
+    day <= date '{whole_until}' as is_complete
+from marts.kpi_definitions,
+    range(timestamp '2026-03-01', timestamp '{as_of}' + interval 1 day, interval 1 day) as r(day);
+create table marts.kpi_progress as select 'net_revenue' as kpi, 'money' as unit, 'overall' as segment_type,
+    'all' as segment, '2026-06' as period, date '2026-06-01' as period_start, date '2026-06-30' as period_end,
+    cast(5000 as decimal(20, 6)) as target, cast(4000 as decimal(20, 6)) as actual, 4500.5 as forecast,
+    'at_risk' as status;
+create table marts.churn_risk_daily as select 'overall' as segment_type, 'all' as segment, date '{as_of}' as day,
+    100 as scored, 5 as at_risk, 0.05 as share, cast(9 as decimal(18, 2)) as value_at_risk, 0.05 as baseline, 0.0 as z,
+    false as is_spike, 'calm' as status, true as is_complete where '{withheld}' = '';
+create table marts.churn_risk as select 'c1' as customer_id, 'C-1' as display_label, 'east' as region,
+    case when '{withheld}' = '' then 'low' else 'withheld' end as band, nullif('{withheld}', '') as reason;
+create table marts.churn_drivers_daily as select 'all' as segment where false;
+create table marts.data_state as select * from (values
+    ('shopify', timestamp '{shopify}'), ('zendesk', timestamp '{as_of}'), ('reference', null)
+) as s(source, last_event_at);
+"""
+
+
+class Told:
+    """A company whose versions are published one after another; `new` is what each said first."""
+
+    def __init__(self, company: Any) -> None:
+        self.company = company
+
+    def version(self, as_of: date, rows: int = 3, **facts: Any) -> list[dict[str, Any]]:
+        given = {"as_of": as_of, "whole_until": as_of, "shopify": as_of, "withheld": ""} | facts
+        lease = self.company.lease(f"run-{as_of}-{rows}")
+        try:
+            build = self.company.build(lease, rows, as_of=as_of, sql=FACTS.format(**given))
+            self.company.publish(build, lease, MARTS)
+        finally:
+            lease.release()
+        return self.look()
+
+    def look(self) -> list[dict[str, Any]]:
+        new = raise_alerts(self.company.store, self.company.settings)
+        assert raise_alerts(self.company.store, self.company.settings) == [], "looking again says nothing new"
+        with self.company.store.read() as connection:
+            found = [outbox.get(connection, key) for key in new]
+        return [{"key": m.key, "channel": m.channel, "text": m.payload["text"], "thread": m.thread_key,
+                 "image": m.image, "lines": m.payload["blocks"]} for m in found if m is not None]  # fmt: skip
+
+
+@pytest.fixture
+def told(make_company: Callable[..., Any]) -> Callable[..., Told]:
+    return lambda yaml="digest: {every: never}": Told(make_company(yaml))
+
+
+def text_of(message: dict[str, Any]) -> str:
+    return str(message["lines"])
+
+
+def test_a_week_is_told_once_when_it_is_over_with_its_figures(told: Callable[..., Told]) -> None:
+    week = told(
+        "locale: en\ncurrency: JPY\ndigest: {kpis: [net_revenue, open_interactions, nps_relational_28d, csat_avg]}"
+    )
+    assert [m["key"] for m in week.version(SUNDAY - timedelta(days=1))] == ["digest:weekly:2026-W25"]
+    (message,) = week.version(SUNDAY)
+    assert message["key"] == "digest:weekly:2026-W26" and message["image"].stat().st_size > 1000
+    said = text_of(message)
+    # Flows are summed over Monday to Sunday, a state is Sunday's, ratios are sums by sums.
+    for figure in (
+        "*Net revenue* ¥2,800  ±0",
+        "*Open contacts* 28  ▲33.3% (the week before 21)",
+        "*NPS* 25.0",
+        "*CSAT* 4.50",
+    ):
+        assert figure in said, said
+    assert "¥4,000 of ¥5,000, heading for ¥4,501 — at risk" in said
+    assert week.version(SUNDAY + timedelta(days=1)) == []
+    assert week.version(SUNDAY + timedelta(days=1), rows=5) == [], "built again: the week has been told"
+    rollback(week.company.store, week.company.settings, week.company.lease("back"), to=2)
+    assert week.look() == [], "an older day shown again is no news"
+
+
+def test_a_week_waits_two_days_for_its_data_and_then_says_what_is_missing(told: Callable[..., Told]) -> None:
+    late = told("locale: en\ndigest: {kpis: [net_revenue]}")
+    late.version(SUNDAY - timedelta(days=1))
+    missing = {"whole_until": SUNDAY - timedelta(days=1), "shopify": SUNDAY - timedelta(days=1)}
+    assert late.version(SUNDAY, **missing) == late.version(SUNDAY + timedelta(days=1), **missing) == []
+    (message,) = late.version(SUNDAY + timedelta(days=2), **missing)
+    assert message["key"] == "digest:weekly:2026-W26" and "part of the data is still missing" in text_of(message)
+
+
+def test_a_day_is_told_once_in_the_channel_of_the_digest(told: Callable[..., Told]) -> None:
+    daily = told('locale: ja\nchannels: {digest: "#kpi"}\ndigest: {every: daily, kpis: [net_revenue]}')
+    (message,) = daily.version(SUNDAY)
+    assert (message["key"], message["channel"]) == ("digest:daily:2026-06-28", "#kpi")
+    assert "*純売上* 700.00 USD  ▲16.7%（前日 600.00 USD）" in text_of(message)
+    assert daily.version(SUNDAY, rows=4) == []
+
+
+def test_a_source_that_stays_away_is_told_once_and_once_when_it_is_back(told: Callable[..., Told]) -> None:
+    source = told("locale: en\ndigest: {every: never}\nfreshness: {days: 2, sources: {zendesk: 9}}")
+    last = SUNDAY - timedelta(days=2)
+    assert source.version(SUNDAY, shopify=last) == []
+    (late,) = source.version(SUNDAY + timedelta(days=1), shopify=last)
+    assert late["channel"] == "#cx-data" and "*shopify* until Fri 26 Jun 2026, 3 days ago" in text_of(late)
+    assert "source-late" in text_of(late)
+    assert source.version(SUNDAY + timedelta(days=2), shopify=last) == []
+    (back,) = source.version(SUNDAY + timedelta(days=3))
+    assert back["text"] == "Data arrives again: shopify" and back["channel"] == "#cx-data"
+    assert [m["text"] for m in source.version(SUNDAY + timedelta(days=9), shopify=last)] == [
+        "Data has not arrived: shopify"
+    ], "the next time is told again"
+
+
+def test_a_source_that_is_expected_and_never_came_is_told(told: Callable[..., Told]) -> None:
+    (missing,) = told("digest: {every: never}\nfreshness: {sources: {delighted: 8}}").version(SUNDAY)
+    assert "*delighted* has never arrived" in text_of(missing)
+
+
+def test_runs_that_fail_and_succeed_again(told: Callable[..., Told]) -> None:
+    runs = told()
+    store, settings = runs.company.store, runs.company.settings
+    runs.version(SUNDAY)
+    for run in ("r1", "r1", "r2"):
+        report_run_failure(store, settings, run_id=run, build_id=None, steps=["dbt_core"])
+    assert runs.look() == [], "the version of before the failure proves nothing"
+    with store.read() as connection:
+        failed = [m for m in outbox.listing(connection) if m.key.startswith("run-failed")]
+    assert [m.key for m in failed] == ["run-failed:r1", "run-failed:r2"]
+    (well,) = runs.version(SUNDAY + timedelta(days=1))
+    assert well["text"].startswith("Runs succeed again") and well["channel"] == "#cx-data"
+    assert {m.thread_key for m in failed} == {well["thread"]}, "what belongs together is one thread"
+    assert runs.version(SUNDAY + timedelta(days=2)) == []
+
+
+def test_a_gate_that_stops_a_build_and_passes_again(told: Callable[..., Told]) -> None:
+    from kizuna.builds import record_gate
+
+    gate = told()
+    store, settings = gate.company.store, gate.company.settings
+    lease = gate.company.lease("stopped")
+    build = gate.company.build(lease, 9)
+    broken = {"relation": "core.fct_orders", "suite": "core", "outcome": "failed", "evaluated": 3, "warnings": [],
+              "failed": [{"reason": "orders of nobody", "unexpected_count": 37}]}  # fmt: skip
+    record_gate(store, build, "core", "failed", [broken])
+    report_run_failure(store, settings, run_id="stopped", build_id=build.build_id, steps=["gate_core"])
+    lease.release()
+    (well,) = gate.version(SUNDAY)
+    assert well["text"] == "The data check passes again and the build is published: core"
+    with store.read() as connection:
+        stopped = outbox.get(connection, "run-failed:stopped")
+    assert stopped is not None and "*orders of nobody* — 37 rows" in str(stopped.payload)
+    assert stopped.thread_key == well["thread"]
+
+
+def test_withheld_scores_are_told_to_both_channels_once_and_their_return(told: Callable[..., Told]) -> None:
+    scores = told()
+    assert scores.version(SUNDAY, withheld="too_little_history") == [], "a young company waits for its history"
+    found = scores.version(SUNDAY + timedelta(days=1), withheld="below_floor")
+    assert {m["channel"] for m in found} == {"#cx-data", "#cx-alerts"} and len(found) == 2
+    assert all("did not rank customers well enough" in text_of(m) for m in found)
+    assert scores.version(SUNDAY + timedelta(days=2), withheld="below_floor") == []
+    back = scores.version(SUNDAY + timedelta(days=3))
+    assert {m["channel"] for m in back} == {"#cx-data", "#cx-alerts"} and len(back) == 2
+    assert scores.version(SUNDAY + timedelta(days=4)) == []
+
+
+def test_a_digest_may_show_every_kpi_that_has_a_value_over_a_period() -> None:
+    assert set(DigestKpi.__args__) == known_kpis() and known_kpis() > STATES
