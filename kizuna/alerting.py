@@ -153,13 +153,14 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
     with duckdb.connect(str(shown.folder / "cx.duckdb"), read_only=True) as db:
         return {
             "daily": db.execute(
-                "SELECT segment_type, segment, day, scored, at_risk, share, value_at_risk, baseline, z, is_spike, "
-                "status, is_complete FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
+                "SELECT * FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
             ).to_arrow_table(),
             "scores": db.execute("SELECT * FROM marts.churn_risk ORDER BY customer_id").to_arrow_table(),
             "drivers": db.execute("SELECT * FROM marts.churn_drivers_daily").to_arrow_table(),
             "customers": db.execute(
-                "SELECT customer_id, display_label, region FROM marts.churn_risk ORDER BY customer_id"
+                "SELECT r.customer_id, r.display_label, r.region, c.age_band, c.value_tier, c.channel_preference, "
+                "c.device_mix FROM marts.churn_risk r LEFT JOIN marts.customer_360 c USING (customer_id) "
+                "ORDER BY r.customer_id"
             ).to_arrow_table(),
             "sources": db.execute(
                 "SELECT source, max(last_event_at) AS last_event_at FROM marts.data_state "
@@ -188,6 +189,7 @@ def _payload(
         build_id=build_id,
         link=link,
         sources=sources_of(settings, tables["sources"], change.day),
+        customer_url=settings.company.alerts.customer_url,
     )
     return render(settings, message)
 
@@ -225,8 +227,13 @@ def _image(settings: Settings, shown: Publication, change: IncidentChange) -> Pa
         # Told before under this key: every later run over the same version finds the same change again.
         return path
     incident = change.incident
-    segment = None if incident.segment_type == "overall" else incident.segment
-    png = churn_chart_png(shown.folder / "cx.duckdb", settings.company, segment=segment)
+    whole = incident.segment_type == "overall"
+    png = churn_chart_png(
+        shown.folder / "cx.duckdb",
+        settings.company,
+        segment=None if whole else incident.segment,
+        segment_type="region" if whole else incident.segment_type,
+    )
     return _kept_picture(settings, change.message_key, png)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from kizuna.control.schema import builds, gate_verdicts, incidents, publications
+from kizuna.control.schema import batches, builds, gate_verdicts, incidents, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.message_parts import render, runbook, scorecard_link, sources_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 GATE, RUN, SOURCE, SCORES = "gate", "run", "source", "scores"
 #: Too little history is no fault of anybody while nothing was scored yet.
 _YOUNG = "too_little_history"
+#: Newest gaps between deliveries that say how often a source comes; half of them must be there.
+_GAPS = 10
 
 
 def report_run_failure(
@@ -101,10 +104,12 @@ def _sources(
 
     rules = settings.company.freshness
     reach = {s.source: s.last_on for s in sources_of(settings, table, day)}
+    limits = _usual_silence(connection, settings, day) | rules.sources
     late: dict[str, date | None] = {
-        source: last for source, last in reach.items()
-        if last is not None and (day - last).days > rules.sources.get(source, rules.days)
-    }  # fmt: skip
+        source: last
+        for source, last in reach.items()
+        if last is not None and source in limits and (day - last).days > limits[source]
+    }
     # A source that is named in kizuna.yaml is expected, even before its first file.
     late |= {source: None for source in rules.sources if source not in reach}
     open_ = _open(connection, SOURCE)
@@ -122,6 +127,24 @@ def _sources(
     back = sorted(set(open_) - set(late))
     if back:
         yield from _recovered(connection, settings, shown, day, SOURCE, [open_[s] for s in back], tuple(back))
+
+
+def _usual_silence(connection: Connection, settings: Settings, day: date) -> dict[str, int]:
+    """Days a source may stay away: `gates.max_silence` times the longest of its newest gaps between deliveries.
+
+    A source with too few deliveries has no usual gap. Days are those of the newest event of each delivery.
+    """
+    rules, found = settings.company.freshness, {}
+    there = batches.c.active & batches.c.last_event_at.is_not(None)
+    days: dict[str, set[date]] = {}
+    for row in connection.execute(select(batches.c.source, batches.c.last_event_at).where(there)):
+        days.setdefault(row.source, set()).add(row.last_event_at.date())
+    for source, known in days.items():
+        newest = sorted(d for d in known if d <= day)[-_GAPS - 1 :]
+        gaps = [(later - earlier).days for earlier, later in pairwise(newest)]
+        if len(gaps) >= _GAPS // 2:
+            found[source] = max(rules.days, int(settings.company.gates.max_silence * max(gaps)))
+    return found
 
 
 def _scores(connection: Connection, settings: Settings, shown: Publication, day: date, withheld: str) -> Iterable[str]:

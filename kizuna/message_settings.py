@@ -15,17 +15,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: Ways to cut customers that do not follow from the risk itself, as recency does.
+Cut = Literal["region", "age_band", "value_tier", "channel_preference", "device_mix"]
+
+
 class Snooze(_Section):
     """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
 
     segment: Annotated[str, Field(min_length=1, max_length=128)]
-    segment_type: Literal["region", "overall"] = "region"
+    segment_type: Cut | Literal["overall"] = "region"
     until: date
     reason: Annotated[str, Field(max_length=200)] = ""
 
 
 class AlertRules(_Section):
-    """When a share of customers at high risk is a spike worth a message."""
+    """When customers at high risk are a spike worth a message, and what leads from it to their pages."""
 
     z_alert: Annotated[float, Field(gt=0)] = 4.0
     z_warn: Annotated[float, Field(gt=0)] = 3.5
@@ -34,8 +38,27 @@ class AlertRules(_Section):
     min_history_days: Annotated[int, Field(ge=14, le=365)] = 35
     level_shift_days: Annotated[int, Field(ge=2, le=14)] = 3
     false_discovery_rate: Annotated[float, Field(gt=0, le=0.5)] = 0.01
-    segments: list[Literal["region"]] = ["region"]
+    min_rise: Annotated[float, Field(gt=0, le=10)] = 0.5
+    segments: list[Cut] = ["region", "age_band", "value_tier", "channel_preference"]
     snooze: list[Snooze] = []
+    customer_url: str | None = None
+
+    @field_validator("segments")
+    @classmethod
+    def _each_once(cls, value: list[Cut]) -> list[Cut]:
+        if len(set(value)) != len(value):
+            raise ValueError("each cut stands once")
+        return value
+
+    @field_validator("customer_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        places = re.findall(r"\{(.*?)\}", value)
+        if not re.match(r"https?://\S+$", value) or len(places) != 1 or places[0] not in ("label", "customer_id"):
+            raise ValueError("an address with {label} or {customer_id} in it: https://crm.example.com/find?q={label}")
+        return value
 
 
 class Channels(_Section):
@@ -53,7 +76,8 @@ class Channels(_Section):
 
 
 class Freshness(_Section):
-    """Days after which a source counts as late: `days`, or its own of `sources`. A source that is named is expected."""
+    """Days after which a source counts as late: its own of `sources`, else learnt from its deliveries and at least
+    `days`. A source that is named is expected."""
 
     days: Annotated[int, Field(ge=1, le=365)] = 3
     sources: dict[str, Annotated[int, Field(ge=1, le=730)]] = {}

@@ -26,7 +26,8 @@ STATE_TABLES: Mapping[str, str] = {
     "churn_risk_daily": (
         "segment_type VARCHAR, segment VARCHAR, day DATE, scored BIGINT, at_risk BIGINT, share DOUBLE, "
         "value_at_risk DECIMAL(18,2), refit_at_risk BIGINT, refit_value DECIMAL(18,2), baseline DOUBLE, z DOUBLE, "
-        "is_spike BOOLEAN, status VARCHAR, model VARCHAR"
+        "is_spike BOOLEAN, status VARCHAR, at_risk_baseline DOUBLE, at_risk_z DOUBLE, at_risk_status VARCHAR, "
+        "value_baseline DOUBLE, value_z DOUBLE, value_status VARCHAR, model VARCHAR"
     ),
     "identity_changes": ("change VARCHAR, customer_id VARCHAR, other_customer_id VARCHAR, cause VARCHAR, as_of DATE"),
     "identity_audit": "metric VARCHAR, detail VARCHAR, value DECIMAL(20,6)",

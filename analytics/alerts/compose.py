@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,11 +29,12 @@ def spike_alert(
     build_id: str,
     link: str,
     sources: Sequence[SourceState],
+    customer_url: str | None = None,
 ) -> SpikeAlert:
     """The message of a change of kind open.
 
     scores, driver_daily: of analytics.churn.assess for the same day. customers: customer_id, display_label and the
-    segment columns, as given to `assess`.
+    segment columns, as given to `assess`. customer_url: address of a customer's page with {label} or {customer_id}.
     """
     incident = change.incident
     kind, segment = incident.segment_type, incident.segment
@@ -47,11 +50,14 @@ def spike_alert(
         value_at_risk=change.value_at_risk,
         currency=currency,
         drivers=drivers_that_changed(driver_daily, kind, segment, change.day),
-        customers=worst_customers(scores, customers, kind, segment),
+        customers=worst_customers(scores, customers, kind, segment, customer_url),
         children=change.children,
         build_id=build_id,
         link=link,
         sources=tuple(sources),
+        measure=incident.measure,
+        usual_at_risk=change.usual_at_risk,
+        usual_value=None if change.usual_value is None else Decimal(str(change.usual_value)),
     )
 
 
@@ -77,7 +83,9 @@ def spike_resolved(change: IncidentChange, *, build_id: str, link: str) -> Spike
     )  # fmt: skip
 
 
-def worst_customers(scores: pa.Table, customers: pa.Table, kind: str, segment: str) -> tuple[CustomerLine, ...]:
+def worst_customers(
+    scores: pa.Table, customers: pa.Table, kind: str, segment: str, customer_url: str | None = None
+) -> tuple[CustomerLine, ...]:
     """The five customers at high risk of a segment with most value at risk, and what raises their risk.
 
     Without the driver_N_effect columns a driver's direction is unknown, and all of them are named.
@@ -102,6 +110,14 @@ def worst_customers(scores: pa.Table, customers: pa.Table, kind: str, segment: s
             drivers=tuple(
                 r[f"driver_{n}"] for n in (1, 2, 3) if r[f"driver_{n}"] and r.get(f"driver_{n}_effect", 1.0) > 0
             ),
+            url=_page_of(customer_url, labels[r["customer_id"]], r["customer_id"]),
         )
         for r in top.to_pylist()
     )
+
+
+def _page_of(template: str | None, label: str, customer_id: str) -> str:
+    """Both names are pseudonyms; what they stand for is known only to the system behind the address."""
+    if template is None:
+        return ""
+    return template.replace("{label}", quote(label, safe="")).replace("{customer_id}", quote(customer_id, safe=""))

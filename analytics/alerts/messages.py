@@ -16,6 +16,7 @@ from analytics.alerts.blockkit import Block, context, data, fields, header, link
 from analytics.alerts.data_team import DataTeamMessage, render_data_team
 from analytics.alerts.digest import KpiDigest, render_digest
 from analytics.alerts.parts import SourceState, listed, small_print
+from analytics.alerts.rules import OVERALL
 from analytics.alerts.silence import Silence, render_silence
 from analytics.alerts.words import ACTIONS, WORDS, Locale, calendar_day, count, money, percent, segment_name
 from analytics.churn.drivers import DriverChange, driver_label
@@ -31,11 +32,17 @@ class CustomerLine:
     probability: float
     value_at_risk: Decimal
     drivers: tuple[str, ...]
+    url: str = ""
 
 
 @dataclass(frozen=True)
 class SpikeAlert:
-    """A share of customers at high risk that left its baseline. Shares are fractions, `value_at_risk` net revenue."""
+    """Customers at high risk who left their baseline. Shares are fractions, `value_at_risk` net revenue.
+
+    `measure`: what rose beyond the usual, share, number or value. `usual_at_risk` and `usual_value`: the usual number
+    and value, None where they are not known. `children`: segments of the whole company, or those of other cuts in which
+    the same customers show.
+    """
 
     segment_type: str
     segment: str
@@ -53,6 +60,9 @@ class SpikeAlert:
     build_id: str
     link: str
     sources: tuple[SourceState, ...]
+    measure: str = "share"
+    usual_at_risk: float | None = None
+    usual_value: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     w = WORDS[locale]
     name = segment_name(m.segment_type, m.segment, locale)
     value = money(m.value_at_risk, m.currency, locale)
+    usual = count(round(m.baseline * m.scored if m.usual_at_risk is None else m.usual_at_risk))
     numbers = {
         "where": data(name),
         "share": percent(m.share),
@@ -133,11 +144,14 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
         "at_risk": count(m.at_risk),
         "scored": count(m.scored),
         "value": value,
+        "usual": usual,
+        "usual_value": "" if m.usual_value is None else money(m.usual_value, m.currency, locale),
     }
-    usual = count(round(m.baseline * m.scored))
+    what = m.measure if m.measure == "number" or (m.measure == "value" and m.usual_value is not None) else "share"
+    title = w["spike_title_value" if what == "value" else "spike_title"]
     blocks: list[Block] = [
-        header(w["spike_title"].format(where=name)),
-        section([w["spike_sentence"].format(**numbers)]),
+        header(title.format(where=name)),
+        section([w["spike_sentence" if what == "share" else f"spike_sentence_{what}"].format(**numbers)]),
         fields(
             [
                 (w["since"], calendar_day(m.since, locale)),
@@ -148,7 +162,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     ]
     if m.children:
         inside = listed([segment_name(k, s, locale) for k, s in m.children], locale)
-        blocks.append(section([f"*{w['children']}*", inside]))
+        blocks.append(section([f"*{w['children' if m.segment_type == OVERALL else 'also']}*", inside]))
     if m.drivers:
         lines = [
             w["driver"].format(
@@ -163,7 +177,7 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
         )
     blocks.append(section([f"*{w['todo']}*", *_actions(m.drivers, locale), link(m.link, w["open_page"])]))
     blocks.append(context("\n".join(small_print(m.sources, m.build_id, m.day, locale))))
-    return payload(w["spike_text"].format(**numbers), blocks)
+    return payload(w["spike_text" if what == "share" else f"spike_text_{what}"].format(**numbers), blocks)
 
 
 def _update(m: SpikeUpdate, locale: Locale) -> dict[str, Any]:
@@ -214,8 +228,12 @@ def _customer(c: CustomerLine, currency: str, locale: Locale) -> str:
     w = WORDS[locale]
     said = w["joined"].join(data(d) for d in c.drivers)
     value = money(c.value_at_risk, currency, locale)
+    label = data(c.label, 40)
     line = w["named_line"].format(
-        label=data(c.label, 40), probability=percent(c.probability), value=value, drivers=said
+        label=link(c.url, label) if c.url.startswith(("https://", "http://")) else f"`{label}`",
+        probability=percent(c.probability),
+        value=value,
+        drivers=said,
     )
     return line.rstrip(": ")
 

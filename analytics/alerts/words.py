@@ -18,6 +18,14 @@ WORDS: dict[Locale, dict[str, str]] = {
         "spike_sentence": "*{where}* で離反リスクの高いお客様が *{share}*（{at_risk}人 / {scored}人）になりました。"
         "ふだんは約{baseline}で、{effect}ポイント上回っています。",
         "spike_text": "離反リスクが急上昇: {where} {share}（ふだん約{baseline}）、{at_risk}人、{value}",
+        "spike_title_value": "失うおそれのある売上が急増: {where}",
+        "spike_sentence_number": "*{where}* で離反リスクの高いお客様が *{at_risk}人*（{scored}人中、"
+        "{share}）になりました。ふだんは約{usual}人です。",
+        "spike_sentence_value": "*{where}* で失うおそれのある売上が *{value}* になりました。ふだんは約{usual_value}です"
+        "（リスクの高いお客様 {at_risk}人）。",
+        "spike_text_number": "離反リスクが急上昇: {where} {at_risk}人（ふだん約{usual}人）、{value}",
+        "spike_text_value": "失うおそれのある売上が急増: {where} {value}（ふだん約{usual_value}）、{at_risk}人",
+        "also": "同じお客様が多いほかの区分",
         "since": "開始",
         "customers": "対象のお客様",
         "customers_value": "{at_risk}人（ふだんは約{usual}人）",
@@ -26,7 +34,7 @@ WORDS: dict[Locale, dict[str, str]] = {
         "drivers": "増えている要因",
         "driver": "• {label}: {customers}人（ふだんは{usual}人）",
         "named": "影響の大きいお客様",
-        "named_line": "• `{label}` 離反確率 {probability}、{value}: {drivers}",
+        "named_line": "• {label} 離反確率 {probability}、{value}: {drivers}",
         "children": "特に高いセグメント",
         "todo": "対応",
         "open_page": "スコアカードを開く",
@@ -112,6 +120,14 @@ WORDS: dict[Locale, dict[str, str]] = {
         "spike_sentence": "*{share}* of customers in *{where}* are at high risk of leaving ({at_risk} of {scored}). "
         "Usual is about {baseline}: {effect} points more.",
         "spike_text": "Churn risk spike: {where} {share} (usually about {baseline}), {at_risk} customers, {value}",
+        "spike_title_value": "Value at risk spike: {where}",
+        "spike_sentence_number": "*{at_risk}* customers in *{where}* are at high risk of leaving ({share} of "
+        "{scored}). Usual are about {usual}.",
+        "spike_sentence_value": "*{value}* of revenue in *{where}* is at risk. Usual is about {usual_value} "
+        "({at_risk} customers at high risk).",
+        "spike_text_number": "Churn risk spike: {where} {at_risk} customers (usually about {usual}), {value}",
+        "spike_text_value": "Value at risk spike: {where} {value} (usually about {usual_value}), {at_risk} customers",
+        "also": "The same customers show in",
         "since": "Since",
         "customers": "Customers",
         "customers_value": "{at_risk} (usually about {usual})",
@@ -120,7 +136,7 @@ WORDS: dict[Locale, dict[str, str]] = {
         "drivers": "What rose",
         "driver": "• {label}: {customers} customers (usually {usual})",
         "named": "Customers with most at stake",
-        "named_line": "• `{label}` churn probability {probability}, {value}: {drivers}",
+        "named_line": "• {label} churn probability {probability}, {value}: {drivers}",
         "children": "Highest in",
         "todo": "What to do",
         "open_page": "Open the scorecard",
@@ -232,9 +248,11 @@ ACTIONS: dict[Locale, dict[str, str]] = {
 }
 
 _SEGMENT_TYPES: dict[Locale, dict[str, str]] = {
-    "ja": {"region": "地域", "age_band": "年代", "channel": "チャネル"},
-    "en": {"region": "region", "age_band": "age band", "channel": "channel"},
-}
+    "ja": {"region": "地域", "age_band": "年代", "value_tier": "購入額", "channel_preference": "問い合わせ手段",
+           "device_mix": "利用端末"},
+    "en": {"region": "region", "age_band": "age band", "value_tier": "value tier", "channel_preference": "channel",
+           "device_mix": "devices"},
+}  # fmt: skip
 
 
 def segment_name(kind: str, segment: str, locale: Locale) -> str:

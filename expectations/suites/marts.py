@@ -181,7 +181,8 @@ def churn_drivers_daily(_ctx: GateContext, _relation: str) -> list[Rule]:
             " from marts.churn_risk where band = 'high' group by all"
             " union all select 'overall', 'all', count(*) from marts.churn_risk where band = 'high'"
             ") as risk using (segment_type, segment)"
-            " where drivers.day = drivers.as_of and drivers.customers > coalesce(risk.high, 0)",
+            " where drivers.segment_type in ('region', 'overall')"
+            " and drivers.day = drivers.as_of and drivers.customers > coalesce(risk.high, 0)",
             "a driver is carried by customers at high risk of that segment and day",
         ),
         # Only the days since the last build: their number says nothing about lost rows.

@@ -99,7 +99,7 @@ def _kpis(console: Console, shown: Publication, settings: Settings) -> None:
         )
         spikes = db.execute(
             "SELECT segment, share, baseline, at_risk, scored FROM marts.churn_risk_daily "
-            "WHERE is_spike AND day = as_of ORDER BY segment_type, segment"
+            "WHERE is_spike AND day = as_of AND segment_type IN ('region', 'overall') ORDER BY segment_type, segment"
         ).fetchall()
     currency = settings.company.currency
     console.print(f"customers  {known:,} known, {visitors:,} anonymous visitors")

@@ -44,7 +44,8 @@ def churn_chart_png(
     if not facts.risk:
         return None
     labels = Labels(company.locale, company.currency)
-    spec = risk_chart(facts.risk, labels, segment_type=segment_type, highlight=segment, title=labels["chart_risk"])
+    title = labels["chart_risk" if segment_type == "region" else "risk_share"]
+    spec = risk_chart(facts.risk, labels, segment_type=segment_type, highlight=segment, title=title)
     return chart_png(spec)
 
 

@@ -151,9 +151,14 @@ class Facts:
 
     @property
     def spikes(self) -> tuple[RiskDay, ...]:
-        """Segments in a spike on the newest scored day, the largest share first."""
+        """Segments in a spike on the newest scored day, the largest share first.
+
+        Those of other cuts than regions only where no region and not the whole company is in one: they hold the same
+        customers.
+        """
         if not self.risk:
             return ()
         last = max(day.day for day in self.risk)
         found = [day for day in self.risk if day.day == last and day.is_spike]
+        found = [day for day in found if day.segment_type in (OVERALL, "region")] or found
         return tuple(sorted(found, key=lambda d: (d.segment_type == OVERALL, -d.share, d.segment)))

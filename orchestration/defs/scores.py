@@ -26,6 +26,7 @@ VISITS_KEPT_DAYS = 70 + 7 + 7 * 25 + 30
 
 FACTS = (
     "dim_customers",
+    "customer_segments",
     "fct_orders",
     "fct_interactions",
     "fct_interaction_agents",
@@ -171,7 +172,10 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
         discount_rate=kpi.discount_rate,
     ).with_weights(kpi.signal_weights)
     return assess(
-        read(f"SELECT customer_id, {', '.join(alerts.segments)} FROM core.dim_customers WHERE is_known"),
+        read(
+            f"SELECT {', '.join(['customer_id', *alerts.segments])} FROM core.dim_customers "
+            "LEFT JOIN core.customer_segments USING (customer_id) WHERE is_known"
+        ),
         read("SELECT customer_id, ordered_on, gross_reporting AS amount FROM core.fct_orders WHERE is_counted"),
         signals,
         refunds,
@@ -204,6 +208,7 @@ def churn_daily(session: Session, db: duckdb.DuckDBPyConnection, found: "Assessm
         z_alert=alerts.z_alert,
         z_warn=alerts.z_warn,
         min_effect=alerts.min_effect,
+        min_rise=alerts.min_rise,
         min_count=alerts.min_count,
         min_history_days=alerts.min_history_days,
         level_shift_days=alerts.level_shift_days,

@@ -216,9 +216,12 @@ def test_exactly_the_planted_spike_and_no_other(day: Day) -> None:
     planted = [(spike["segment_type"], spike["segment"], spike["day"])] if day.number == 2 else []
     found = day.published(
         "SELECT segment_type, segment, CAST(day AS VARCHAR) FROM marts.churn_risk_daily "
-        "WHERE is_spike OR status IN ('spike', 'level_shift')"
+        "WHERE (is_spike OR status IN ('spike', 'level_shift')) AND segment_type IN ('region', 'overall')"
     )
     assert found == planted
+    # The same customers show in other cuts, on that day only.
+    elsewhere = day.published("SELECT DISTINCT CAST(day AS VARCHAR) FROM marts.churn_risk_daily WHERE is_spike")
+    assert {found for (found,) in elsewhere} <= {found for _, _, found in planted}
     days = day.published("SELECT count(DISTINCT day) FROM marts.churn_risk_daily WHERE status = 'calm'")
     assert days[0][0] >= 30, "too few judged days for calm to mean anything"
 
@@ -250,7 +253,7 @@ def test_the_week_after_day_one_and_one_alert_after_day_two(demo: Any) -> None:
     revenue = demo.published(f"SELECT sum(numerator) FROM marts.kpi_daily WHERE kpi = 'net_revenue' AND {week} "
                              "AND segment_type = 'overall'")[0][0]  # fmt: skip
     assert f"{revenue:,.0f}円" in digest
-    figures = "SELECT at_risk, scored FROM marts.churn_risk_daily WHERE is_spike"
+    figures = "SELECT at_risk, scored FROM marts.churn_risk_daily WHERE is_spike AND segment_type = 'region'"
     assert [f"{at_risk}人 / {scored}人" in page for at_risk, scored in demo.published(figures)] == [True]
     assert spike["segment"] in page
 

@@ -6,12 +6,14 @@ Versions are published for real, with the few marts that messages are made of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from kizuna.alerting import raise_alerts
+from kizuna.control.schema import batches, files
 from kizuna.data_channel import report_run_failure
 from kizuna.delivery import outbox
 from kizuna.digest import STATES
@@ -28,6 +30,7 @@ MARTS = {
     "churn_risk": ("customer_id",),
     "churn_drivers_daily": ("segment",),
     "data_state": ("source",),
+    "customer_360": ("customer_id",),
 }
 FACTS = """
 create table marts.kpi_definitions as select * from (values
@@ -47,14 +50,38 @@ create table marts.kpi_progress as select 'net_revenue' as kpi, 'money' as unit,
     cast(5000 as decimal(20, 6)) as target, cast(4000 as decimal(20, 6)) as actual, 4500.5 as forecast,
     'at_risk' as status;
 create table marts.churn_risk_daily as select 'overall' as segment_type, 'all' as segment, date '{as_of}' as day,
-    100 as scored, 5 as at_risk, 0.05 as share, cast(9 as decimal(18, 2)) as value_at_risk, 0.05 as baseline, 0.0 as z,
+    100 as scored, 5 as at_risk, 0.05::double as share, cast(9 as decimal(18, 2)) as value_at_risk, 0.05::double as baseline, 0.0::double as z,
     false as is_spike, 'calm' as status, true as is_complete where '{withheld}' = '';
 create table marts.churn_risk as select 'c1' as customer_id, 'C-1' as display_label, 'east' as region,
     case when '{withheld}' = '' then 'low' else 'withheld' end as band, nullif('{withheld}', '') as reason;
+create table marts.customer_360 as select customer_id, '30-39' as age_band, 'top 20 %' as value_tier,
+    'web' as channel_preference, 'both' as device_mix from marts.churn_risk;
 create table marts.churn_drivers_daily as select 'all' as segment where false;
 create table marts.data_state as select * from (values
     ('shopify', timestamp '{shopify}'), ('zendesk', timestamp '{as_of}'), ('reference', null)
 ) as s(source, last_event_at);
+"""
+
+
+#: 5,000 customers of one region at once, on a day after the day they were calm.
+SPIKE = """
+delete from marts.churn_risk_daily;
+insert into marts.churn_risk_daily
+select kind, name, date '{as_of}', scored, at_risk, at_risk / scored, 1000 * at_risk, 0.04, 30.0, kind <> 'overall',
+    if(kind = 'overall', 'calm', 'spike'), true
+from (values ('overall', 'all', 90000, 9000), ('region', 'east', 6000, 5000), ('age_band', '30-39', 20000, 5600),
+    ('value_tier', 'top 20 %', 18000, 5500), ('channel_preference', 'web', 30000, 6000)
+) as s(kind, name, scored, at_risk);
+create or replace table marts.churn_risk as
+select 'c' || i as customer_id, 'C-' || i as display_label, 'east' as region, 'high' as band, null::varchar as reason,
+    0.9 as probability, cast(i as decimal(18, 2)) as value_at_risk, 'Urgent request' as driver_1,
+    1.6 as driver_1_effect, null::varchar as driver_2, null::double as driver_2_effect,
+    null::varchar as driver_3, null::double as driver_3_effect
+from range(5000) as r(i);
+create or replace table marts.customer_360 as select customer_id, '30-39' as age_band, 'top 20 %' as value_tier,
+    'web' as channel_preference, 'both' as device_mix from marts.churn_risk;
+create or replace table marts.churn_drivers_daily as
+select 'region' as segment_type, 'east' as segment, date '{as_of}' as day, 'urgent_open' as driver, 4900 as customers;
 """
 
 
@@ -68,7 +95,7 @@ class Told:
         given = {"as_of": as_of, "whole_until": as_of, "shopify": as_of, "withheld": ""} | facts
         lease = self.company.lease(f"run-{as_of}-{rows}")
         try:
-            build = self.company.build(lease, rows, as_of=as_of, sql=FACTS.format(**given))
+            build = self.company.build(lease, rows, as_of=as_of, sql=(FACTS + given.pop("more", "")).format(**given))
             self.company.publish(build, lease, MARTS)
         finally:
             lease.release()
@@ -133,7 +160,7 @@ def test_a_day_is_told_once_in_the_channel_of_the_digest(told: Callable[..., Tol
 
 
 def test_a_source_that_stays_away_is_told_once_and_once_when_it_is_back(told: Callable[..., Told]) -> None:
-    source = told("locale: en\ndigest: {every: never}\nfreshness: {days: 2, sources: {zendesk: 9}}")
+    source = told("locale: en\ndigest: {every: never}\nfreshness: {sources: {zendesk: 9, shopify: 2}}")
     last = SUNDAY - timedelta(days=2)
     assert source.version(SUNDAY, shopify=last) == []
     (late,) = source.version(SUNDAY + timedelta(days=1), shopify=last)
@@ -202,3 +229,32 @@ def test_withheld_scores_are_told_to_both_channels_once_and_their_return(told: C
 
 def test_a_digest_may_show_every_kpi_that_has_a_value_over_a_period() -> None:
     assert set(DigestKpi.__args__) == known_kpis() and known_kpis() > STATES
+
+
+def test_a_spike_of_five_thousand_customers_in_four_cuts_is_one_message(told: Callable[..., Told]) -> None:
+    page = "https://crm.example.com/find?q={label}"
+    company = told(f"locale: en\ndigest: {{every: never}}\nalerts: {{customer_url: '{page}'}}")
+    assert company.version(SUNDAY) == []
+    (message,) = company.version(SUNDAY + timedelta(days=1), more=SPIKE)
+    assert message["key"] == "churn:region:east:2026-06-29:open"
+    said = text_of(message)
+    assert "5,000 of 6,000" in said and "20 % (value tier)" in said and "web (channel)" in said
+    assert said.count("crm.example.com") == 5 and "<https://crm.example.com/find?q=C-4999|C-4999>" in said
+    assert len(message["lines"]) <= 50 and max(len(str(block)) for block in message["lines"]) < 3000
+
+
+def test_a_source_that_comes_every_day_is_late_after_three_times_its_longest_gap(told: Callable[..., Told]) -> None:
+    company = told("digest: {every: never}\nfreshness: {days: 1}")
+    with company.company.store.begin() as connection:
+        for k in (0, 1, 2, 4, 5, 6):
+            at = datetime(2026, 6, 20) + timedelta(days=k)
+            shared = {"source": "shopify", "sha256": f"{k}", "bytes": 1, "rows_in": 1}
+            connection.execute(insert(files).values(
+                file_id=f"f{k}", path=f"a{k}", status="accepted", first_seen_at=at, **shared))  # fmt: skip
+            connection.execute(insert(batches).values(
+                batch_id=f"b{k}", file_id=f"f{k}", entity="orders", relation="raw.shopify__orders", path=f"p{k}",
+                parquet_sha256="x", accepted=1, quarantined=0, duplicates=0, known_at=at, last_event_at=at,
+                active=True, **shared))  # fmt: skip
+    assert company.version(date(2026, 7, 2), shopify=date(2026, 6, 26)) == [], "six days: as often as not"
+    (late,) = company.version(date(2026, 7, 3), shopify=date(2026, 6, 26))
+    assert late["text"] == "Data has not arrived: shopify"

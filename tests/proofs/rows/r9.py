@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -165,9 +166,16 @@ def _table(sizes: dict[str, int], counts: Ints, values: Floats, refits: Ints) ->
             "at_risk": pa.array(np.concatenate([r[3] for r in rows]), pa.int64()),
             "share": pa.array(np.concatenate([np.round(r[3] / r[2], 6) for r in rows]), pa.float64()),
             "value_at_risk": pa.array([Decimal(int(v)) for r in rows for v in r[4]], pa.decimal128(18, 2)),
+            "refit_value": pa.array([_worth(r, day) for r in rows for day in range(DAYS)], pa.decimal128(18, 2)),
             "refit_at_risk": pa.array(np.concatenate([r[5] for r in rows]), pa.int64()),
         }
     )
+
+
+def _worth(row: tuple[Any, ...], day: int) -> Decimal:
+    """Value that a refit alone added: at what a customer at risk was worth on the day before."""
+    counts, values, refits = row[3], row[4], row[5]
+    return Decimal(int(values[day - 1] / max(counts[day - 1], 1) * refits[day])) if day else Decimal(0)
 
 
 def _messages(daily: pa.Table) -> list[IncidentChange]:

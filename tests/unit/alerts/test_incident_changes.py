@@ -172,3 +172,71 @@ def test_a_region_that_joins_the_whole_company_is_told_in_its_thread_once() -> N
         ("all", "update", False),
         ("r2", "open", True),
     ]
+
+
+def cut(
+    day: date, cells: dict[tuple[str, str], tuple[int, int, float]], measure: str = "share", calm: tuple[str, ...] = ()
+) -> pa.Table:
+    """Rows with (scored, at_risk, usual share); all of them spike in `measure`, but the segments in `calm`."""
+    columns = {"share": "status", "number": "at_risk_status", "value": "value_status"}
+    rows = []
+    for (kind, segment), (scored, at_risk, usual) in cells.items():
+        statuses = dict.fromkeys(columns.values(), "calm")
+        if segment not in calm:
+            statuses[columns[measure]] = "spike"
+        rows.append(
+            {
+                "segment_type": kind, "segment": segment, "day": day, "scored": scored, "at_risk": at_risk,
+                "share": at_risk / scored, "value_at_risk": Decimal(1000 * at_risk), "baseline": usual, "z": 6.0,
+                "at_risk_baseline": usual * scored, "at_risk_z": 6.0, "value_baseline": 1000 * usual * scored,
+                "value_z": 6.0, "is_spike": segment not in calm, **statuses,
+            }
+        )  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=EVALUATED_SCHEMA)
+
+
+EAST = {("region", "east"): (100, 48, 0.1)}
+SAME = {
+    ("value_tier", "top"): (244, 50, 0.1),
+    ("value_tier", "next"): (288, 44, 0.1),
+    ("age_band", "30-39"): (90, 25, 0.1),
+}
+CALM_COMPANY = {("overall", "all"): (880, 120, 0.1)}
+
+
+def test_one_cause_in_four_cuts_is_one_message_of_the_cut_that_shows_it_best() -> None:
+    table = cut(DAY, EAST | SAME | CALM_COMPANY, calm=("all",))
+    (change,) = incident_changes([], table, DAY)
+    assert (change.kind, change.incident.segment, change.announce) == ("open", "east", True)
+    assert set(change.children) == set(SAME)
+    # The next days too, and when the region is calm before the others are.
+    later = cut(after(1), EAST | SAME | {("age_band", "40-49"): (80, 20, 0.1)} | CALM_COMPANY, calm=("all",))
+    (second,) = incident_changes([change.incident], later, after(1))
+    assert second.incident.segment == "east" and not second.announce
+    calm = cut(after(2), {("region", "east"): (100, 10, 0.1)} | SAME | CALM_COMPANY, calm=("all", "east"))
+    assert not any(c.announce for c in incident_changes([second.incident], calm, after(2)))
+
+
+def test_what_an_incident_cannot_explain_is_one_of_its_own() -> None:
+    opened = [c.incident for c in incident_changes([], cut(DAY, EAST), DAY)]
+    other = cut(after(1), EAST | {("value_tier", "top"): (244, 120, 0.1)} | CALM_COMPANY, calm=("all",))
+    told = [(c.kind, c.incident.segment) for c in incident_changes(opened, other, after(1)) if c.announce]
+    assert told == [("open", "top")]
+
+
+def test_a_parent_speaks_instead_of_its_ten_children_in_every_cut() -> None:
+    regions = {("region", f"r{k}"): (100, 40, 0.1) for k in range(10)}
+    ages = {("age_band", f"{k}0"): (250, 90, 0.1) for k in range(1, 5)}
+    changes = incident_changes([], cut(DAY, regions | ages | {("overall", "all"): (1000, 400, 0.1)}), DAY)
+    assert [(c.kind, c.incident.segment, c.announce) for c in changes] == [("open", "all", True)]
+    assert set(changes[0].children) == set(regions) | set(ages)
+
+
+def test_an_incident_of_value_lives_and_ends_by_the_value() -> None:
+    big = {("region", "east"): (300, 30, 0.1)}
+    opened = [c.incident for c in incident_changes([], cut(DAY, big, "value"), DAY)]
+    assert [i.measure for i in opened] == ["value"]
+    table = cut(after(1), big, "value")
+    shifted = table.set_column(table.column_names.index("value_status"), "value_status", pa.array(["level_shift"]))
+    (ended,) = incident_changes(opened, shifted, after(1))
+    assert (ended.kind, ended.incident.reason) == ("resolve", "new_level")

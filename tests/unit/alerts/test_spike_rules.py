@@ -14,6 +14,7 @@ from analytics.alerts import EVALUATED_SCHEMA, SpikeRules, evaluate
 from analytics.churn.assess import DAILY_SCHEMA
 
 RULES = SpikeRules()
+JUDGED = EVALUATED_SCHEMA.names[EVALUATED_SCHEMA.names.index("refit_value") + 1 :]
 FIRST = date(2026, 1, 5)
 Build = Callable[..., pa.Table]
 
@@ -41,6 +42,42 @@ def company(shares: dict[str, list[float]], scored: int = 400) -> pa.Table:
         rows.append(("overall", "all", day, everybody, total, round(total / everybody, 6), Decimal(total), None, None))
     columns = zip(*rows, strict=True)
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, DAILY_SCHEMA, strict=True)], schema=DAILY_SCHEMA)
+
+
+def refitted(daily: pa.Table, customers: dict[int, int]) -> pa.Table:
+    """A table of `one_series` (100 a customer) in which the parameters of some days alone moved so many customers."""
+    moved = [customers.get(k) for k in range(daily.num_rows)]
+    columns = {
+        "refit_at_risk": pa.array(moved, pa.int64()),
+        "refit_value": pa.array([None if m is None else Decimal(100 * m) for m in moved], pa.decimal128(18, 2)),
+    }
+    for name, column in columns.items():
+        daily = daily.set_column(daily.column_names.index(name), name, column)
+    return daily
+
+
+def with_values(daily: pa.Table, value: Callable[[int, int], int]) -> pa.Table:
+    """The same days with other values at risk, by place and number at risk."""
+    values = [Decimal(value(k, n)) for k, n in enumerate(daily["at_risk"].to_pylist())]
+    place = daily.column_names.index("value_at_risk")
+    return daily.set_column(place, "value_at_risk", pa.array(values, pa.decimal128(18, 2)))
+
+
+def test_value_alone_is_a_spike_where_few_with_much_come_to_risk(one_series: Build) -> None:
+    daily = one_series([0.20] * 75, scored=1000)
+    found = rows_of(evaluate(with_values(daily, lambda k, n: n * (190 if k in (70, 71) else 100)), RULES))
+    assert [k for k, r in enumerate(found) if r["is_spike"]] == [70, 71]
+    assert (found[70]["status"], found[70]["at_risk_status"], found[70]["value_status"]) == ("calm", "calm", "spike")
+    assert found[70]["value_baseline"] == pytest.approx(20_000, rel=0.1) and found[70]["value_z"] > 4
+    assert found[73]["value_status"] == "calm"
+
+
+def test_a_number_that_doubles_is_a_spike_though_its_share_is_small(one_series: Build) -> None:
+    """Two points are no effect for a share; 400 customers more than the usual 400 are."""
+    found = rows_of(evaluate(one_series([0.02] * 70 + [0.04] * 2 + [0.02], scored=20_000), RULES))
+    assert [k for k, r in enumerate(found) if r["is_spike"]] == [70, 71]
+    assert (found[70]["status"], found[70]["at_risk_status"]) == ("calm", "spike")
+    assert found[70]["at_risk_baseline"] == pytest.approx(400, rel=0.05)
 
 
 def test_a_spike_fires_on_its_days_and_only_there(one_series: Build) -> None:
@@ -118,7 +155,7 @@ def test_appending_days_equals_judging_all_at_once(one_series: Build) -> None:
     grown = evaluate(daily.slice(0, 50), RULES)
     for k in range(50, daily.num_rows):
         new = daily.slice(k, 1)
-        blank = {n: pa.nulls(1, EVALUATED_SCHEMA.field(n).type) for n in ("baseline", "z", "is_spike", "status")}
+        blank = {n: pa.nulls(1, EVALUATED_SCHEMA.field(n).type) for n in JUDGED}
         for name, column in blank.items():
             new = new.append_column(name, column)
         grown = evaluate(pa.concat_tables([new, grown]), RULES)
@@ -216,8 +253,7 @@ def test_new_parameters_move_nobody(one_series: Build) -> None:
     daily = one_series(shares, scored=1000)
     told = evaluate(daily, RULES)
     assert spikes(told)[0] == 70, "without the refit being known it looks like a spike"
-    refit = [None] * 70 + [80] + [None] * 6 + [-80] + [None] * 6
-    known = daily.set_column(daily.column_names.index("refit_at_risk"), "refit_at_risk", pa.array(refit, pa.int64()))
+    known = refitted(daily, {70: 80, 77: -80})
     found = rows_of(evaluate(known, RULES))
     assert {r["status"] for r in found[35:]} == {"calm"}
     # What is usual is said in terms of the parameters of the day.
@@ -227,6 +263,4 @@ def test_new_parameters_move_nobody(one_series: Build) -> None:
 
 def test_a_spike_on_the_day_of_a_refit_is_found(one_series: Build) -> None:
     daily = one_series([0.20] * 70 + [0.38] * 2 + [0.28] * 5, scored=1000)
-    refit = pa.array([80 if k == 70 else None for k in range(77)], pa.int64())
-    known = daily.set_column(daily.column_names.index("refit_at_risk"), "refit_at_risk", refit)
-    assert spikes(evaluate(known, RULES)) == [70, 71]
+    assert spikes(evaluate(refitted(daily, {70: 80}), RULES)) == [70, 71]

@@ -25,6 +25,12 @@ final as (
         cast(z as double) as z,
         cast(is_spike as boolean) as is_spike,
         cast(status as varchar) as status,
+        cast(at_risk_baseline as double) as at_risk_baseline,
+        cast(at_risk_z as double) as at_risk_z,
+        cast(at_risk_status as varchar) as at_risk_status,
+        cast(value_baseline as double) as value_baseline,
+        cast(value_z as double) as value_z,
+        cast(value_status as varchar) as value_status,
         cast(model as varchar) as model,
         -- As in kpi_daily: the sources of orders reach to the day, give or take one quiet day.
         day <= {{ core_add_days('coalesce(reach.complete_until, ' ~ core_as_of() ~ ')', 1) }} as is_complete

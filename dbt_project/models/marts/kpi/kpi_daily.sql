@@ -113,7 +113,7 @@ filled as (
 churn_days as (
 
     select * from {{ ref('churn_risk_daily') }}
-    where day >= {{ first_day }}
+    where segment_type in ('overall', 'region') and day >= {{ first_day }}
 
 ),
 
