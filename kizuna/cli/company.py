@@ -39,9 +39,10 @@ support:                    # when people answer; public holidays of the country
   # topic_tags: [return]    # tags that name what a Zendesk ticket is about
 
 alerts:
-  z_alert: 4.5              # distance from the weekday baseline, in robust standard deviations
+  z_alert: 4.0              # distance from the weekday baseline, in robust standard deviations
   z_warn: 3.5
   min_effect: 0.05          # and at least this many points of the share
+  min_rise: 0.5             # or this share of the usual number, or value, at risk
   min_count: 10             # and at least this many customers
   min_history_days: 35
 

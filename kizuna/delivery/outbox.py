@@ -237,6 +237,8 @@ def trouble(conn: Connection, now: datetime, channel_type: str = "slack") -> Tro
     overdue = [m for m in unsent if now - m.created_at > OVERDUE]
     if not (refused or overdue or failed):
         return None
+    # The newest refusal is how things are now: a message of another channel may still carry one of before.
+    refused.sort(key=lambda m: m.next_attempt_at or m.created_at, reverse=True)
     worst = (refused or overdue or failed)[0]
     told = worst.last_error or "no sender has tried; is `dagster-daemon` running?"
     return Trouble(

@@ -37,15 +37,15 @@ def churn_chart_png(
     """
     from kizuna.scorecard.charts import risk_chart
     from kizuna.scorecard.labels import Labels
-    from kizuna.scorecard.queries import read_facts
+    from kizuna.scorecard.queries import read_risk
     from kizuna.scorecard.render import chart_png
 
-    facts = read_facts(db, {}, company.timezone)
-    if not facts.risk:
+    risk = read_risk(db)
+    if not risk:
         return None
     labels = Labels(company.locale, company.currency)
     title = labels["chart_risk" if segment_type == "region" else "risk_share"]
-    spec = risk_chart(facts.risk, labels, segment_type=segment_type, highlight=segment, title=title)
+    spec = risk_chart(risk, labels, segment_type=segment_type, highlight=segment, title=title)
     return chart_png(spec)
 
 

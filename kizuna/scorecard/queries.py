@@ -67,6 +67,12 @@ def read_facts(db: Path, manifest: Mapping[str, Any], timezone: str) -> Facts:
         )
 
 
+def read_risk(db: Path) -> tuple[RiskDay, ...]:
+    """Shares at high risk per segment and day, in the order of the days."""
+    with _marts(db) as marts:
+        return _risk(marts)
+
+
 class _Marts:
     """Queries against marts that may not exist yet: rows of what is there, nothing of what is not."""
 

@@ -202,6 +202,33 @@ def test_what_does_not_arrive_is_visible(slack: Any, put: Put, send: Send, store
     assert trouble() is None
 
 
+def test_the_refusal_of_now_is_named_and_not_that_of_before(put: Put, state: State, store: Store, clock: Any) -> None:
+    """The scope was missing, then the token is revoked: a message of another channel still carries the old word."""
+    put("older", channel="#cx-data")
+    put("newer")
+    for key, error in (("older", "missing_scope"), ("newer", "token_revoked")):
+        clock.sleep(60)
+        with store.begin() as conn:
+            said = f"Slack answered {error}"
+            outbox.mark_failed(conn, state(key).message_id, error=said, next_attempt_at=clock.now())
+    with store.read() as conn:
+        found = outbox.trouble(conn, clock.now())
+    assert found is not None and "token_revoked" in found.reason
+
+
+def test_the_command_ends_with_exit_code_7_when_messages_do_not_arrive(slack: Any, put: Put, tmp_path: Path) -> None:
+    """What a cron job sees: the process's own exit code, and why in words."""
+    (tmp_path / "kizuna.yaml").write_text("name: A\n", encoding="utf-8")
+    put("refused")
+    slack.token_error = "token_revoked"
+    own = {"KIZUNA_PSEUDONYM_KEY": "k" * 64, "KIZUNA_SLACK_TOKEN": sys.modules["slack_server"].TOKEN}
+    env = {**os.environ, **own, "KIZUNA_SLACK_BASE_URL": slack.base_url}
+    command = [sys.executable, "-m", "kizuna.cli", "slack", "send-pending", "--home", str(tmp_path)]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 7, ended.stderr
+    assert "token_revoked" in ended.stderr and "Traceback" not in ended.stderr
+
+
 def test_a_missing_scope_is_named(slack: Any, put: Put, send: Send) -> None:
     slack.scopes.clear()
     put("kept")

@@ -50,7 +50,8 @@ create table marts.kpi_progress as select 'net_revenue' as kpi, 'money' as unit,
     cast(5000 as decimal(20, 6)) as target, cast(4000 as decimal(20, 6)) as actual, 4500.5 as forecast,
     'at_risk' as status;
 create table marts.churn_risk_daily as select 'overall' as segment_type, 'all' as segment, date '{as_of}' as day,
-    100 as scored, 5 as at_risk, 0.05::double as share, cast(9 as decimal(18, 2)) as value_at_risk, 0.05::double as baseline, 0.0::double as z,
+    100 as scored, 5 as at_risk, 0.05::double as share, cast(9 as decimal(18, 2)) as value_at_risk,
+    0.05::double as baseline, 0.0::double as z,
     false as is_spike, 'calm' as status, true as is_complete where '{withheld}' = '';
 create table marts.churn_risk as select 'c1' as customer_id, 'C-1' as display_label, 'east' as region,
     case when '{withheld}' = '' then 'low' else 'withheld' end as band, nullif('{withheld}', '') as reason;
