@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from kizuna.control.schema import batches, builds, gate_verdicts, incidents, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
-from kizuna.message_parts import render, runbook, scorecard_link, sources_of
+from kizuna.message_parts import render, scorecard_link, sources_of
+from kizuna.runbooks import runbook_of
 from kizuna.settings import Settings
 from kizuna.versions import Publication
 
@@ -61,7 +62,7 @@ def report_run_failure(
                 day=utcnow().date(),
                 build_id=build_id or "-",
                 resume="kizuna run",
-                runbook=runbook("run-failed"),
+                runbook=runbook_of("RunFailure"),
             )
         problem = _open(connection, kind).get(name)
         thread = problem.incident_id if problem else _begin(connection, kind, name, utcnow().date(), build_id or "-")
@@ -120,7 +121,7 @@ def _sources(
             day=day,
             late=tuple(SourceState(source, late[source], late=True) for source in new),
             build_id=shown.manifest["build_id"],
-            runbook=runbook("source-late"),
+            runbook=runbook_of("SourcesLate"),
         )
         if _say(connection, settings, f"{ids[0]}:open", message, None):
             yield f"{ids[0]}:open"
@@ -256,5 +257,5 @@ def _gate_failure(connection: Connection, build_id: str | None, gate: str | None
             for cause, found in causes.items()
         ),
         blocked=("published/version",),
-        runbook=runbook("gate-failed"),
+        runbook=runbook_of("GateFailure"),
     )

@@ -1,4 +1,4 @@
-"""What messages have in common: the company's language, links to page and runbooks, how far sources reach."""
+"""What messages have in common: the company's language, the link to the page, how far sources reach."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from analytics.alerts import Message, SourceState
-
-RUNBOOKS = "docs/runbooks"
 
 
 def scorecard_link(settings: Settings, shown: Publication) -> str:
@@ -43,10 +41,3 @@ def sources_of(settings: Settings, table: pa.Table, day: date) -> list[SourceSta
         last = at.replace(tzinfo=utc).astimezone(zone).date() if at else None
         found.append(SourceState(row["source"], last, late=last is not None and day - last > timedelta(days=2)))
     return found
-
-
-def runbook(name: str) -> str:
-    """Where a runbook of the project lies."""
-    from kizuna.builds import PROJECT_ROOT
-
-    return (PROJECT_ROOT / RUNBOOKS / f"{name}.md").as_uri()

@@ -15,6 +15,10 @@ RUNBOOK_OF: Mapping[str, str] = {
     "AlertsWithheld": "spike-alert",
     "GateFailure": "gate-failed",
     "RunFailure": "run-failed",
+    "SourcesLate": "source-late",
+    "ScoresWithheld": "scores-withheld",
+    "Recovered": "recovered",
+    "KpiDigest": "kpi-digest",
     "Silence": "silence",
 }
 

@@ -225,11 +225,3 @@ def test_every_mart_named_with_its_schema_exists() -> None:
 
 def test_pages_speak_of_the_project_alone() -> None:
     assert of_pages(lambda text: [found.group(0) for found in _PRIVATE.finditer(text)]) == []
-
-
-def test_runbooks_that_messages_link_to_exist() -> None:
-    from kizuna.message_parts import RUNBOOKS
-
-    source = (ROOT / "kizuna" / "data_channel.py").read_text("utf-8")
-    names = re.findall(r'\brunbook\("([a-z-]+)"\)', source)
-    assert names and [name for name in names if not (ROOT / RUNBOOKS / f"{name}.md").exists()] == []
