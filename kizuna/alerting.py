@@ -34,8 +34,7 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
     """What the shown version has to say; returns the keys of messages that are new.
 
     The incidents advance by its day, the digest of a period that is over is told once, and the data team hears what is
-    late or well again. Refuses (`GateFailed`) when
-    the stored verdicts of that build are not all passed, whoever calls.
+    late or well again. Refuses (`GateFailed`) when the stored verdicts of that build are not all passed, whoever calls.
     """
     shown = current(settings)
     if shown is None or not _recorded(store, shown):
@@ -46,16 +45,24 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
         return []
     tables = _read(shown)
     new = [*_advance_incidents(store, settings, shown, day, tables), *_tell_digest(store, settings, shown, day)]
-    reasons = [r["reason"] for r in tables["scores"].to_pylist() if r["band"] == "withheld"]
     return [
         *new,
         *tell_data_team(
             store, settings, shown, day,
             sources=tables["sources"],
-            withheld=max(sorted(set(reasons)), key=reasons.count, default=""),
+            withheld=_why_withheld(tables["scores"]),
             scored=tables["daily"].num_rows > 0,
         ),
     ]  # fmt: skip
+
+
+def _why_withheld(scores: pa.Table) -> str:
+    """Why most of the withheld scores are, '' where none is."""
+    import pyarrow.compute as pc
+
+    reasons = pc.value_counts(scores.filter(pc.equal(scores["band"], "withheld"))["reason"].cast("string"))
+    found = [(-r["counts"], r["values"]) for r in reasons.to_pylist() if r["values"]]
+    return min(found)[1] if found else ""
 
 
 def _tell_digest(store: Store, settings: Settings, shown: Publication, day: date) -> list[str]:
