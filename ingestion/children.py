@@ -41,6 +41,9 @@ _ALLOCATOR = {
 #: Arrow's own allocator knows none of these bounds.
 _ARROW = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
 
+#: A child that uses no processor for so long waits for itself: Arrow's threads do where memory ran short.
+STUCK_SECONDS = 120.0
+
 #: A child that waits so long for a job ends by itself.
 IDLE_SECONDS = 60
 
@@ -170,6 +173,7 @@ class _Child:
         handle = self._process.stdout.fileno()
         end = time.monotonic() + limits.seconds
         answer = b""
+        used, moved = -1, time.monotonic()
         while not answer.endswith(b"\n"):
             if select.select([handle], [], [], _LOOK_SECONDS)[0]:
                 more = os.read(handle, 1 << 20)
@@ -179,6 +183,11 @@ class _Child:
             elif own_memory(self._process.pid) > limits.memory_mb - _MARGIN_MB << 20:
                 self._process.kill()
                 return b"", _too_much(limits)
+            elif time.monotonic() - moved > STUCK_SECONDS and used == own_ticks(self._process.pid):
+                self._process.kill()
+                return b"", _stuck()
+            elif time.monotonic() - moved > min(1.0, STUCK_SECONDS / 2) and used != own_ticks(self._process.pid):
+                used, moved = own_ticks(self._process.pid), time.monotonic()
             elif time.monotonic() > end:
                 return b"", stopped(
                     "limit.time",
@@ -196,6 +205,23 @@ def own_memory(pid: int) -> int:
     except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 2 else 0
+
+
+def own_ticks(pid: int) -> int:
+    """Processor time a process has used, in clock ticks; where the system does not tell, a number that never stands."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic_ns()
+    return int(fields[11]) + int(fields[12])
+
+
+def _stuck() -> Reading:
+    return stopped(
+        "reader.died",
+        f"the process that read it stood still for {STUCK_SECONDS:,.0f} s and was ended; a shortage of memory does "
+        "that. Nothing of the file is used. The next run tries again.",
+    )
 
 
 def _too_much(limits: Limits) -> Reading:

@@ -100,6 +100,25 @@ def test_a_child_that_is_killed_costs_its_file_only(shop: Any, monkeypatch: pyte
     assert len(shop.rows("delighted__responses")) == 3
 
 
+def test_a_child_that_stands_still_is_ended_and_its_file_tried_again(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short of memory, Arrow's threads wait for each other for good; the run would have waited for an hour."""
+    read = children._Child.read
+
+    def stopped(self: Any, job: Any) -> Any:
+        os.kill(self._process.pid, signal.SIGSTOP)
+        return read(self, job)
+
+    monkeypatch.setattr(children._Child, "read", stopped)
+    monkeypatch.setattr(children, "STUCK_SECONDS", 0.6)
+    record = shop.load("delighted/a.csv", GOOD)
+    assert (record.status, record.code) == ("refused", "reader.died")
+    assert "stood still" in record.reason
+    monkeypatch.undo()
+    assert [one.status for one in shop.ingest().files] == ["accepted"]
+
+
 def test_a_machine_that_refuses_stops_the_run_and_blames_no_file(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk must not leave a file refused: nobody would mend a file that is in order."""
     monkeypatch.setattr(children, "_all", set())
