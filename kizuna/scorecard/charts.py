@@ -221,7 +221,7 @@ def risk_chart(
         dashed = alt.Chart(inline_rows(usual)).mark_line(color=INK, strokeWidth=1.2, strokeDash=[4, 3])
         label = f"{labels['usual_range']} {labels.percent(focus[-1].baseline or 0.0)}"
         ends = alt.Chart(inline_rows(usual[-1:])).encode(x=x, y="baseline:Q", text=alt.value(label))
-        place: dict[str, Any] = {"align": "right", "baseline": "top", "dx": -16, "dy": 8, "fontSize": 11}
+        place: dict[str, Any] = {"align": "right", "baseline": "top", "dx": -16, "dy": 18, "fontSize": 11}
         # Left of where the line climbs on its last day; a white edge keeps the words readable over the grey lines, and
         # the main line goes over it.
         layers += ends.mark_text(**place, stroke="#ffffff", strokeWidth=4) + dashed.encode(x=x, y="baseline:Q")
