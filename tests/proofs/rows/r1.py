@@ -23,7 +23,7 @@ from torture import Trial, beside
 
 from kizuna.failpoints import POINTS
 
-PROOF_TRIALS = 2
+PROOF_TRIALS = 7
 HOMES, RANDOM_KILLS = 2, 6
 HERE = [point for point in POINTS if point.startswith(("ingest.", "publish."))]
 #: From this point on readers see the new version.
