@@ -38,7 +38,11 @@ BULK = ("landing", "raw", "quarantine", "messages", "previews")
 #: What the company wrote itself.
 CONFIG = (CONFIG_NAME, "targets.yaml", "contracts", "identity")
 #: What a home may hold that a backup leaves out on purpose, without a word.
-_NOT_NEEDED = {"builds", "dagster", "published", "control.db", "control.db-wal", "control.db-shm", "sender.lock"}
+_NOT_NEEDED = {
+    *("builds", "dagster", "published"),
+    *("control.db", "control.db-wal", "control.db-shm"),
+    *("sender.lock", ".ingest.lock"),
+}
 _CHUNK = 1 << 20
 
 

@@ -89,12 +89,7 @@ def digest_of(
             continue
         name, unit, aggregation = definitions[kpi]
         own = {day: parts for key, day, *parts in rows if key == kpi}
-        values = [
-            (last, _value(kpi, aggregation, own, last, period.days))
-            for last in (
-                period.last - timedelta(days=period.days * k) for k in range(_POINTS[period.every] - 1, -1, -1)
-            )
-        ]
+        values = [(last, _value(kpi, aggregation, own, last, period.days)) for last in period.ends()]
         points = tuple((last, value) for last, value in values if value is not None)
         if not any(value for _, value in points) or points[-1][0] != period.last:
             continue

@@ -32,15 +32,17 @@ def prune_runs(
     old = instance.get_run_records(
         dg.RunsFilter(statuses=list(FINISHED_STATUSES), updated_before=until), limit=AT_ONCE + kept, ascending=True
     )
-    gone = []
+    gone: list[str] = []
     for record in old:
         run = record.dagster_run
         if run.run_id in newest or run.tags.get(VERSION_TAG) == shown:
             continue
+        if len(gone) == AT_ONCE:
+            break
         instance.delete_run(run.run_id)
         _remove(_leftovers(settings.dagster_home, run.run_id))
         gone.append(run.run_id)
-    return gone[:AT_ONCE]
+    return gone
 
 
 def _leftovers(home: Path, run_id: str) -> Iterable[Path]:

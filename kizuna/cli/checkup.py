@@ -186,8 +186,8 @@ def _sources(settings: Settings) -> list[Finding]:
 
     store = open_store(settings)
     now = utcnow()
-    silent = {one.subject: one for one in look(settings, gather(store, settings, None, now), now) if one.subject}
     signs = gather(store, settings, None, now)
+    silent = {one.subject for one in look(settings, signs, now) if one.subject}
     with store.read() as connection:
         stuck = ledger.list_files(connection, statuses=("held", "refused"))
     store.close()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -47,19 +44,3 @@ def environment() -> dict[str, str]:
     clean = {k: v for k, v in os.environ.items() if not k.upper().startswith(("KIZUNA_", "DAGSTER_", "PYTEST_"))}
     clean = {k: v for k, v in clean.items() if not k.upper().endswith("_PROXY")}
     return clean | {"PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture(scope="session")
-def helper() -> Callable[[str], ModuleType]:
-    """A module of the other tests by its path below tests/, for its stand-in servers and small companies."""
-
-    def load(path: str) -> ModuleType:
-        name = "proof_" + path.replace("/", "_").removesuffix(".py")
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return load

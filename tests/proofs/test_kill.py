@@ -26,6 +26,7 @@ from typing import Any
 import duckdb
 import pytest
 from sqlalchemy import create_engine, text
+from torture import of_tests
 
 from ingestion.demo import deliver_day2, generate, write_company
 from kizuna.failpoints import POINTS
@@ -146,8 +147,8 @@ class Undisturbed:
 
 
 @pytest.fixture
-def open_company(environment: dict[str, str], helper: Callable[[str], Any]) -> Callable[[Path], Company]:
-    server = helper("integration/delivery/slack_server.py")
+def open_company(environment: dict[str, str]) -> Callable[[Path], Company]:
+    server = of_tests("integration/delivery/slack_server.py")
     return lambda home: Company(home, server.SlackServer(), environment)
 
 

@@ -5,27 +5,13 @@ Rows run side by side, but for those whose module says `ALONE = True`: what they
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-
-def _driver() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("torture", Path(__file__).with_name("torture.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["torture"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-torture = _driver()
+import torture
 
 
 def _marked(row: str) -> Any:

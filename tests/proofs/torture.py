@@ -76,6 +76,18 @@ def beside(name: str) -> ModuleType:
     return sys.modules[name]
 
 
+def of_tests(path: str) -> ModuleType:
+    """A module of the other tests by its path below tests/, for its stand-in servers and small companies."""
+    name = "proof_" + path.replace("/", "_").removesuffix(".py")
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
 def rows() -> list[str]:
     """Ids of the rows that can be run."""
     return sorted(path.stem.upper() for path in ROWS.glob("*.py"))

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torture import ROOT, Trial, beside
+from torture import ROOT, Trial, beside, of_tests
 
 from kizuna.control.schema import publications
 from kizuna.control.store import utcnow
@@ -59,7 +59,9 @@ class _Quiet:
         self.dice = random.Random(seed)
         self.start = datetime(2026, 7, 1, self.dice.randrange(24), self.dice.randrange(60))
         self.now = self.start
-        self.slack = _slack_server().SlackServer(lambda: self.now.replace(tzinfo=UTC).timestamp())
+        self.slack = of_tests("integration/delivery/slack_server.py").SlackServer(
+            lambda: self.now.replace(tzinfo=UTC).timestamp()
+        )
         self.home = beside("homes").make_home(folder)
         self.home.contract("till", beside("homes").till("till"))
         self.pager = folder / "pager.txt"
@@ -154,7 +156,7 @@ class _Quiet:
         os.utime(path, (self.start.timestamp(), self.start.timestamp()))
         env = {
             "KIZUNA_PSEUDONYM_KEY": "k" * 64,
-            "KIZUNA_SLACK_TOKEN": _slack_server().TOKEN,
+            "KIZUNA_SLACK_TOKEN": of_tests("integration/delivery/slack_server.py").TOKEN,
             "KIZUNA_SLACK_BASE_URL": base_url or self.slack.base_url,
         }
         return load_settings(self.home.settings.home, env)
@@ -235,13 +237,3 @@ class _Daemon:
 @contextmanager
 def _nothing() -> Any:
     yield
-
-
-def _slack_server() -> Any:
-    if "slack_server" not in sys.modules:
-        sys.path.insert(0, str(ROOT / "tests" / "integration" / "delivery"))
-        try:
-            import slack_server  # noqa: F401
-        finally:
-            sys.path.pop(0)
-    return sys.modules["slack_server"]

@@ -7,16 +7,14 @@ does not belong to its stamp, has read a mixture.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from torture import ROOT, Trial
+from torture import Trial, of_tests
 
 from kizuna.control.store import open_store
 from kizuna.settings import load_settings
@@ -84,7 +82,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
     """Readers from the first publish to the last; N counts their answers."""
     (folder / "kizuna.yaml").write_text("name: Test\ntimezone: Asia/Tokyo\n", encoding="utf-8")
     settings = load_settings(folder, {"KIZUNA_PSEUDONYM_KEY": "k" * 40})
-    company = _publisher().Company(settings, open_store(settings))
+    company = of_tests("integration/publishing/conftest.py").Company(settings, open_store(settings))
     company.publish_rows(1)
     stop = folder / "stop"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "PYTEST_"))}
@@ -113,14 +111,3 @@ def run_trial(seed: int, folder: Path) -> Trial:
         failures.append(f"the readers hardly met a change: {reads} answers, one met {seen} versions alone")
     shown = f"{len(readers)} readers, {versions - 1} publishes in {seconds:.0f} s; each met at least {seen} versions"
     return Trial(reads, tuple(failures), shown)
-
-
-def _publisher() -> Any:
-    """The small company of the tests of publishing."""
-    path = ROOT / "tests" / "integration" / "publishing" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("proof_publishing", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module

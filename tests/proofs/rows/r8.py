@@ -1,11 +1,11 @@
 """R8: Slack is down, limits, times out after accepting, refuses, revokes the token; the sender is killed.
 
-One trial is `HOURS` simulated hours with `ALERTS` alerts in two channels and at least `KILLS` kills of the sender, a
-process of its own each time (forked from one that has everything loaded, so that a kill costs milliseconds). The server
-is a real one on a socket; clock and pauses are simulated and shared by both sides through a file, so that the pace is
-that of the sleeps alone. What must hold: nothing lost, nothing doubled, order kept, at most one message a second and
-channel, no message that breaks a limit; while the token is revoked or a scope is missing the sender says so by exit
-code 7 and `outbox.trouble` names it.
+One trial is `HOURS` simulated hours with `ALERTS` alerts in two channels (more, where chance needs them for the kills)
+and at least `KILLS` kills of the sender, a process of its own each time (forked from one that has everything loaded, so
+that a kill costs milliseconds). The server is a real one on a socket; clock and pauses are simulated and shared by both
+sides through a file, so that the pace is that of the sleeps alone. What must hold: nothing lost, nothing doubled, order
+kept, at most one message a second and channel, no message that breaks a limit; while the token is revoked or a scope is
+missing the sender says so by exit code 7 and `outbox.trouble` names it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from torture import ROOT, Trial
+from torture import ROOT, Trial, of_tests
 
 from kizuna.control.store import Store, open_store
 from kizuna.delivery import outbox
@@ -31,6 +30,7 @@ from kizuna.settings import Channels, Company, Settings
 
 PROOF_TRIALS = 1
 ALERTS, KILLS, HOURS = 50, 20, 4.0
+RUNS = 400
 START = datetime(2026, 7, 1, 6).replace(tzinfo=UTC).timestamp()
 CHANNELS = ("#cx-alerts", "#cx-data")
 PNG = bytes.fromhex(
@@ -48,7 +48,7 @@ TROUBLE = {
 
 def run_trial(seed: int, folder: Path) -> Trial:
     """`ALERTS` alerts over `HOURS` hours of one seed."""
-    server_module = _server_module()
+    server_module = of_tests("integration/delivery/slack_server.py")
     clock = _Clock(folder / "clock")
     slack = server_module.SlackServer(clock.epoch)
     settings = Settings(
@@ -83,12 +83,14 @@ class _Company:
     def live(self) -> Trial:
         moments = sorted(START + self.dice.random() * HOURS * 3600 for _ in range(ALERTS))
         phases = [*PHASES[:1], *self.dice.sample(PHASES[1:], len(PHASES) - 1)]
-        for number in range(200):
+        for number in range(RUNS):
             hours = (self.clock.epoch() - START) / 3600
             phase = phases[min(int(hours / HOURS * len(phases)), len(phases) - 1)] if hours < HOURS else "fine"
             while moments and moments[0] <= self.clock.epoch():
                 moments.pop(0)
                 self._raise_alert()
+            if not moments and self.kills < KILLS and not self._waiting():
+                self._raise_alert()  # nothing is left to be killed over, and chance killed too few
             killed = self._send(phase)
             if not moments and not killed and phase == "fine" and self.kills >= KILLS and not self._waiting():
                 break
@@ -97,7 +99,7 @@ class _Company:
         self._judge()
         hours = (self.clock.epoch() - START) / 3600
         return Trial(
-            ALERTS,
+            sum(map(len, self.wanted.values())),
             tuple(self.failures),
             f"{self.kills} kills in {self.runs} runs of the sender, {hours:.1f} simulated "
             f"hours, {len(self.slack.calls)} calls, {self.loud_seen} of {self.loud} refusals visible",
@@ -126,7 +128,9 @@ class _Company:
         """One run of the sender in this phase; whether it was killed."""
         slack, dice = self.slack, self.dice
         slack.token_error = "token_revoked" if phase == "revoked" else None
-        slack.scopes = set(_server_module().ALL_SCOPES) - ({"chat:write"} if phase == "scope" else set())
+        slack.scopes = set(of_tests("integration/delivery/slack_server.py").ALL_SCOPES) - (
+            {"chat:write"} if phase == "scope" else set()
+        )
         actions = TROUBLE.get(phase, [("accept",)])
         for method in ("chat.postMessage", "conversations.history", "conversations.replies"):
             slack.script[method].clear()
@@ -226,13 +230,3 @@ def _nursery(folder: Path, settings: Settings) -> Iterator[_Senders]:
         yield _Senders(process)
     finally:
         process.communicate()
-
-
-def _server_module() -> ModuleType:
-    if "slack_server" not in sys.modules:
-        sys.path.insert(0, str(ROOT / "tests" / "integration" / "delivery"))
-        try:
-            import slack_server  # noqa: F401
-        finally:
-            sys.path.pop(0)
-    return sys.modules["slack_server"]
