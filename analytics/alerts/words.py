@@ -6,6 +6,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
+from analytics.segment_names import segment_in
+
 Locale = Literal["ja", "en"]
 
 # ISO 4217: currencies without a minor unit.
@@ -259,10 +261,8 @@ def segment_name(kind: str, segment: str, locale: Locale) -> str:
     """A segment for people; unsafe until it has passed blockkit.data."""
     if kind == "overall":
         return "お客様全体" if locale == "ja" else "all customers"
-    if segment == "unknown":
-        segment = "不明" if locale == "ja" else "unknown"
-    label = _SEGMENT_TYPES[locale].get(kind, kind)
-    return f"{segment}（{label}）" if locale == "ja" else f"{segment} ({label})"
+    name, label = segment_in(locale, segment), _SEGMENT_TYPES[locale].get(kind, kind)
+    return f"{name}（{label}）" if locale == "ja" else f"{name} ({label})"
 
 
 def percent(share: float) -> str:

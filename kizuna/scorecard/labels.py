@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from analytics.segment_names import segment_in
+
+Locale = Literal["ja", "en"]
 
 #: Currencies without a minor unit.
 ZERO_DECIMAL = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
@@ -69,7 +74,6 @@ _EN = {
     "axis_period": "months after",
     "axis_contacts": "contacts",
     "axis_minutes": "first response (min)",
-    "all_customers": "all customers",
     "regions": "Regions",
     "region": "Region",
     "targets": "Targets",
@@ -170,7 +174,6 @@ _JA = {
     "axis_period": "経過月数",
     "axis_contacts": "問い合わせ件数",
     "axis_minutes": "初回応答(分)",
-    "all_customers": "全顧客",
     "regions": "地域",
     "region": "地域",
     "targets": "目標",
@@ -229,7 +232,7 @@ def _minus(text: str) -> str:
 class Labels:
     """Words and formats for one locale and currency."""
 
-    locale: str
+    locale: Locale
     currency: str
 
     def __getitem__(self, key: str) -> str:
@@ -239,8 +242,8 @@ class Labels:
         return key in WORDS[self.locale]
 
     def segment(self, name: str) -> str:
-        """A segment as the marts name it, `all` and `unknown` in the reader's words."""
-        return {"all": self["all_customers"], "unknown": self["unknown"], "": self["unknown"]}.get(name, name)
+        """A segment of the marts in the reader's words."""
+        return segment_in(self.locale, name or "unknown")
 
     def integer(self, value: int) -> str:
         return _minus(f"{value:,}")

@@ -5,8 +5,11 @@ The browser runs with every host name unresolvable; the page's own policy forbid
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import io
+import json
+import re
 import shutil
 import subprocess
 from datetime import datetime
@@ -47,6 +50,41 @@ def screenshot(page: Path, profile: Path, width: int, height: int) -> Image.Imag
     return Image.open(io.BytesIO(target.read_bytes())).convert("RGB")
 
 
+# Text whose colour is too near to what lies under it (ratio of luminances by WCAG 2.2, at least 3), and boxes whose
+# content is wider than they are.
+_LOOK = """<script>
+const light = c => { const v = c.match(/[0-9.]+/g).slice(0, 3).map(x => x / 255).map(
+    x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+const under = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    if (!/^rgba.*, 0\\)$/.test(c)) return c; } return "rgb(255, 255, 255)"; };
+const found = [];
+for (const e of document.querySelectorAll("main *:not(svg):not(svg *)")) {
+    const own = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.textContent.trim()).join("");
+    if (own) {
+        const pair = [light(getComputedStyle(e).color), light(under(e))].sort((a, b) => b - a);
+        if ((pair[0] + 0.05) / (pair[1] + 0.05) < 3) found.push("hard to read: " + own);
+    }
+    if (e.clientWidth && e.scrollWidth > e.clientWidth + 1) found.push("too wide: " + e.className + " " + e.id);
+}
+const told = document.createElement("pre"); told.id = "found"; told.textContent = JSON.stringify(found);
+document.body.append(told);
+</script>"""
+
+
+def faults_of(page: Path, profile: Path, width: int) -> list[str]:
+    """What a reader of this page cannot read in a window of this width."""
+    assert BROWSER
+    text = re.sub(r"<meta http-equiv=.Content-Security-Policy[^>]*>", "", page.read_text(encoding="utf-8"))
+    looked = page.with_name("looked.html")
+    looked.write_text(text.replace("</body>", _LOOK + "</body>"), encoding="utf-8")
+    command = [BROWSER, *FLAGS, "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}"]
+    command += [f"--window-size={width},2400", "--dump-dom", looked.as_uri()]
+    dom = subprocess.run(command, check=True, capture_output=True, timeout=60, text=True).stdout
+    (found,) = re.findall(r'<pre id="found">(.*?)</pre>', dom)
+    return list(json.loads(html.unescape(found)))
+
+
 def has_colour(picture: Image.Image, colour: tuple[int, int, int]) -> int:
     """How many pixels are near this colour."""
     counted = picture.getcolors(maxcolors=picture.width * picture.height) or []
@@ -69,8 +107,11 @@ def test_scorecard_and_message_are_drawn(tmp_path: Path, shop: ModuleType) -> No
     with duckdb.connect(str(db)) as connection:
         connection.execute(shop.TABLES)
         shop.fill(connection)
+        connection.execute(shop.TARGETS)
     page = tmp_path / "scorecard.html"
     page.write_text(render_scorecard(db, shop.MANIFEST, company), encoding="utf-8")
+    assert faults_of(page, tmp_path / "profile", 900) == []
+    assert faults_of(page, tmp_path / "profile", 1200) == []
     seen = screenshot(page, tmp_path / "profile", 1200, 2400)
     assert has_colour(seen, (15, 110, 120)) > 20_000, "the bars of revenue and support"
     assert has_colour(seen, (194, 24, 60)) > 400, "the spike in red"

@@ -39,6 +39,22 @@ create table marts.data_state(source varchar, entity varchar, files bigint, rows
     quarantined bigint, duplicates bigint, last_event_at timestamp, freshness_days bigint, raw_gate varchar);
 """
 
+TARGETS = """
+create table marts.kpi_definitions as select 'net_revenue' as kpi, 'Net revenue' as name_en, '純売上' as name_ja;
+insert into marts.kpi_definitions values ('sla_met_share', 'Answered within target', '目標時間内の応答率');
+create table marts.kpi_progress as select * from (values
+  ('net_revenue', 'money', 'region', '関東', '2026-Q3', date '2026-09-30', 'shop <b>', 9000::decimal(20,6),
+    1234::decimal(20,6), 8000.4::double, 7000.0::double, 9001.0::double, 'at_risk'),
+  ('sla_met_share', 'share', 'overall', 'all', '2026-06', date '2026-06-30', 'desk', 0.9, 0.95, 0.95, 0.95, 0.95,
+    'met'),
+  ('net_revenue', 'money', 'overall', 'all', '2026', date '2026-12-31', 'head.of.sales@example.com', 50000000,
+    11964028, 24099292.0, 22493050.0, 25705534.0, 'missed'),
+  ('net_revenue', 'money', 'overall', 'all', '2027', date '2027-12-31', 'shop', 50000000, 0, null, null, null,
+    'not_started'))
+as listed(kpi, unit, segment_type, segment, period, period_end, owner, target, actual, forecast, forecast_low,
+    forecast_high, status);
+"""
+
 MANIFEST: dict[str, Any] = {
     "version": 12,
     "build_id": "b3f29c1d77aa",
@@ -183,3 +199,9 @@ def en() -> Company:
 @pytest.fixture(scope="session")
 def manifest() -> dict[str, Any]:
     return MANIFEST
+
+
+@pytest.fixture(scope="session")
+def targets() -> str:
+    """What adds targets to a made database: ``make_db(then=targets)``."""
+    return TARGETS

@@ -237,24 +237,11 @@ def test_the_number_of_customers_says_how_much_of_it_is_stitching(
     assert "by identity rules" not in page_text(render_scorecard(same, manifest, en))
 
 
-TARGETS = """
-create table marts.kpi_definitions as select 'net_revenue' as kpi, 'Net revenue' as name_en, '純売上' as name_ja;
-insert into marts.kpi_definitions values ('sla_met_share', 'Answered within target', '目標時間内の応答率');
-create table marts.kpi_progress as select * from (values
-  ('net_revenue', 'money', 'region', '関東', '2026-Q3', date '2026-09-30', 'shop <b>', 9000::decimal(20,6),
-    1234::decimal(20,6), 8000.4::double, 7000.0::double, 9001.0::double, 'at_risk'),
-  ('sla_met_share', 'share', 'overall', 'all', '2026-06', date '2026-06-30', 'desk', 0.9, 0.95, 0.95, 0.95, 0.95,
-    'met'))
-as listed(kpi, unit, segment_type, segment, period, period_end, owner, target, actual, forecast, forecast_low,
-    forecast_high, status);
-"""
-
-
 def test_targets_stand_there_with_their_state_where_there_are_any(
-    make_db: MakeDb, manifest: dict[str, Any], page: str
+    make_db: MakeDb, manifest: dict[str, Any], page: str, targets: str
 ) -> None:
     company = Company(name="Acme", locale="en", currency="JPY")
-    english = render_scorecard(make_db(then=TARGETS), manifest, company)
+    english = render_scorecard(make_db(then=targets), manifest, company)
     assert cells(english, "targets") == [
         ["Answered within target", "all customers", "2026-06", "90.0 %", "95.0 %", "\N{EN DASH}", "met", "desk"],
         [
@@ -263,10 +250,21 @@ def test_targets_stand_there_with_their_state_where_there_are_any(
             "2026-Q3",
             "¥9,000",
             "¥1,234",
-            "¥8,000 (¥7,000 \N{EN DASH} ¥9,001)",
+            "¥8,000¥7,000 \N{EN DASH} ¥9,001",
             "at risk",
             "shop &lt;b&gt;",
         ],
+        [
+            "Net revenue",
+            "all customers",
+            "2026",
+            "¥50,000,000",
+            "¥11,964,028",
+            "¥24,099,292¥22,493,050 \N{EN DASH} ¥25,705,534",
+            "missed",
+            "head.of.sales@example.com",
+        ],
+        ["Net revenue", "all customers", "2027", "¥50,000,000", "¥0", "\N{EN DASH}", "not started", "shop"],
     ]
     assert 'id="table-targets"' not in page
 
