@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-gates lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-gates bench-build lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -75,6 +75,9 @@ bench-churn-truth: $(STAMP) ## churn scores against the probabilities of the dem
 
 bench-gates: $(STAMP) ## the gates' share of a build, and their memory, at CUSTOMERS customers
 	@$(BIN)/python bench/gates.py $(or $(CUSTOMERS),1000000)
+
+bench-build: $(STAMP) ## the gates' share of a whole build of PEOPLE people, ingest to published marts, and its memory
+	@$(BIN)/python bench/whole_build.py $(or $(PEOPLE),1000000)
 
 bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
 	@$(BIN)/python bench/linkage.py

@@ -3,7 +3,8 @@
 A `Rule` is a Great Expectations expectation before that library is imported (the import costs six seconds, and whoever
 only lists the gates must not pay it), plus what a reader of a failed gate asks first: how bad, why, whose.
 
-SQL in a rule says `{batch}` for the relation; every other brace stands for itself.
+SQL in a rule says `{batch}` for the relation and `{texts}` for a list of those of its columns that can hold text; every
+other brace stands for itself.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ NO_ROWS = "ExpectNoRows"
 
 #: `Rule.needs` of a rule that has nothing to compare with.
 NEVER = "select false"
+
+#: Stands in SQL for the columns that can hold text; the runner knows which they are.
+TEXTS = "{texts}"
 
 #: Rows before the number of them is held to: a list of ten targets may well be halved.
 MIN_VOLUME = 100
@@ -61,8 +65,18 @@ class Writer:
         ]  # fmt: skip
 
     def unique(self, column: str, reason: str) -> Rule:
-        return Rule(
-            f"{column}_is_unique", "ExpectColumnValuesToBeUnique", {"column": column}, reason, self.owner, column=column
+        """No value stands in two rows; fails with the number of rows that share one. NULL is no value.
+
+        Great Expectations' own counts in a window over all rows, which takes twice as long over millions of them.
+        """
+        shared = f"select count(*) as n from {{batch}} where {column} is not null group by {column} having count(*) > 1"
+        return self.no_rows(
+            f"{column}_is_unique",
+            f"select unnest(range(n)) from ({shared}) as shared",
+            reason,
+            column=column,
+            sample=f"select * from {{batch}} where {column} is not null"
+            f" qualify count(*) over (partition by {column}) > 1",
         )
 
     def unique_together(self, *columns: str, reason: str) -> Rule:
@@ -115,7 +129,7 @@ class Writer:
         sample: str | None = None,
     ) -> Rule:
         """Fails with the number of rows the query returns. Exact: it sees DECIMAL as DECIMAL."""
-        escaped = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}")
+        escaped = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}").replace("{{texts}}", TEXTS)
         query = {"unexpected_rows_query": escaped}
         return Rule(name, NO_ROWS, query, reason, self.owner, severity, column, sample=sample or sql)
 

@@ -13,6 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.context import Gate, GateContext
 from expectations.registry import GateRow, rows_of
 from expectations.report import ExpectationResult, GateReport, Outcome, RelationVerdict, worst
-from expectations.rules import NEVER, NO_ROWS, Rule
+from expectations.rules import NEVER, NO_ROWS, TEXTS, Rule
 from expectations.samples import Sample, failed_rows
 from kizuna.errors import InputError
 
@@ -41,6 +42,11 @@ _ANY_ERROR = re.compile(
     r"Serialization|Transaction|Interrupt|Permission|Invalid Type|Mismatch Type|Divide by Zero) Error)\b"
 )
 _NO_COLUMN = re.compile(r'The column "(\w{1,120})" in \w+ does not exist')
+
+#: Types of columns, lists of them excluded, whose values are written without letters.
+_NO_TEXT = re.compile(
+    r"(BOOLEAN|(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)|DATE|TIMESTAMP[\w ]*|TIME)$"
+)
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -201,7 +207,7 @@ def _judge(
         size = int(anchor.execute(f"select count(*) from {row.relation}").fetchall()[0][0])
         unjudged += [(rule.name, rule.needs_what) for rule in rules if not _enough(rule, row.relation, anchor)]
         without = {name for name, _ in unjudged}
-        rules = [rule for rule in rules if rule.name not in without]
+        rules = _with_texts([rule for rule in rules if rule.name not in without], row.relation, anchor)
         results = _validate(row, rules, source)
     except _what_checks_raise() as error:
         return verdict("could_not_run", problems=[f"{type(error).__name__}: {describe_error(str(error))}"])
@@ -228,6 +234,24 @@ def _enough(rule: Rule, relation: str, anchor: duckdb.DuckDBPyConnection) -> boo
     if rule.needs == NEVER:
         return False
     return bool(anchor.execute(rule.needs.replace("{batch}", relation)).fetchall()[0][0])
+
+
+def _with_texts(rules: Sequence[Rule], relation: str, anchor: duckdb.DuckDBPyConnection) -> list[Rule]:
+    """The rules with `{texts}` replaced by the relation's columns that are neither numbers, days nor booleans."""
+    if not any(TEXTS in str(rule.kwargs) for rule in rules):
+        return list(rules)
+    columns = anchor.execute(f"describe {relation}").fetchall()
+    listed = ", ".join(["''", *(f'"{name}"' for name, kind, *_ in columns if not _NO_TEXT.match(kind))])
+    return [
+        replace(
+            rule,
+            kwargs={key: value.replace(TEXTS, listed) for key, value in rule.kwargs.items()},
+            sample=rule.sample and rule.sample.replace(TEXTS, listed),
+        )
+        if TEXTS in str(rule.kwargs)
+        else rule
+        for rule in rules
+    ]
 
 
 def _what_checks_raise() -> tuple[type[Exception], ...]:

@@ -68,8 +68,6 @@ def _rows_of(relation: str, rule: Rule) -> str | None:
     column, of = rule.column, f"select * from {relation} where"
     if rule.kind == "ExpectColumnValuesToNotBeNull":
         return f"{of} {column} is null"
-    if rule.kind == "ExpectColumnValuesToBeUnique":
-        return f"select * from {relation} qualify count(*) over (partition by {column}) > 1"
     if rule.kind == "ExpectColumnValuesToBeBetween":
         low, high = rule.kwargs.get("min_value"), rule.kwargs.get("max_value")
         ends = [f"{column} < {low}" if low is not None else "", f"{column} > {high}" if high is not None else ""]

@@ -41,10 +41,10 @@ def _common(writer: Writer, ctx: GateContext, relation: str) -> list[Rule]:
 
 
 def _no_personal_data(writer: Writer) -> Rule:
-    # Every column at once; joined they are read in half the time that the row as a struct takes.
+    # Every text at once. Numbers and days hold neither, and to write them out takes four times as long as to look.
     return writer.no_rows(
         "no_address_and_no_phone_number",
-        f"select 1 from {{batch}} where regexp_matches(concat_ws(' ', *columns(*)), '{_MAIL}|{_PHONE}')",
+        f"select 1 from {{batch}} where regexp_matches(concat_ws(' ', {{texts}}), '{_MAIL}|{_PHONE}')",
         "marts hold personal data only as masked text or keyed pseudonyms",
     )
 

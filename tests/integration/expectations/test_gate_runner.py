@@ -60,7 +60,8 @@ def test_a_gate_without_rows_could_not_run(people: Path, context: GateContext) -
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        (ME.unique("nope", "r"), "column nope does not exist"),
+        (ME.between("nope", 0, None, reason="r"), "column nope does not exist"),
+        (ME.unique("nope", "r"), 'Referenced column "nope" not found'),
         (ME.never("odd", "nope > 1", "r"), 'Referenced column "nope" not found'),
         (ME.never("odd", "name::int > 1", "r"), "Conversion Error (message withheld: it may quote data)"),
         (ME.no_rows("odd", "select 1 from {batch} join core.absent using (id)", "r"), "absent does not exist"),
@@ -94,10 +95,14 @@ def test_a_failure_beside_a_broken_check_is_still_a_failure(people: Path, contex
 
 
 def test_counts_are_reported(people: Path, context: GateContext) -> None:
-    rules = [ME.unique("id", "why"), ME.never("negative", "amount < 0", "why")]
+    rules = [
+        ME.unique("id", "why"),
+        ME.never("negative", "amount < 0", "why"),
+        ME.in_set("id", [2, 3, 4, 5, 6, 7, 8], "why"),
+    ]
     failed = {r.name: r for r in run_gate("core", people, context=context, rows=[row(*rules)]).verdicts[0].failed}
     unique = failed["id_is_unique"]
-    assert (unique.unexpected_count, unique.unexpected_percent, unique.column) == (2, 20.0, "id")
+    assert (unique.unexpected_count, unique.observed, unique.column) == (2, 2, "id")
     assert (unique.reason, unique.owner, unique.severity) == ("why", "test", "error")
     assert failed["negative"].observed == 1
 
