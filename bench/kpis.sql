@@ -684,7 +684,31 @@ SELECT 'sla_met_share', true, region, opened_on, count(*) FILTER (is_sla_met), c
 FROM contacts WHERE is_sla_met IS NOT NULL GROUP BY ALL
 UNION ALL
 SELECT 'abandonment_share', true, region, opened_on, count(*) FILTER (is_abandoned), count(*)
-FROM contacts WHERE channel = 'phone' GROUP BY ALL
+FROM contacts WHERE is_call GROUP BY ALL
+UNION ALL
+SELECT 'unanswered_share', true, region, opened_on, count(*) FILTER (is_unanswered), count(*)
+FROM contacts WHERE is_unanswered IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'reopen_share', true, region, opened_on, count(*) FILTER (reopens > 0), count(*)
+FROM contacts WHERE is_resolved OR reopens > 0 GROUP BY ALL
+UNION ALL
+SELECT 'fcr_share', true, region, opened_on, count(*) FILTER (is_fcr), count(*)
+FROM contacts WHERE is_fcr IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'fcr_share_proxy', true, region, opened_on, count(*) FILTER (is_fcr_proxy), count(*)
+FROM contacts WHERE is_fcr_proxy IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'first_response_mean_minutes', true, region, opened_on, sum(first_response_minutes), count(*)
+FROM contacts WHERE first_response_minutes IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'resolution_mean_minutes', true, region, opened_on, sum(resolution_minutes), count(*)
+FROM contacts WHERE resolution_minutes IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'handle_seconds_mean', true, region, opened_on, sum(handle_seconds), count(*)
+FROM contacts WHERE handle_seconds IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT 'acw_seconds_mean', true, region, opened_on, sum(acw_seconds), count(*)
+FROM contacts WHERE acw_seconds IS NOT NULL GROUP BY ALL
 UNION ALL
 SELECT 'csat_avg', true, region, opened_on, sum(csat_score), count(*)
 FROM contacts WHERE csat_score IS NOT NULL GROUP BY ALL
@@ -711,7 +735,12 @@ WITH definitions (kpi, unit, aggregation, family) AS (
         ('open_interactions', 'count', 'sum', 'support'), ('sla_met_share', 'share', 'ratio', 'support'),
         ('abandonment_share', 'share', 'ratio', 'support'), ('csat_avg', 'score', 'ratio', 'support'),
         ('nps_relational_28d', 'nps', 'nps', 'survey'), ('nps_transactional_28d', 'nps', 'nps', 'survey'),
-        ('first_response_median_minutes', 'minutes', 'median', 'support')
+        ('first_response_median_minutes', 'minutes', 'median', 'support'),
+        ('first_response_mean_minutes', 'minutes', 'ratio', 'support'),
+        ('resolution_mean_minutes', 'minutes', 'ratio', 'support'), ('reopen_share', 'share', 'ratio', 'support'),
+        ('fcr_share', 'share', 'ratio', 'support'), ('fcr_share_proxy', 'share', 'ratio', 'support'),
+        ('unanswered_share', 'share', 'ratio', 'support'), ('handle_seconds_mean', 'seconds', 'ratio', 'support'),
+        ('acw_seconds_mean', 'seconds', 'ratio', 'support')
 ), reaches AS (
     SELECT CASE WHEN relation LIKE '%order' THEN 'orders' WHEN relation LIKE '%web_event' THEN 'web'
         WHEN relation LIKE '%interaction' THEN 'support' ELSE 'survey' END AS family,

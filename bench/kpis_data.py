@@ -158,7 +158,12 @@ _RELATIONS = {
             CASE WHEN solved_on <= DATE '{as_of}' THEN solved_on END AS resolved_on, resolved_on IS NULL AS is_open,
             CAST(floor(u(i, 'reopened') * 1.1) AS BIGINT) AS reopens,
             CASE WHEN u(i, 'rated') < 0.2 THEN CAST(1 + floor(u(i, 'stars') * 5) AS BIGINT) END AS csat_score,
-            u(i, 'left') < 0.04 AS is_abandoned
+            u(i, 'left') < 0.04 AS is_abandoned, channel = 'phone' AS is_call, NOT is_open AS is_resolved,
+            CASE WHEN channel = 'phone' THEN u(i, 'left') < 0.05 END AS is_unanswered,
+            CASE WHEN NOT is_open THEN CAST(floor(u(i, 'took') * 9000) AS DECIMAL(18, 2)) END AS resolution_minutes,
+            CASE WHEN u(i, 'topic') < 0.7 THEN u(i, 'again') < 0.8 END AS is_fcr, u(i, 'again') < 0.75 AS is_fcr_proxy,
+            CASE WHEN channel = 'phone' THEN CAST(60 + floor(u(i, 'work') * 900) AS BIGINT) END AS handle_seconds,
+            CASE WHEN channel = 'phone' THEN CAST(floor(u(i, 'wrap') * 90) AS BIGINT) END AS acw_seconds
         FROM range({contacts}) AS listed (i)""",
     "scores.churn_scores": """
         SELECT

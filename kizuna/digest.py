@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 PATIENCE = timedelta(days=2)
 #: Points of the trend: 13 weeks, or 28 days.
 _POINTS = {"weekly": 13, "daily": 28}
-#: KPIs whose value is that of the last day; the others add up over the days.
-STATES = frozenset(
-    {
-        "active_customers_90d",
-        "open_interactions",
-        "nps_relational_28d",
-        "nps_transactional_28d",
-        "high_risk_share",
-        "value_at_risk",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -87,9 +76,9 @@ def digest_of(
     for kpi in company.digest.kpis:
         if kpi not in definitions:
             continue
-        name, unit, aggregation = definitions[kpi]
+        name, unit, aggregation, is_state = definitions[kpi]
         own = {day: parts for key, day, *parts in rows if key == kpi}
-        values = [(last, _value(kpi, aggregation, own, last, period.days)) for last in period.ends()]
+        values = [(last, _value(aggregation, is_state, own, last, period.days)) for last in period.ends()]
         points = tuple((last, value) for last, value in values if value is not None)
         if not any(value for _, value in points) or points[-1][0] != period.last:
             continue
@@ -128,11 +117,11 @@ def trend_png(settings: Settings, trends: list[Trend], title: str) -> bytes | No
     return chart_png(trend_chart(drawn, Labels(settings.company.locale, settings.company.currency), title=title))
 
 
-def _value(kpi: str, aggregation: str, own: dict[date, list[Any]], last: date, days: int) -> Decimal | None:
+def _value(aggregation: str, is_state: bool, own: dict[date, list[Any]], last: date, days: int) -> Decimal | None:
     """As kpi_progress: sums add up, ratios are sums by sums, a state is that of its last day. None without its days."""
-    wanted = [last] if kpi in STATES else [last - timedelta(days=k) for k in range(days)]
+    wanted = [last] if is_state else [last - timedelta(days=k) for k in range(days)]
     parts = [own[day] for day in wanted if day in own]
-    if not parts or min(own) > wanted[-1] or (kpi in STATES and last not in own):
+    if not parts or min(own) > wanted[-1] or (is_state and last not in own):
         return None
     numerator = sum((Decimal(n) for n, _, _ in parts if n is not None), Decimal(0))
     denominator = sum((Decimal(d) for _, d, _ in parts if d is not None), Decimal(0))
@@ -151,12 +140,10 @@ def _read(settings: Settings, shown: Publication, period: Period) -> tuple[dict[
     name = f"name_{settings.company.locale}"
     since = period.last - timedelta(days=period.days * _POINTS[period.every])
     with duckdb.connect(str(shown.folder / "cx.duckdb"), read_only=True) as db:
-        definitions = {
-            kpi: found
-            for kpi, *found in db.execute(
-                f"SELECT kpi, {name}, unit, aggregation FROM marts.kpi_definitions"
-            ).fetchall()
-        }
+        # A version that an earlier release built does not say what is a state: it has no digest.
+        says = {column for column, *_ in db.execute("DESCRIBE marts.kpi_definitions").fetchall()}
+        listed = f"SELECT kpi, {name}, unit, aggregation, is_state FROM marts.kpi_definitions"
+        definitions = {kpi: found for kpi, *found in db.execute(listed).fetchall()} if "is_state" in says else {}
         rows = db.execute(
             "SELECT kpi, day, numerator, denominator, is_complete FROM marts.kpi_daily "
             "WHERE segment_type = 'overall' AND day > ? AND day <= ? ORDER BY kpi, day",

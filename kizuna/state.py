@@ -42,7 +42,9 @@ STATE_TABLES: Mapping[str, str] = {
     "kpi_records": (
         "record_type VARCHAR, record_key VARCHAR, customer_id VARCHAR, region VARCHAR, day DATE, counts BOOLEAN, "
         "amount DECIMAL(18,2), kind VARCHAR, sub_kind VARCHAR, until_on DATE, is_open BOOLEAN, is_sla_met BOOLEAN, "
-        "is_abandoned BOOLEAN, minutes DECIMAL(18,2), moment TIMESTAMP, is_first BOOLEAN"
+        "is_abandoned BOOLEAN, minutes DECIMAL(18,2), moment TIMESTAMP, is_first BOOLEAN, "
+        "resolution_minutes DECIMAL(18,2), is_reopened BOOLEAN, is_unanswered BOOLEAN, is_fcr BOOLEAN, "
+        "is_fcr_proxy BOOLEAN, handle_seconds BIGINT, acw_seconds BIGINT"
     ),
     "kpi_history": (
         "build_number BIGINT, build_id VARCHAR, as_of DATE, kpi VARCHAR, segment_type VARCHAR, segment VARCHAR, "

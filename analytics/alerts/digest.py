@@ -15,7 +15,7 @@ MAX_TARGETS = 10
 #: KPIs that the notification names.
 _IN_TEXT = 3
 
-Unit = Literal["count", "money", "share", "score", "nps", "minutes"]
+Unit = Literal["count", "money", "share", "score", "nps", "minutes", "seconds"]
 _LIGHTS = {"met": "large_green_circle", "on_track": "large_green_circle", "at_risk": "large_yellow_circle",
            "missed": "red_circle", "not_started": "white_circle", "unknown": "white_circle"}  # fmt: skip
 

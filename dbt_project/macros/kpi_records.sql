@@ -39,8 +39,14 @@
 {% macro kpi_record_content() -%}
     {{ return([
         'counts', 'day', 'amount', 'kind', 'sub_kind', 'until_on', 'is_open', 'is_sla_met', 'is_abandoned', 'minutes',
-        'moment'
+        'moment', 'resolution_minutes', 'is_reopened', 'is_unanswered', 'is_fcr', 'is_fcr_proxy', 'handle_seconds',
+        'acw_seconds'
     ]) }}
+{%- endmacro %}
+
+{#- Those of them that are judgements: the day decides them, or another contact of the customer. -#}
+{% macro kpi_record_judgements() -%}
+    {{ return(['is_sla_met', 'is_fcr', 'is_fcr_proxy']) }}
 {%- endmacro %}
 
 {#- Exact value of a KPI from its parts, DECIMAL(20,6) as the history keeps it; NULL without a denominator. -#}

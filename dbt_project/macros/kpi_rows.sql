@@ -66,7 +66,46 @@
     from {{ sessions }}
 {%- endmacro %}
 
-{#- interactions: region, opened_on, resolved_on, is_open, is_sla_met, channel, is_abandoned, csat_score. -#}
+{#-
+    Contacts that KPIs count: inbound ones, and of a transferred call the first leg with the work on all of them.
+    is_abandoned is NULL for what is no call, is_reopened for what was never solved.
+-#}
+{% macro kpi_contacts() -%}
+    select
+        facts.interaction_id,
+        facts.customer_id,
+        facts.channel,
+        facts.opened_on,
+        facts.resolved_on,
+        facts.is_open,
+        facts.is_sla_met,
+        case when facts.is_call then facts.is_abandoned end as is_abandoned,
+        facts.is_unanswered,
+        facts.csat_score,
+        facts.first_response_minutes,
+        facts.resolution_minutes,
+        case when facts.reopens > 0 then true when facts.is_resolved then false end as is_reopened,
+        facts.is_fcr,
+        facts.is_fcr_proxy,
+        case
+            when facts.handle_seconds is not null or legs.handle_seconds is not null
+            then coalesce(facts.handle_seconds, 0) + coalesce(legs.handle_seconds, 0)
+        end as handle_seconds,
+        case
+            when facts.acw_seconds is not null or legs.acw_seconds is not null
+            then coalesce(facts.acw_seconds, 0) + coalesce(legs.acw_seconds, 0)
+        end as acw_seconds
+    from {{ ref('fct_interactions') }} as facts
+    left join (
+        select continues_interaction_id, sum(handle_seconds) as handle_seconds, sum(acw_seconds) as acw_seconds
+        from {{ ref('fct_interactions') }}
+        where continues_interaction_id is not null
+        group by continues_interaction_id
+    ) as legs on facts.interaction_id = legs.continues_interaction_id
+    where facts.opened_on is not null and facts.continues_interaction_id is null and facts.direction = 'inbound'
+{%- endmacro %}
+
+{#- interactions: region and what kpi_contacts gives from opened_on on. -#}
 {% macro kpi_support_rows(interactions, by=[]) -%}
     {%- set by_list = by | join(', ') ~ (', ' if by else '') -%}
     select
@@ -74,18 +113,31 @@
         cast(1 as decimal(18, 2)) as numerator, 0 as denominator
     from {{ interactions }}
     union all
-    select {{ by_list }}'sla_met_share', 1, region, opened_on, case when is_sla_met then 1 else 0 end, 1
+    {%- for kpi, column in {
+        'sla_met_share': 'is_sla_met',
+        'abandonment_share': 'is_abandoned',
+        'unanswered_share': 'is_unanswered',
+        'reopen_share': 'is_reopened',
+        'fcr_share': 'is_fcr',
+        'fcr_share_proxy': 'is_fcr_proxy',
+    }.items() %}
+    select {{ by_list }}'{{ kpi }}', 1, region, opened_on, case when {{ column }} then 1 else 0 end, 1
     from {{ interactions }}
-    where is_sla_met is not null
+    where {{ column }} is not null
     union all
-    select {{ by_list }}'abandonment_share', 1, region, opened_on, case when is_abandoned then 1 else 0 end, 1
+    {%- endfor %}
+    {%- for kpi, column in {
+        'csat_avg': 'csat_score',
+        'first_response_mean_minutes': 'first_response_minutes',
+        'resolution_mean_minutes': 'resolution_minutes',
+        'handle_seconds_mean': 'handle_seconds',
+        'acw_seconds_mean': 'acw_seconds',
+    }.items() %}
+    select {{ by_list }}'{{ kpi }}', 1, region, opened_on, {{ column }}, 1
     from {{ interactions }}
-    where channel = 'phone'
+    where {{ column }} is not null
     union all
-    select {{ by_list }}'csat_avg', 1, region, opened_on, csat_score, 1
-    from {{ interactions }}
-    where csat_score is not null
-    union all
+    {%- endfor %}
     select {{ by_list }}'open_interactions', 0, region, opened_on, 1, 0 from {{ interactions }}
     union all
     select

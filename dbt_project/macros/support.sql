@@ -1,5 +1,10 @@
 {#- Words of help desks in one language; each is read by more than one model. -#}
 
+{#- True for a channel, in lower case, that is the telephone. -#}
+{% macro is_phone_word(channel) -%}
+    {{ channel }} in ('voice', 'phone', 'phone_call', 'call', 'telephone', '電話')
+{%- endmacro %}
+
 {#- urgent, high, normal or low, else the source's word in lower case. -#}
 {% macro priority_of(word) -%}
     case

@@ -90,3 +90,46 @@ def test_what_support_measures_is_exact_per_contact(day: Day) -> None:
     # Each judgement is met in each way, else its test would prove nothing.
     for place in (12, 13, 14):
         assert {values[place] for values in planted.values()} == {True, False, None}
+
+
+#: Share or mean per day: the truth's column above the line, and which contacts lie below it.
+DAILY = {
+    "fcr_share": "fcr",
+    "fcr_share_proxy": "fcr_proxy",
+    "sla_met_share": "sla_met",
+    "handle_seconds_mean": "handled",
+    "acw_seconds_mean": "acw",
+    "resolution_mean_minutes": "resolution",
+    "reopen_share": "reopened",
+}
+
+
+def test_daily_support_kpis_are_those_of_the_contacts(day: Day) -> None:
+    """Over all shown days: what lies above and below the line of each, from the planted contacts."""
+    counted = dict(
+        day.build(
+            f"SELECT interaction_id, opened_on > DATE '{day.as_of}' - 182 FROM core.fct_interactions "
+            "WHERE continues_interaction_id IS NULL AND direction = 'inbound'"
+        )
+    )
+    planted: dict[str, tuple[Decimal, Decimal]] = dict.fromkeys(DAILY, (Decimal(0), Decimal(0)))
+    for row in day.truth("support"):
+        parts = [row[name] for name in ("talk", "hold", "acw")]
+        row["handled"] = str(sum(int(part or 0) for part in parts)) if any(parts) else ""
+        solved = row["resolved"] == "1" or int(row["reopens"] or 0) > 0
+        row["reopened"] = str(int(int(row["reopens"] or 0) > 0)) if solved else ""
+        for kpi, name in DAILY.items():
+            if row[name] and counted.get(row["interaction"]):
+                value = Decimal(row[name])
+                value = (value / MINUTE).quantize(CENT, ROUND_HALF_UP) if name == "resolution" else value
+                planted[kpi] = (planted[kpi][0] + value, planted[kpi][1] + 1)
+    found = {
+        kpi: parts
+        for kpi, *parts in day.published(
+            "SELECT kpi, sum(numerator), sum(denominator) FROM marts.kpi_daily "
+            "WHERE segment_type = 'overall' GROUP BY kpi"
+        )
+        if kpi in DAILY
+    }
+    assert differences(planted, {kpi: tuple(parts) for kpi, parts in found.items()}) == []
+    assert all(below > 100 for _, below in planted.values())

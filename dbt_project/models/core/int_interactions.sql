@@ -208,7 +208,8 @@ unified as (
         acw_seconds,
         queue_seconds,
         csat_score,
-        coalesce(talk_seconds, hold_seconds, acw_seconds, queue_seconds) is not null,
+        coalesce(talk_seconds, hold_seconds, acw_seconds, queue_seconds) is not null
+            or (is_abandoned is not null and {{ is_phone_word('lower(trim(channel))') }}),
         coalesce(is_resolved, resolved_at is not null or {{ is_solved_word('status') }}),
         coalesce(is_abandoned, false)
     from canonical_interactions
@@ -273,7 +274,7 @@ final as (
     select
         worded.*,
         case
-            when channel_word in ('voice', 'phone', 'phone_call', 'call', 'telephone', '電話') then 'phone'
+            when {{ is_phone_word('channel_word') }} then 'phone'
             when channel_word in ('email', 'e-mail', 'mail', 'メール') then 'email'
             when channel_word in ('chat', 'messaging', 'native_messaging', 'live chat', 'チャット') then 'chat'
             when channel_word in ('web', 'web form', 'webform', 'form', 'help_center', 'ウェブ') then 'web'

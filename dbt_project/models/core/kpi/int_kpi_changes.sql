@@ -71,13 +71,18 @@ paired as (
         o.record_key is not null
         and n.record_key is not null
         and (
-            {%- for column in kpi_record_content() if column != 'is_sla_met' %}
+            {%- for column in kpi_record_content() if column not in kpi_record_judgements() %}
             {{ 'or ' if not loop.first }}o.{{ column }} is distinct from n.{{ column }}
             {%- endfor %}
         ) as says_other,
         o.record_key is not null
         and n.record_key is not null
-        and o.is_sla_met is distinct from n.is_sla_met as sla_differs
+        and o.is_sla_met is distinct from n.is_sla_met as sla_differs,
+        o.record_key is not null
+        and n.record_key is not null
+        and (
+            o.is_fcr is distinct from n.is_fcr or o.is_fcr_proxy is distinct from n.is_fcr_proxy
+        ) as fcr_differs
     from old_records as o
     full outer join new_records as n on o.record_type = n.record_type and o.record_key = n.record_key
 
@@ -134,7 +139,7 @@ first_orders as (
 
 ),
 
-judged as (
+caused as (
 
     select
         paired.*,
@@ -148,21 +153,63 @@ judged as (
             when paired.in_old <> paired.in_new and paired.record_type = 'refund' then 'refund'
             when paired.in_old <> paired.in_new then 'late_file'
             when not paired.says_other and not paired.sla_differs then null
-            when not coalesce(sources.is_new_file, ground.has_other_files)
-                and not ground.is_other_definition
-                and not ground.is_other_day
+            when not ground.has_other_files and not ground.is_other_definition and not ground.is_other_day
             then 'unexplained'
             when ground.is_other_definition and not coalesce(sources.is_new_file, false) then 'definition'
             when ground.is_other_day and not paired.says_other then 'time'
             when ground.is_other_day and not coalesce(sources.is_new_file, true) then 'time'
             when paired.record_type = 'refund' then 'refund'
             else 'late_file'
-        end as cause
+        end as own_cause
     from paired
     cross join ground
     left join sources on paired.record_type = sources.record_type and paired.record_key = sources.record_key
     left join moved on paired.old_customer_id = moved.old_customer_id
     left join first_orders on coalesce(moved.new_customer_id, paired.old_customer_id) = first_orders.customer_id
+
+),
+
+-- Whether a contact was the first and last word depends on the other contacts of its customer.
+callers as (
+
+    select
+        customer_id,
+        max(case when own_cause = 'late_file' then 1 else 0 end) = 1 as has_late_contact,
+        max(case when is_moved then 1 else 0 end) = 1 as has_moved_contact
+    from (
+        select old_customer_id as customer_id, own_cause, old_customer_id is distinct from new_customer_id as is_moved
+        from caused
+        where record_type = 'interaction' and in_old
+        union all
+        select new_customer_id, own_cause, old_customer_id is distinct from new_customer_id
+        from caused
+        where record_type = 'interaction' and in_new
+    ) as sides
+    where customer_id is not null and (is_moved or own_cause = 'late_file')
+    group by customer_id
+
+),
+
+judged as (
+
+    select
+        caused.*,
+        case
+            when own_cause is not null or not fcr_differs then own_cause
+            when old_caller.has_late_contact or new_caller.has_late_contact then 'late_file'
+            when (old_caller.has_moved_contact or new_caller.has_moved_contact)
+                and not (ground.is_other_day and old_is_fcr_proxy is null and new_is_fcr_proxy)
+            then 'identity'
+            when ground.is_other_day and (old_is_fcr_proxy is null or old_is_fcr is null) then 'time'
+            when ground.is_other_definition then 'definition'
+            when ground.has_other_files then 'late_file'
+            when ground.is_other_day then 'time'
+            else 'unexplained'
+        end as cause
+    from caused
+    cross join ground
+    left join callers as old_caller on caused.old_customer_id = old_caller.customer_id
+    left join callers as new_caller on caused.new_customer_id = new_caller.customer_id
 
 ),
 

@@ -26,6 +26,12 @@ orders as (
 
 ),
 
+contacts as (
+
+    {{ kpi_contacts() }}
+
+),
+
 records as (
 
     select
@@ -43,29 +49,39 @@ records as (
         cast(null as boolean) as is_abandoned,
         cast(null as decimal(18, 2)) as minutes,
         cast(null as timestamp) as moment,
-        is_first
+        is_first,
+        cast(null as decimal(18, 2)) as resolution_minutes,
+        cast(null as boolean) as is_reopened,
+        cast(null as boolean) as is_unanswered,
+        cast(null as boolean) as is_fcr,
+        cast(null as boolean) as is_fcr_proxy,
+        cast(null as bigint) as handle_seconds,
+        cast(null as bigint) as acw_seconds
     from orders
     union all
     select
         'refund', refund_id, customer_id, refunded_on, is_counted, coalesce(amount_reporting, 0),
-        null, null, null, null, null, null, null, null, false
+        null, null, null, null, null, null, null, null, false,
+        null, null, null, null, null, null, null
     from {{ ref('fct_refunds') }}
     where refunded_on is not null
     union all
     select
         'session', session_id, customer_id, started_on, true, 0,
-        null, null, null, null, null, null, null, null, false
+        null, null, null, null, null, null, null, null, false,
+        null, null, null, null, null, null, null
     from {{ ref('fct_sessions') }}
     union all
     select
         'interaction', interaction_id, customer_id, opened_on, true, csat_score,
-        channel, null, resolved_on, is_open, is_sla_met, is_abandoned, first_response_minutes, null, false
-    from {{ ref('fct_interactions') }}
-    where opened_on is not null and continues_interaction_id is null and direction = 'inbound'
+        channel, null, resolved_on, is_open, is_sla_met, is_abandoned, first_response_minutes, null, false,
+        resolution_minutes, is_reopened, is_unanswered, is_fcr, is_fcr_proxy, handle_seconds, acw_seconds
+    from contacts
     union all
     select
         'response', response_id, customer_id, submitted_on, is_valid, score,
-        kind, survey_kind, null, null, null, null, null, submitted_at, false
+        kind, survey_kind, null, null, null, null, null, submitted_at, false,
+        null, null, null, null, null, null, null
     from {{ ref('fct_survey_responses') }}
     where submitted_on is not null
 
@@ -96,7 +112,14 @@ final as (
         records.is_abandoned,
         cast(records.minutes as decimal(18, 2)) as minutes,
         records.moment,
-        records.is_first
+        records.is_first,
+        cast(records.resolution_minutes as decimal(18, 2)) as resolution_minutes,
+        records.is_reopened,
+        records.is_unanswered,
+        records.is_fcr,
+        records.is_fcr_proxy,
+        cast(records.handle_seconds as bigint) as handle_seconds,
+        cast(records.acw_seconds as bigint) as acw_seconds
     from records
     left join customers on records.customer_id = customers.customer_id
     where {{ kpi_record_matters(kpi_first_day(core_as_of())) }}

@@ -130,7 +130,15 @@ interactions as (
         kind as channel,
         is_abandoned,
         amount as csat_score,
-        minutes
+        minutes,
+        minutes as first_response_minutes,
+        resolution_minutes,
+        is_reopened,
+        is_unanswered,
+        is_fcr,
+        is_fcr_proxy,
+        handle_seconds,
+        acw_seconds
     from worlds
     where record_type = 'interaction'
 

@@ -6,12 +6,17 @@ customers as (
 
 ),
 
+contacts as (
+
+    {{ kpi_contacts() }}
+
+),
+
 interactions as (
 
-    select facts.*, coalesce(customers.region, 'unknown') as region
-    from {{ ref('fct_interactions') }} as facts
-    left join customers on facts.customer_id = customers.customer_id
-    where facts.opened_on is not null and facts.continues_interaction_id is null and facts.direction = 'inbound'
+    select contacts.*, coalesce(customers.region, 'unknown') as region
+    from contacts
+    left join customers on contacts.customer_id = customers.customer_id
 
 ),
 

@@ -254,7 +254,7 @@ bounded as (
 
     select
         foreseen.*,
-        case unit when 'share' then 0 when 'nps' then -100 when 'count' then 0 when 'score' then 1 end as lowest,
+        case unit when 'nps' then -100 when 'score' then 1 when 'money' then null else 0 end as lowest,
         case unit when 'share' then 1 when 'nps' then 100 when 'score' then 5 end as highest
     from foreseen
 

@@ -27,7 +27,14 @@ final as (
         is_abandoned,
         minutes,
         moment,
-        is_first
+        is_first,
+        resolution_minutes,
+        is_reopened,
+        is_unanswered,
+        is_fcr,
+        is_fcr_proxy,
+        handle_seconds,
+        acw_seconds
     from records
 
 )

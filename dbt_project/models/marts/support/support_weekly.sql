@@ -68,6 +68,7 @@ opened as (
         queue_name,
         count(*) as opened,
         sum(case when is_abandoned then 1 else 0 end) as abandoned,
+        sum(case when is_call and is_abandoned then 1 else 0 end) as abandoned_calls,
         count(first_response_minutes) as first_responses,
         sum(first_response_minutes) as first_response_minutes_sum,
         {%- for name in durations %}
@@ -146,7 +147,7 @@ counted as (
         opened.resolution_median_minutes,
         cast(coalesce(opened.reopens, 0) as bigint) as reopens,
         {{ core_ratio('opened.reopened', 'opened.solved_once') }} as reopen_share,
-        {{ core_ratio('opened.abandoned', 'opened.calls') }} as abandonment_share,
+        {{ core_ratio('opened.abandoned_calls', 'opened.calls') }} as abandonment_share,
         cast(coalesce(opened.handoffs, 0) as bigint) as handoffs,
         cast(opened.handle_seconds as bigint) as handle_seconds,
         {{ core_ratio('opened.handle_seconds', 'opened.handled') }} as handle_seconds_mean,
