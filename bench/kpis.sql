@@ -333,24 +333,50 @@ SELECT payer_type, payer_id, month_date(m) AS month_on, getvariable('as_of') AS 
 FROM moved WHERE opening <> 0 OR closing <> 0;
 
 CREATE TABLE marts.ltv_by_contract AS
-WITH curve AS (
-    SELECT CASE WHEN count(*) FILTER (movement = 'churned') >= 5 THEN round(1 - CAST(
-        count(*) FILTER (movement = 'churned') AS DOUBLE) / count(*) FILTER (opening > 0), 6) END AS kept
+WITH runs AS (
+    SELECT payer_type, payer_id, month_number(month_on) AS m, month_on, opening, closing, movement,
+        max(month_number(month_on)) FILTER (movement IN ('new', 'reactivated')) OVER (
+            PARTITION BY payer_type, payer_id ORDER BY month_on ROWS UNBOUNDED PRECEDING) AS run_m
     FROM marts.mrr_movements
-    WHERE is_complete AND month_number(getvariable('as_of')) - month_number(month_on) <= 12
+), risks AS (
+    SELECT payer_type, least(m - run_m, 13) AS tenure, count(*) AS at_risk,
+        count(*) FILTER (movement = 'churned') AS stopped
+    FROM runs
+    WHERE opening > 0 AND month_number(getvariable('as_of') + 1) - m BETWEEN 1 AND 12 GROUP BY ALL
+), pace AS (
+    SELECT CASE WHEN sum(stopped) >= 5 THEN CAST(sum(stopped) AS DOUBLE) / sum(at_risk) END AS share FROM risks
 ), payers AS (
     SELECT payer_type, payer_id, min(month_on) AS first_month, count(*) FILTER (closing > 0) AS months_paid,
-        sum(closing) AS recurring_paid,
-        coalesce(sum(closing) FILTER (month_on = month_of(getvariable('as_of'))), 0) AS mrr
-    FROM marts.mrr_movements GROUP BY ALL
+        sum(closing) AS recurring_paid, coalesce(sum(closing) FILTER (m = now_m), 0) AS mrr,
+        max(m - run_m) FILTER (m = now_m AND closing > 0) AS tenure
+    FROM runs CROSS JOIN (SELECT month_number(getvariable('as_of')) AS now_m) GROUP BY ALL
+), kinds AS (
+    SELECT payer_type, (coalesce(sum(stopped), 0) + 24 * any_value(share)) / (coalesce(sum(at_risk), 0) + 24) AS share
+    FROM (SELECT DISTINCT payer_type FROM payers WHERE tenure IS NOT NULL) LEFT JOIN risks USING (payer_type)
+        CROSS JOIN pace GROUP BY payer_type
+), curve AS (
+    SELECT k.payer_type, t, CASE WHEN t = 0 THEN 1 ELSE greatest(1 - (coalesce(stopped, 0) + 24 * share)
+        / (coalesce(at_risk, 0) + 24), 0.000001) END AS kept
+    FROM kinds AS k CROSS JOIN range(73) AS ahead (t)
+    LEFT JOIN risks AS r ON k.payer_type = r.payer_type AND least(t, 13) = r.tenure
+), survival AS (
+    SELECT *, sum(CAST(round(ln(kept), 12) AS DECIMAL(20, 12))) OVER (PARTITION BY payer_type ORDER BY t) AS log_kept
+    FROM curve WHERE kept IS NOT NULL
+), outlook AS (
+    SELECT a.payer_type, a.t AS tenure, round(max(b.kept) FILTER (b.t = a.t + 1), 6) AS kept_next,
+        CAST(sum(CAST(round(exp(CAST(b.log_kept - a.log_kept AS DOUBLE)), 8) AS DECIMAL(12, 8))) AS DECIMAL(9, 2))
+            AS remaining
+    FROM survival AS a JOIN survival AS b
+        ON a.payer_type = b.payer_type AND b.t BETWEEN a.t + 1 AND a.t + 60
+    WHERE a.t <= 12 GROUP BY ALL
 ), expected AS (
-    SELECT *, CASE WHEN mrr > 0 AND kept > 0
-        THEN CAST(round(kept * (1 - power(kept, 60)) / (1 - kept), 2) AS DECIMAL(9, 2)) END AS remaining
-    FROM payers CROSS JOIN curve
+    SELECT p.*, round(1 - share, 6) AS kept, kept_next, remaining
+    FROM payers AS p CROSS JOIN pace
+    LEFT JOIN outlook AS o ON p.payer_type = o.payer_type AND p.tenure IS NOT NULL AND least(p.tenure, 12) = o.tenure
 )
 SELECT payer_type, payer_id, getvariable('as_of') AS as_of, 'Asia/Tokyo' AS timezone, 'JPY' AS currency, first_month,
     months_paid, recurring_paid, mrr, 0.30 AS margin_rate, kept AS kept_per_month,
-    remaining AS expected_remaining_months, yen(mrr * CAST(0.30 AS DECIMAL(9, 4)) * remaining) AS predicted_margin,
+    tenure AS tenure_months, kept_next AS kept_next_month, remaining AS expected_remaining_months, yen(mrr * CAST(0.30 AS DECIMAL(9, 4)) * remaining) AS predicted_margin,
     CASE WHEN mrr <= 0 THEN 'ended' WHEN remaining IS NULL THEN 'too_few_ended' END AS prediction_reason,
     true AS is_complete
 FROM expected;

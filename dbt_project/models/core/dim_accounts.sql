@@ -81,6 +81,8 @@ mentioned as (
     union all
     select account_id, 'salesforce', 1 from {{ ref('stg_salesforce__case') }} where account_id is not null
     union all
+    select account_id, 'salesforce', 1 from opportunities where account_id is not null
+    union all
     select account_id, source_name, 2 from canonical_accounts
     {% for part, id in [
         ('contacts', 'contact_id'), ('orders', 'order_id'), ('subscriptions', 'subscription_id'),

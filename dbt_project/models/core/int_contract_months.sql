@@ -1,3 +1,4 @@
+{%- set contract_months = var('contract_months') | int -%}
 {%- set month_end = 'least(' ~ dbt.last_day('month_on', 'month') ~ ', ' ~ core_as_of() ~ ')' -%}
 with
 
@@ -24,48 +25,52 @@ subscriptions as (
 
 ),
 
-{% if var('contract_months') | int > 0 %}
 opportunities as (
 
     select
         'salesforce:' || opportunity_id as contract_id,
         account_id,
+        'salesforce.contact' as person_source,
+        contact_id as person_record_key,
         close_on,
         amount,
         upper(currency) as currency
     from {{ ref('stg_salesforce__opportunity') }}
     where is_won and not coalesce(is_deleted, false)
     union all
-    select opportunity_id, account_key, close_on, amount, upper(currency)
+    select
+        opportunity_id, nullif(trim(account_key), ''), person_source, person_record_key, close_on, amount, upper(currency)
     from {{ ref('canonical__opportunity') }}
     where is_won
 
 ),
 
--- A won opportunity is a contract of so many months from its closing day on.
+-- A won opportunity is a contract of so many months from its closing day on; with none, opportunities are no contracts.
 won as (
 
     select
         opportunities.contract_id,
-        cast(null as {{ dbt.type_string() }}) as customer_id,
+        map.customer_id,
         opportunities.account_id,
         opportunities.close_on as paid_from,
-        cast({{ dbt.dateadd('month', var('contract_months') | int, 'opportunities.close_on') }} as date) as ended_on,
-        {{ core_reporting_money('opportunities.amount * rates.rate / ' ~ (var('contract_months') | int)) }} as recurring
+        cast({{ dbt.dateadd('month', contract_months, 'opportunities.close_on') }} as date) as ended_on,
+        {{ core_reporting_money('opportunities.amount * rates.rate / ' ~ [contract_months, 1] | max) }} as recurring
     from opportunities
     left join exchange_rates as rates on opportunities.currency = rates.currency
-    where opportunities.account_id is not null and opportunities.close_on <= {{ core_as_of() }}
+    left join {{ source('identity', 'customer_map') }} as map
+        on opportunities.person_source = map.source and opportunities.person_record_key = map.record_key
+    where
+        {{ contract_months }} > 0
+        and opportunities.amount > 0
+        and opportunities.close_on <= {{ core_as_of() }}
 
 ),
-{% endif %}
 
 contracts as (
 
     select * from subscriptions
-    {%- if var('contract_months') | int > 0 %}
     union all
     select * from won
-    {%- endif %}
 
 ),
 

@@ -196,7 +196,8 @@ class World:
         for column, topic in (("is_fcr_proxy", ""), ("is_fcr", "and b.channel = fct_interactions.channel")):
             self.sql(
                 f"update fct_interactions set {column} = case when not is_resolved then null"
-                f" when reopens > 0 then false when {again.format(topic=topic)} then false when resolved_on + 7 > ? then null else true end",
+                f" when reopens > 0 then false when {again.format(topic=topic)} then false"
+                " when resolved_on + 7 > ? then null else true end",
                 self.as_of,
             )
 
