@@ -253,16 +253,10 @@ class Column(_Model):
         return value
 
 
-class Contract(_Model):
-    """One kind of file, ready to use: every default filled in, every time zone resolved."""
+class Reading(_Model):
+    """How files are read and what happens to those that changed: the same keys in every kind of contract."""
 
-    name: str
-    source: Name
-    entity: Name
-    mapped: bool = False
-    namespace: str | None = None
     description: str = ""
-    files: tuple[FilePattern, ...]
     format: Format
     dialect: Dialect = Dialect()
     times: Times = Times()
@@ -271,12 +265,23 @@ class Contract(_Model):
     json_shape: JsonShape = Field(default=JsonShape(), alias="json")
     xlsx: XlsxShape = XlsxShape()
     known: tuple[str, ...] = ()
-    key: tuple[str, ...] = ()
-    event_time: str | None = None
-    identical_rows: Literal["duplicate", "keep"] = "duplicate"
     drift: Drift = Drift()
     hold: Hold = Hold()
     arrival: Literal["unchanged", "done"] = "unchanged"
+
+
+class Contract(Reading):
+    """One kind of file, ready to use: every default filled in, every time zone resolved."""
+
+    name: str
+    source: Name
+    entity: Name
+    mapped: bool = False
+    namespace: str | None = None
+    files: tuple[FilePattern, ...]
+    key: tuple[str, ...] = ()
+    event_time: str | None = None
+    identical_rows: Literal["duplicate", "keep"] = "duplicate"
     columns: tuple[Column, ...]
     template: bool = False
     origin: str = "built-in"

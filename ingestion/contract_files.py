@@ -28,6 +28,7 @@ from ingestion.contract import (
     JsonShape,
     Name,
     Numbers,
+    Reading,
     Times,
     XlsxShape,
     _Model,
@@ -53,27 +54,15 @@ _Yaml.yaml_implicit_resolvers = {
 _Yaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 
 
-class VendorFile(_Model):
+class VendorFile(Reading):
     """Keys of a vendor contract."""
 
     source: Name
     entity: Name
-    description: str = ""
     files: tuple[str | FilePattern, ...]
-    format: Format
-    dialect: Dialect = Dialect()
-    times: Times = Times()
-    numbers: Numbers = Numbers()
-    null_markers: tuple[str, ...] = ("",)
-    json_shape: JsonShape = Field(default=JsonShape(), alias="json")
-    xlsx: XlsxShape = XlsxShape()
-    known: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     event_time: str | None = None
     identical_rows: Literal["duplicate", "keep"] = "duplicate"
-    drift: Drift = Drift()
-    hold: Hold = Hold()
-    arrival: Literal["unchanged", "done"] = "unchanged"
     columns: dict[Name, Column]
     #: Read only through a contract of the company that extends it.
     template: bool = False
@@ -118,28 +107,16 @@ class MappedField(_Model):
     pattern: str | None = None
 
 
-class MappingFile(_Model):
+class MappingFile(Reading):
     """Keys of a mapping contract."""
 
     source: Name
     maps_to: Name
     name: Name | None = None
-    description: str = ""
     identity_namespace: Name | None = None
     files: tuple[str | FilePattern, ...]
-    format: Format
     key: Literal["generated"] | None = None
-    dialect: Dialect = Dialect()
-    times: Times = Times()
-    numbers: Numbers = Numbers()
-    null_markers: tuple[str, ...] = ("",)
-    json_shape: JsonShape = Field(default=JsonShape(), alias="json")
-    xlsx: XlsxShape = XlsxShape()
-    known: tuple[str, ...] = ()
     identical_rows: Literal["duplicate", "keep"] | None = None
-    drift: Drift = Drift()
-    hold: Hold = Hold()
-    arrival: Literal["unchanged", "done"] = "unchanged"
     fields: dict[str, MappedField]
 
 
