@@ -13,6 +13,23 @@
     {%- set by_list = by | join(', ') ~ (', ' if by else '') -%}
     with
 
+    -- Few rows go on from here, whatever the number of orders.
+    ordered as (
+
+        select {{ by_list }}region, ordered_on, count(*) as orders, sum(gross_reporting) as gross
+        from {{ orders }}
+        group by {{ by_list }}region, ordered_on
+
+    ),
+
+    refunded as (
+
+        select {{ by_list }}region, refunded_on, sum(amount_reporting) as amount
+        from {{ refunds }}
+        group by {{ by_list }}region, refunded_on
+
+    ),
+
     order_days as (
 
         select distinct {{ by_list }}customer_id, region, ordered_on
@@ -33,16 +50,16 @@
 
     select
         {{ by_list }}'orders' as kpi, 1 as is_flow, region, ordered_on as day,
-        cast(1 as decimal(18, 2)) as numerator, 0 as denominator
-    from {{ orders }}
+        cast(orders as decimal(18, 2)) as numerator, 0 as denominator
+    from ordered
     union all
-    select {{ by_list }}'gross_revenue', 1, region, ordered_on, gross_reporting, 0 from {{ orders }}
+    select {{ by_list }}'gross_revenue', 1, region, ordered_on, gross, 0 from ordered
     union all
-    select {{ by_list }}'refunds', 1, region, refunded_on, amount_reporting, 0 from {{ refunds }}
+    select {{ by_list }}'refunds', 1, region, refunded_on, amount, 0 from refunded
     union all
-    select {{ by_list }}'net_revenue', 1, region, ordered_on, gross_reporting, 0 from {{ orders }}
+    select {{ by_list }}'net_revenue', 1, region, ordered_on, gross, 0 from ordered
     union all
-    select {{ by_list }}'net_revenue', 1, region, refunded_on, -amount_reporting, 0 from {{ refunds }}
+    select {{ by_list }}'net_revenue', 1, region, refunded_on, -amount, 0 from refunded
     union all
     select {{ by_list }}'new_customers', 1, region, ordered_on, 1, 0 from customer_days where order_day_number = 1
     union all

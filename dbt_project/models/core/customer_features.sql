@@ -7,13 +7,6 @@ customers as (
 
 ),
 
-orders as (
-
-    select * from {{ ref('fct_orders') }}
-    where is_counted and customer_id is not null
-
-),
-
 interactions as (
 
     select
@@ -35,32 +28,38 @@ responses as (
 
 ),
 
-sessions as (
+-- Orders and sessions in one pass, by the number of the customer.
+days as (
 
     select
-        *,
-        {{ days_between('started_on', as_of) }} as days_ago
-    from {{ ref('fct_sessions') }}
-    where customer_id is not null
+        customer_number,
+        min(case when has_ordered then active_on end) as first_order_on,
+        max(case when has_ordered then active_on end) as last_order_on,
+        sum(orders) as orders,
+        count(case when has_ordered then 1 end) as order_days,
+        sum(case when days_ago < 90 then orders else 0 end) as orders_90d,
+        sum(gross) as gross_reporting,
+        sum(gross) - sum(net) as refunded_reporting,
+        sum(net) as net_reporting,
+        sum(case when days_ago < 90 then net else 0 end) as net_reporting_90d,
+        sum(refunded_orders) as refunded_orders,
+        sum(sessions) as sessions,
+        sum(case when days_ago < 30 then sessions else 0 end) as sessions_30d,
+        sum(case when days_ago < 90 then sessions else 0 end) as sessions_90d,
+        max(case when has_visited then active_on end) as last_session_on
+    from (
+        select active_days.*, {{ days_between('active_on', as_of) }} as days_ago
+        from {{ ref('int_active_days') }} as active_days
+    ) as listed
+    group by customer_number
 
 ),
 
-order_features as (
+activity as (
 
-    select
-        customer_id,
-        min(ordered_on) as first_order_on,
-        max(ordered_on) as last_order_on,
-        count(*) as orders,
-        count(distinct ordered_on) as order_days,
-        sum(case when {{ days_between('ordered_on', as_of) }} < 90 then 1 else 0 end) as orders_90d,
-        sum(gross_reporting) as gross_reporting,
-        sum(refunded_reporting) as refunded_reporting,
-        sum(net_reporting) as net_reporting,
-        sum(case when {{ days_between('ordered_on', as_of) }} < 90 then net_reporting else 0 end) as net_reporting_90d,
-        sum(case when refunded_reporting > 0 then 1 else 0 end) as refunded_orders
-    from orders
-    group by customer_id
+    select people.customer_id, days.*
+    from days
+    inner join {{ ref('int_retention_people') }} as people on days.customer_number = people.customer_number
 
 ),
 
@@ -117,19 +116,6 @@ latest_nps as (
 
 ),
 
-session_features as (
-
-    select
-        customer_id,
-        count(*) as sessions,
-        sum(case when days_ago < 30 then 1 else 0 end) as sessions_30d,
-        sum(case when days_ago < 90 then 1 else 0 end) as sessions_90d,
-        max(started_on) as last_session_on
-    from sessions
-    group by customer_id
-
-),
-
 final as (
 
     select
@@ -138,18 +124,18 @@ final as (
         customers.is_known,
         customers.region,
         customers.account_id,
-        order_features.first_order_on,
-        order_features.last_order_on,
-        cast(coalesce(order_features.orders, 0) as bigint) as orders,
-        cast(coalesce(order_features.order_days, 0) as bigint) as order_days,
-        cast(coalesce(order_features.orders_90d, 0) as bigint) as orders_90d,
-        cast(coalesce(order_features.refunded_orders, 0) as bigint) as refunded_orders,
-        cast(coalesce(order_features.gross_reporting, 0) as decimal(18, 2)) as gross_reporting,
-        cast(coalesce(order_features.refunded_reporting, 0) as decimal(18, 2)) as refunded_reporting,
-        cast(coalesce(order_features.net_reporting, 0) as decimal(18, 2)) as net_reporting,
-        cast(coalesce(order_features.net_reporting_90d, 0) as decimal(18, 2)) as net_reporting_90d,
-        {{ days_between('order_features.first_order_on', as_of) }} as tenure_days,
-        {{ days_between('order_features.last_order_on', as_of) }} as days_since_order,
+        activity.first_order_on,
+        activity.last_order_on,
+        cast(coalesce(activity.orders, 0) as bigint) as orders,
+        cast(coalesce(activity.order_days, 0) as bigint) as order_days,
+        cast(coalesce(activity.orders_90d, 0) as bigint) as orders_90d,
+        cast(coalesce(activity.refunded_orders, 0) as bigint) as refunded_orders,
+        cast(coalesce(activity.gross_reporting, 0) as decimal(18, 2)) as gross_reporting,
+        cast(coalesce(activity.refunded_reporting, 0) as decimal(18, 2)) as refunded_reporting,
+        cast(coalesce(activity.net_reporting, 0) as decimal(18, 2)) as net_reporting,
+        cast(coalesce(activity.net_reporting_90d, 0) as decimal(18, 2)) as net_reporting_90d,
+        {{ days_between('activity.first_order_on', as_of) }} as tenure_days,
+        {{ days_between('activity.last_order_on', as_of) }} as days_since_order,
         cast(coalesce(interaction_features.interactions, 0) as bigint) as interactions,
         cast(coalesce(interaction_features.open_interactions, 0) as bigint) as open_interactions,
         cast(coalesce(interaction_features.interactions_30d, 0) as bigint) as interactions_30d,
@@ -170,16 +156,15 @@ final as (
         latest_nps.last_nps,
         latest_nps.last_nps_on,
         survey_features.last_response_on,
-        cast(coalesce(session_features.sessions, 0) as bigint) as sessions,
-        cast(coalesce(session_features.sessions_30d, 0) as bigint) as sessions_30d,
-        cast(coalesce(session_features.sessions_90d, 0) as bigint) as sessions_90d,
-        session_features.last_session_on
+        cast(coalesce(activity.sessions, 0) as bigint) as sessions,
+        cast(coalesce(activity.sessions_30d, 0) as bigint) as sessions_30d,
+        cast(coalesce(activity.sessions_90d, 0) as bigint) as sessions_90d,
+        activity.last_session_on
     from customers
-    left join order_features on customers.customer_id = order_features.customer_id
+    left join activity on customers.customer_id = activity.customer_id
     left join interaction_features on customers.customer_id = interaction_features.customer_id
     left join survey_features on customers.customer_id = survey_features.customer_id
     left join latest_nps on customers.customer_id = latest_nps.customer_id
-    left join session_features on customers.customer_id = session_features.customer_id
 
 )
 

@@ -3,12 +3,9 @@
 {%- set grains = ['day', 'week', 'month', 'year'] -%}
 {%- set attributes = ['region', 'age_band', 'first_channel'] -%}
 {%- set per_cohort = 'partition by cohort_by, grain, segment_type, segment, cohort order by period_number' -%}
-{%- set no_money = 'cast(null as ' ~ money ~ ') as gross, cast(null as ' ~ money ~ ') as net' -%}
-{#- How a customer came, the day of it, and the days on which they were back. -#}
+{#- How a customer came, and the day of it. -#}
 {%- set ways = [
-    ('first_order', 'first_order_on', 'has_ordered'),
-    ('first_session', 'first_session_on', 'has_visited'),
-    ('sign_up', 'signed_up_on', 'active_on >= signed_up_on'),
+    ('first_order', 'first_order_on'), ('first_session', 'first_session_on'), ('sign_up', 'signed_up_on'),
 ] -%}
 with
 
@@ -52,6 +49,9 @@ numbered as (
     select
         people.customer_id, people.customer_number, combinations.combination,
         people.first_order_on, people.first_session_on, people.signed_up_on
+        {%- for _, first_on in ways %},
+        {{ core_add_days(core_week('people.' ~ first_on), 7 * (limits['week'] + 1)) }} as {{ first_on }}_weeks_until
+        {%- endfor %}
     from people
     inner join combinations
         on people.region = combinations.region
@@ -62,13 +62,37 @@ numbered as (
 
 days as (
 
-    select active_days.*, numbered.first_order_on, numbered.first_session_on, numbered.signed_up_on
+    select
+        active_days.customer_number, active_days.active_on, active_days.has_ordered, active_days.has_visited,
+        active_days.gross, active_days.net,
+        {%- for _, first_on in ways %}
+        numbered.{{ first_on }}, numbered.{{ first_on }}_weeks_until,
+        {%- endfor %}
+        {{ core_week('active_days.active_on') }} as week_on
     from {{ ref('int_active_days') }} as active_days
     inner join numbered on active_days.customer_number = numbered.customer_number
 
 ),
 
--- Days become months at once: what follows goes over a fraction of the rows.
+-- Days become weeks, months and years, each once for all ways to come: what follows goes over a fraction of the rows.
+-- Weeks only as far as some way to come shows them.
+weeks as (
+
+    select
+        customer_number, week_on,
+        max(has_ordered) as has_ordered, max(has_visited) as has_visited, max(active_on) as last_on,
+        sum(gross) as gross, sum(net) as net
+    from days
+    where
+        {%- for _, first_on in ways %}
+        {{ 'or ' if not loop.first }}(
+            active_on >= {{ first_on }} and active_on < {{ first_on }}_weeks_until
+        )
+        {%- endfor %}
+    group by customer_number, week_on
+
+),
+
 months as (
 
     select
@@ -78,33 +102,73 @@ months as (
         max(case when has_visited then active_on end) as last_session_on,
         max(active_on) as last_on,
         sum(gross) as gross,
-        sum(net) as net,
-        sum(case when active_on = first_order_on then net end) as net_of_first_day,
-        sum(case when active_on < {{ core_add_days(core_week('first_order_on'), 7) }} then net end) as net_of_first_week
+        sum(net) as net
     from days
     group by customer_number, {{ core_month('active_on') }}
 
 ),
 
+years as (
+
+    select
+        customer_number,
+        {{ retention_period('year', 'month_on') }} as year_on,
+        max(last_order_on) as last_order_on,
+        max(last_session_on) as last_session_on,
+        max(last_on) as last_on,
+        sum(gross) as gross,
+        sum(net) as net
+    from months
+    group by customer_number, {{ retention_period('year', 'month_on') }}
+
+),
+
+-- What a buyer's first day and week brought.
+begun as (
+
+    select
+        customer_number,
+        sum(case when active_on = first_order_on then net end) as first_day,
+        sum(net) as first_week
+    from days
+    where has_ordered and active_on < {{ core_add_days(core_week('first_order_on'), 7) }}
+    group by customer_number
+
+),
+
 -- Everybody once: the last day of activity of each kind, and what a buyer's first periods brought.
+lived as (
+
+    select
+        customer_number,
+        max(last_order_on) as last_order_on, max(last_session_on) as last_session_on, max(last_on) as last_on
+    from years
+    group by customer_number
+
+),
+
 lives as (
 
     select
-        numbered.customer_number, combination, first_order_on, first_session_on, signed_up_on,
-        max(months.last_order_on) as last_order_on,
-        max(months.last_session_on) as last_session_on,
-        max(months.last_on) as last_on,
-        greatest(coalesce(sum(months.net_of_first_day), 0), 0) as first_day,
-        greatest(coalesce(sum(months.net_of_first_week), 0), 0) as first_week,
-        greatest(
-            coalesce(sum(case when months.month_on = {{ core_month('first_order_on') }} then months.net end), 0), 0
-        ) as first_month,
-        greatest(coalesce(sum(case when year(months.month_on) = year(first_order_on) then months.net end), 0), 0)
-            as first_year
+        numbered.customer_number, combination,
+        {%- for _, first_on in ways %}
+        {{ first_on }}, {{ first_on }}_weeks_until,
+        {%- endfor %}
+        lived.last_order_on, lived.last_session_on, lived.last_on,
+        greatest(coalesce(begun.first_day, 0), 0) as first_day,
+        greatest(coalesce(begun.first_week, 0), 0) as first_week,
+        greatest(coalesce(months.net, 0), 0) as first_month,
+        greatest(coalesce(years.net, 0), 0) as first_year
     from numbered
-    left join months on numbered.customer_number = months.customer_number
+    left join lived on numbered.customer_number = lived.customer_number
+    left join begun on numbered.customer_number = begun.customer_number
+    left join months
+        on numbered.customer_number = months.customer_number
+        and {{ core_month('numbered.first_order_on') }} = months.month_on
+    left join years
+        on numbered.customer_number = years.customer_number
+        and {{ retention_period('year', 'numbered.first_order_on') }} = years.year_on
     where numbered.customer_number is not null
-    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -158,92 +222,26 @@ lasting as (
 
 ),
 
--- The days that day and week periods are counted from, by way to come; only orders bring money.
-near as (
+-- Customers with activity by cohort and period, as far as periods are shown; only orders bring money. Grouped by the
+-- days themselves, and by numbers of periods when few rows are left.
+returned_on as (
 
-    {% for cohort_by, first_on, seen in ways -%}
-    {{ 'union all ' if not loop.first }}select
-        '{{ cohort_by }}' as cohort_by, customer_number, {{ first_on }} as first_on, active_on,
-        {{ 'gross, net' if cohort_by == 'first_order' else no_money }}
-    from days
-    where {{ seen }} and active_on < {{ core_add_days(core_week(first_on), 7 * (limits['week'] + 1)) }}
-    {% endfor -%}
+    {{ retention_returned_on(ways, limits) }}
 
 ),
 
-weeks as (
-
-    select
-        cohort_by, customer_number,
-        {{ retention_periods_between('week', 'first_on', 'active_on') }} as period_number,
-        max(first_on) as first_on,
-        sum(gross) as gross,
-        sum(net) as net
-    from near
-    group by 1, 2, 3
-
-),
-
-in_months as (
-
-    {% for cohort_by, first_on, _ in ways -%}
-    {{ 'union all ' if not loop.first }}select
-        '{{ cohort_by }}' as cohort_by, months.customer_number, lives.combination, lives.{{ first_on }} as first_on,
-        months.month_on,
-        {{ 'months.gross, months.net' if cohort_by == 'first_order' else no_money }}
-    from months
-    inner join lives on months.customer_number = lives.customer_number
-    where {{ {
-        'first_order': 'months.last_order_on is not null',
-        'first_session': 'months.last_session_on is not null',
-        'sign_up': 'months.last_on >= lives.signed_up_on',
-    }[cohort_by] }}
-    {% endfor -%}
-
-),
-
-in_years as (
-
-    select
-        cohort_by, customer_number,
-        {{ retention_periods_between('year', 'first_on', 'month_on') }} as period_number,
-        max(combination) as combination,
-        max(first_on) as first_on,
-        sum(gross) as gross,
-        sum(net) as net
-    from in_months
-    group by 1, 2, 3
-
-),
-
--- Customers with activity by cohort and period, as far as periods are shown. A day of activity is one row already.
 returning_customers as (
 
-    {% for grain, rows, number in [
-        ('day', 'near', days_between('seen.first_on', 'seen.active_on')),
-        ('week', 'weeks', 'seen.period_number'),
-        ('month', 'in_months', core_months_between('seen.first_on', 'seen.month_on')),
-        ('year', 'in_years', 'seen.period_number'),
-    ] -%}
     select
-        seen.cohort_by,
-        '{{ grain }}' as grain,
-        {{ retention_period(grain, 'seen.first_on') }} as cohort,
-        {{ number }} as period_number,
-        {{ 'seen.combination' if grain in ['month', 'year'] else '0' }} as combination,
-        count(*) as returned,
-        sum(seen.gross) as gross,
-        sum(seen.net) as net,
-        -- Of the others net is NULL, and so is what they kept.
-        sum(case when seen.net is not null then least(greatest(seen.net, 0), lives.first_{{ grain }}) end) as net_kept
-    from {{ rows }} as seen
-    inner join lives on seen.customer_number = lives.customer_number
-    {% if grain == 'day' -%}
-    where seen.active_on <= {{ core_add_days('seen.first_on', limits['day']) }}
-    {% endif -%}
-    group by 1, 2, 3, 4, 5
+        cohort_by, grain, cohort,
+        case grain
+            {%- for grain in grains %}
+            when '{{ grain }}' then {{ retention_periods_between(grain, 'cohort', 'period_on') }}
+            {%- endfor %}
+        end as period_number,
+        combination, returned, gross, net, net_kept
+    from returned_on
     union all
-    {% endfor -%}
     select
         'first_subscription', 'month', paid_months.cohort, paid_months.period_number, payers.combination, count(*),
         sum(recurring), sum(recurring), sum(least(greatest(recurring, 0), payers.first_month))

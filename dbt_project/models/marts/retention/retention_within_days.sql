@@ -2,7 +2,9 @@ with
 
 people as (
 
-    select * from {{ ref('int_retention_people') }}
+    select people.*, customers.region
+    from {{ ref('int_retention_people') }} as people
+    left join {{ ref('dim_customers') }} as customers on people.customer_id = customers.customer_id
 
 ),
 
@@ -10,10 +12,7 @@ people as (
 next_days as (
 
     select
-        people.customer_id,
-        people.first_order_on,
-        people.first_session_on,
-        people.signed_up_on,
+        days.customer_number,
         min(
             case when days.has_ordered and days.active_on > people.first_order_on then days.active_on end
         ) as next_order_on,
@@ -21,9 +20,9 @@ next_days as (
             case when days.has_visited and days.active_on > people.first_session_on then days.active_on end
         ) as next_session_on,
         min(case when days.active_on >= people.signed_up_on then days.active_on end) as next_active_on
-    from people
-    left join {{ ref('int_active_days') }} as days on people.customer_number = days.customer_number
-    group by people.customer_id, people.first_order_on, people.first_session_on, people.signed_up_on
+    from {{ ref('int_active_days') }} as days
+    inner join people on days.customer_number = people.customer_number
+    group by days.customer_number
 
 ),
 
@@ -36,11 +35,12 @@ gaps as (
     ] -%}
     {{ 'union all ' if not loop.first }}select
         '{{ cohort_by }}' as cohort_by,
-        customer_id,
-        {{ first_on }} as first_on,
-        {{ days_between(first_on, next_on) }} as days_to_return
-    from next_days
-    where {{ first_on }} is not null
+        {{ core_month('people.' ~ first_on) }} as cohort_month,
+        people.region,
+        {{ days_between('people.' ~ first_on, 'next_days.' ~ next_on) }} as days_to_return
+    from people
+    left join next_days on people.customer_number = next_days.customer_number
+    where people.{{ first_on }} is not null
     {% endfor -%}
 
 ),
@@ -48,15 +48,9 @@ gaps as (
 -- Counted before windows and segments multiply the rows.
 counted as (
 
-    select
-        gaps.cohort_by,
-        {{ core_month('gaps.first_on') }} as cohort_month,
-        customers.region,
-        gaps.days_to_return,
-        count(*) as people
+    select cohort_by, cohort_month, region, days_to_return, count(*) as people
     from gaps
-    left join {{ ref('dim_customers') }} as customers on gaps.customer_id = customers.customer_id
-    group by gaps.cohort_by, {{ core_month('gaps.first_on') }}, customers.region, gaps.days_to_return
+    group by cohort_by, cohort_month, region, days_to_return
 
 ),
 

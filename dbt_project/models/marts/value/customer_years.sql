@@ -1,6 +1,6 @@
 with
 
-years_of_numbers as (
+years as (
 
     select
         customer_number,
@@ -10,27 +10,7 @@ years_of_numbers as (
         count(*) as order_days
     from {{ ref('int_active_days') }}
     where has_ordered
-    group by customer_number, extract(year from active_on)
-
-),
-
-years as (
-
-    select
-        people.customer_id,
-        cast(extract(year from people.first_order_on) as bigint) as first_year,
-        found.calendar_year,
-        found.gross,
-        found.net,
-        found.order_days
-    from years_of_numbers as found
-    inner join {{ ref('int_retention_people') }} as people on found.customer_number = people.customer_number
-
-),
-
-buyers as (
-
-    select distinct customer_id, first_year from years
+    group by customer_number, cast(extract(year from active_on) as bigint)
 
 ),
 
@@ -38,29 +18,36 @@ buyers as (
 grid as (
 
     select
-        customer_id,
-        first_year,
+        people.customer_id,
+        people.customer_number,
+        people.first_year,
+        customer_values.first_channel,
         {{ numbers_to('cast(extract(year from ' ~ core_as_of() ~ ') as bigint) - first_year + 1') }} as year_number
-    from buyers
+    from (
+        select customer_id, customer_number, cast(extract(year from first_order_on) as bigint) as first_year
+        from {{ ref('int_retention_people') }}
+        where first_order_on is not null
+    ) as people
+    left join {{ ref('int_customer_value') }} as customer_values
+        on people.customer_id = customer_values.customer_id
 
 ),
 
 filled as (
 
     select
-        grid.customer_id,
-        grid.first_year,
+        grid.*,
         grid.first_year + grid.year_number as calendar_year,
-        grid.year_number,
         coalesce(years.order_days, 0) as order_days,
         coalesce(years.gross, 0) as gross,
         coalesce(years.net, 0) as net,
-        lag(years.order_days) over (
-            partition by grid.customer_id order by grid.year_number
-        ) is not null as has_ordered_last_year
+        last_years.customer_number is not null as has_ordered_last_year
     from grid
     left join years
-        on grid.customer_id = years.customer_id and grid.first_year + grid.year_number = years.calendar_year
+        on grid.customer_number = years.customer_number and grid.first_year + grid.year_number = years.calendar_year
+    left join years as last_years
+        on grid.customer_number = last_years.customer_number
+        and grid.first_year + grid.year_number - 1 = last_years.calendar_year
 
 ),
 
@@ -73,7 +60,7 @@ final as (
         cast('{{ var("timezone") }}' as varchar) as timezone,
         cast('{{ var("currency") }}' as varchar) as currency,
         cast(filled.first_year as bigint) as first_year,
-        coalesce(customer_values.first_channel, 'unknown') as first_channel,
+        coalesce(filled.first_channel, 'unknown') as first_channel,
         filled.order_days > 0 as has_ordered,
         cast(
             case
@@ -88,8 +75,6 @@ final as (
         cast(filled.net as decimal(18, 2)) as net,
         extract(year from {{ core_add_days(core_as_of(), 1) }}) > filled.calendar_year as is_complete
     from filled
-    left join {{ ref('int_customer_value') }} as customer_values
-        on filled.customer_id = customer_values.customer_id
 
 )
 

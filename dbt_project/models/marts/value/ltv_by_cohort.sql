@@ -1,12 +1,5 @@
 with
 
-orders as (
-
-    select * from {{ ref('fct_orders') }}
-    where is_counted and customer_id is not null
-
-),
-
 months as (
 
     select distinct month_on
@@ -16,9 +9,9 @@ months as (
 
 cohort_members as (
 
-    select customer_id, {{ core_month('min(ordered_on)') }} as cohort_month
-    from orders
-    group by customer_id
+    select customer_number, {{ core_month('first_order_on') }} as cohort_month
+    from {{ ref('int_retention_people') }}
+    where first_order_on is not null
 
 ),
 
@@ -30,19 +23,34 @@ cohorts as (
 
 ),
 
+-- One row per buyer and month, so that buyers are rows.
+bought as (
+
+    select
+        customer_number,
+        {{ core_month('active_on') }} as month_on,
+        sum(orders) as orders,
+        sum(gross) as gross,
+        sum(net) as net
+    from {{ ref('int_active_days') }}
+    where has_ordered
+    group by customer_number, {{ core_month('active_on') }}
+
+),
+
 monthly as (
 
     select
         cohort_members.cohort_month,
-        {{ core_month('orders.ordered_on') }} as month_on,
-        count(distinct orders.customer_id) as buyers,
-        count(*) as orders,
-        sum(orders.gross_reporting) as gross,
-        sum(orders.refunded_reporting) as refunds,
-        sum(orders.net_reporting) as net
-    from orders
-    inner join cohort_members on orders.customer_id = cohort_members.customer_id
-    group by cohort_members.cohort_month, {{ core_month('orders.ordered_on') }}
+        bought.month_on,
+        count(*) as buyers,
+        cast(sum(bought.orders) as bigint) as orders,
+        sum(bought.gross) as gross,
+        sum(bought.gross) - sum(bought.net) as refunds,
+        sum(bought.net) as net
+    from bought
+    inner join cohort_members on bought.customer_number = cohort_members.customer_number
+    group by cohort_members.cohort_month, bought.month_on
 
 ),
 
