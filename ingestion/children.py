@@ -55,6 +55,11 @@ class Children:
         self.limits = limits
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="kizuna-reading")
 
+    def start(self) -> None:
+        """Have a child begin to start, where none waits: the first file then finds it ready."""
+        if _idle.empty():
+            _idle.put(_Child(self.limits))
+
     def submit(self, job: Job | UnpackJob) -> Future[Reading]:
         return self._pool.submit(self._answer, job)
 

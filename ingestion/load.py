@@ -104,7 +104,7 @@ def ingest(
         archive_load.clear(settings)
         run = Run(settings, store, contracts, now or utcnow())
         found = landing.scan(settings.landing, only)
-        waiting = unfinished_files(store, found, contracts)
+        waiting = unfinished_files(store, found, contracts, run.prepare)
         tally = _Tally(run.now, len(found), progress)
         tally.changing += waiting
         under_way: deque[tuple[Landed, Begun]] = deque()
@@ -205,7 +205,7 @@ def _begin(run: Run, file: Landed) -> Begun | None:
     """Begin to bring one landing file up to date; None while the same content is under way under another name."""
     matched = None if file.is_link else landing.match(file, run.contracts)
     try:
-        sha256 = "" if file.is_link else sha256_of(file.full)
+        sha256 = "" if file.is_link else run.hashes.pop(file.path, "") or sha256_of(file.full)
     except OSError as error:
         return partial(_unreadable, run, file, error)
     if matched is not None and (sha256, matched.contract.name) in run.under_way:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from kizuna.control.store import Store
     from kizuna.settings import Settings
 
+#: Bytes of a file that is hashed before it is known to be whole.
+_HASHED_EARLY = 1 << 29
+
 #: Does what is left to do for a file, waiting where needed; its record, None where there was nothing to do.
 Begun = Callable[[], FileRecord | None]
 
@@ -48,11 +53,26 @@ class Run:
     headers: dict[str, list[str] | None] = field(default_factory=dict)
     #: (hash, contract) of the files that are being read: the ledger does not know them yet.
     under_way: set[tuple[str, str]] = field(default_factory=set)
+    #: SHA-256 by path, of files that looked the same before and after it was made.
+    hashes: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def children(self) -> Children:
         """Processes that read the files."""
         return Children(Limits(**self.settings.company.limits.model_dump()))
+
+    def prepare(self, files: Sequence[Landed], due: float) -> None:
+        """Do what reading will need, until `due` (by `time.monotonic`): start a child, hash files."""
+        read = [file for file in files if landing.match(file, self.contracts) is not None]
+        if read:
+            self.children.start()
+        for file in read:
+            if time.monotonic() >= due:
+                return
+            with suppress(OSError):
+                # A larger one may be one that is being copied; it is hashed when it is known to be whole.
+                if file.full.stat().st_size <= _HASHED_EARLY:
+                    self.hashes[file.path] = sha256_of(file.full)
 
 
 def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, force: bool = False) -> FileRecord:
@@ -132,7 +152,8 @@ def _record(
     if record.code is not None:
         item = Reject(problem.line or 0, record.code, record.reason or "", problem.raw, problem.column)
         quarantine.write(rejected_rows((item,), contract, file=file.path, batch_id=batch_id, at=run.now, scope="file"))
-    if not str(record.code).startswith("limit."):
+    is_read_whole = reading.refusal is None and reading.notes.sha256 == blank.sha256
+    if not is_read_whole and not str(record.code).startswith("limit."):
         # Of a file that was stopped nothing is used, and reading it once more may be what the limit is there against.
         _unchanged_or_raise(file, blank)
     if quarantine.place():

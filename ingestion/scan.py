@@ -38,8 +38,10 @@ def look(folder: Path) -> dict[str, Seen]:
     return found
 
 
-def unfinished_files(store: Store, found: Sequence[Landed], contracts: Sequence[Contract]) -> dict[str, str]:
-    """`{path: why}` of files that an ingest leaves alone for now."""
+def unfinished_files(
+    store: Store, found: Sequence[Landed], contracts: Sequence[Contract], meanwhile: whole.Meanwhile | None = None
+) -> dict[str, str]:
+    """`{path: why}` of files that an ingest leaves alone for now. `meanwhile`: see `whole.unfinished`."""
     with store.read() as connection:
         rows = connection.execute(select(files.c.path, files.c.bytes, files.c.loaded_at)).all()
     loaded: dict[tuple[str, int], datetime] = {(row.path, row.bytes): row.loaded_at for row in rows if row.loaded_at}
@@ -50,7 +52,7 @@ def unfinished_files(store: Store, found: Sequence[Landed], contracts: Sequence[
         matched = landing.match(file, contracts) if file.source in strict else None
         if matched is not None and matched.contract.arrival == "done":
             need_done.add(file.path)
-    return whole.unfinished(found, settled=settled, need_done=need_done)
+    return whole.unfinished(found, settled=settled, need_done=need_done, meanwhile=meanwhile)
 
 
 def _is_older(file: Landed, loaded: Mapping[tuple[str, int], datetime]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ingestion.landing import DONE, MANIFEST, Landed
@@ -24,8 +24,16 @@ PAUSE_SECONDS = 0.4
 _Look = tuple[int, int, int, int]
 
 
+#: What is done with the young files between the two looks: (files, when the second one is due by `time.monotonic`).
+Meanwhile = Callable[[Sequence[Landed], float], None]
+
+
 def unfinished(
-    files: Sequence[Landed], *, settled: Collection[str] = (), need_done: Collection[str] = ()
+    files: Sequence[Landed],
+    *,
+    settled: Collection[str] = (),
+    need_done: Collection[str] = (),
+    meanwhile: Meanwhile | None = None,
 ) -> dict[str, str]:
     """`{path: why}` of files to leave alone for now.
 
@@ -44,7 +52,10 @@ def unfinished(
         elif said is None and (look := _look(file.full)) is not None and _is_young(look):
             young[file.path] = (file, look)
     if young and PAUSE_SECONDS:
-        time.sleep(PAUSE_SECONDS)
+        due = time.monotonic() + PAUSE_SECONDS
+        if meanwhile is not None:
+            meanwhile([file for file, _ in young.values()], due)
+        time.sleep(max(due - time.monotonic(), 0.0))
     waiting |= {path: "it is being written to" for path, (file, before) in young.items() if _look(file.full) != before}
     return waiting
 

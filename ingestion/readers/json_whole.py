@@ -75,7 +75,7 @@ class Lines:
 
     def _ask(self, paths: list[str]) -> None:
         hashed = self._hashed and self._hashes is None
-        values = [f"json_extract(t, {literal(path)})::VARCHAR AS v{n}" for n, path in enumerate(paths)]
+        values = [f"json_extract(t, {literal(path)}) AS v{n}" for n, path in enumerate(paths)]
         self._con.register("_lines", pa.table({"t": self._texts}))
         try:
             query = f"SELECT {', '.join([*([HASHES] if hashed else []), *values])} FROM _lines"
@@ -209,7 +209,8 @@ class _Block:
         rows = np.arange(self._count)
         for values in self.fields.values():
             self._leave_odd_numbers(values, rows)
-        if b"\\u" in data and _ESCAPE.search(data):
+        # One byte is looked for many times as fast as two.
+        if b"\\" in data and _ESCAPE.search(data):
             odd = pc.match_substring_regex(texts, _ESCAPE.pattern.decode())
             self.plain &= ~odd.to_numpy(zero_copy_only=False)
 

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, Protocol, TextIO, cast
 
 from ingestion.limits import limits
 from ingestion.readers.base import FileRefused
@@ -34,10 +34,14 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked if its name ends in .gz. A broken archive raises `FileRefused`."""
+def open_bytes(path: Path, witness: Witness | None = None) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked if its name ends in .gz. A broken archive raises `FileRefused`.
+
+    `witness` sees every byte that is taken from the file.
+    """
     try:
-        with path.open("rb") as plain:
+        with path.open("rb") as file:
+            plain = file if witness is None else cast(BinaryIO, _Witnessed(file, witness))
             if path.suffix.casefold() != ".gz":
                 yield plain
                 return
@@ -45,6 +49,25 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, io.BufferedReader(_Capped(unpacked, path.stat().st_size), _BLOCK))
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise FileRefused("archive.corrupt", f"the gzip archive is damaged or cut short ({error})") from error
+
+
+class Witness(Protocol):
+    """Sees the bytes of a file in their order, while they are read."""
+
+    def see(self, data: bytes) -> None:
+        """The next bytes."""
+
+
+class _Witnessed:
+    """What a reader of blocks and an unpacker need of a file, seen by a witness."""
+
+    def __init__(self, file: BinaryIO, witness: Witness) -> None:
+        self._file, self._witness = file, witness
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._witness.see(data)
+        return data
 
 
 class _Capped(io.RawIOBase):
