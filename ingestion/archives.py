@@ -235,7 +235,9 @@ def _opened(path: Path, limits: Limits) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-        raise FileRefused("archive.corrupt", f"the ZIP archive is damaged or cut short ({error})") from None
+        raise FileRefused(
+            "archive.corrupt", f"the ZIP archive is damaged or cut short ({error}); fetch it again"
+        ) from None
 
 
 def _end_record(stream: BinaryIO) -> tuple[int, int]:

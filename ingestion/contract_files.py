@@ -71,6 +71,8 @@ class VendorFile(Reading):
 class CanonicalField(_Model):
     type: ColumnType = "string"
     required: bool = False
+    #: Has a value wherever it is mapped; a key that is not mapped is generated.
+    filled: bool = False
     data_class: DataClass = "none"
     allowed: tuple[str, ...] = ()
     impossible: Literal["reject", "empty"] = "reject"
@@ -239,7 +241,7 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
                 "name": name,
                 "source": field.column,
                 "type": canonical.type,
-                "required": canonical.required,
+                "required": canonical.required or canonical.filled,
                 "data_class": canonical.data_class,
                 "formats": formats,
                 "impossible": canonical.impossible,

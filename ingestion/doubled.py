@@ -18,12 +18,17 @@ def rows_of(file: FileRecord) -> int:
     return int((file.detail.get("doubled_hours") or {}).get("rows", 0))
 
 
+def taken_of(file: FileRecord) -> str | None:
+    """Which of the two moments was taken: `first` or `second`; None where no row has such a time."""
+    return str(file.detail["doubled_hours"]["taken"]) if rows_of(file) else None
+
+
 def words(file: FileRecord) -> str | None:
     """One sentence for people, None when there is nothing to say."""
     rows = rows_of(file)
     if not rows:
         return None
-    taken = file.detail["doubled_hours"]["taken"]
+    taken = taken_of(file)
     what = "1 row has" if rows == 1 else f"{rows:,} rows have"
     return (
         f"{what} a time that clocks showed twice when they were set back; the {taken} of the two moments was taken. "

@@ -20,7 +20,7 @@ from ingestion.fit import accepted_share
 from ingestion.parse import Parsed, engine
 from ingestion.readers.base import FileRefused, Notes
 from ingestion.readers.text import diagnose, find_encoding
-from ingestion.sample import Sample, sample_delimited
+from ingestion.sample import Sample, sample_delimited, where_names_are
 
 if TYPE_CHECKING:
     from kizuna.control.ledger import FileRecord
@@ -193,18 +193,22 @@ def _fits(contract: Contract, column: Column, values: Sequence[str]) -> bool:
 
 def explain(refusal: FileRefused, contract: Contract, kind: Format, path: Path) -> FileRefused:
     """A refusal with its likely cause: another encoding, or a required column under a new name."""
+    if kind == "xlsx" and refusal.code == "header.missing_column":
+        to_do = "Where the table begins lower or on another sheet, say so: `xlsx: {sheet: …, range: A3}`"
+        return _with(refusal, to_do)
     if kind != "csv" or not contract.dialect.header_rows:
         return refusal
     if refusal.code == "header.unreadable":
         return diagnose(path, contract.dialect.encodings[0]) or refusal
     if refusal.code != "header.missing_column":
         return refusal
-    sample = sample_delimited(path, find_encoding(path, contract.dialect.encodings), contract.dialect)
+    encoding = find_encoding(path, contract.dialect.encodings)
+    sample = sample_delimited(path, encoding, contract.dialect)
     known = {name.casefold() for column in contract.columns for name in column.sources}
     present = {name.casefold() for name in sample.header}
-    if not known & present:
+    if not known & present or len(sample.header) == 1:
         # No header at all, but a row: its cells must not be quoted as names.
-        return refusal
+        return _with(refusal, where_names_are(path, contract, encoding))
     missing = [
         column
         for column in contract.columns
@@ -215,7 +219,11 @@ def explain(refusal: FileRefused, contract: Contract, kind: Format, path: Path) 
     if not renames:
         return refusal
     hints = "; ".join(f"{new!r} may be the new name of {old!r}" for old, new in renames.items())
-    reason = f"{refusal.reason}. {hints}: if so, add it to the column's aliases"
+    return _with(refusal, f"{hints}: if so, add it to the column's aliases")
+
+
+def _with(refusal: FileRefused, advice: str) -> FileRefused:
+    reason = f"{refusal.reason}. {advice}"
     return FileRefused(refusal.code, reason, line=refusal.line, column=refusal.column, raw=refusal.raw)
 
 

@@ -18,6 +18,8 @@ def accepted_share(con: duckdb.DuckDBPyConnection, contract: Contract, column: C
     filled: list[str | None] = [value for value in values if value]
     if not filled:
         return 0.0
+    # Whether an amount may have decimals is the word of another column, which is not asked here.
+    column = column.model_copy(update={"currency": None})
     alone = contract.model_copy(update={"columns": (column,), "key": (), "event_time": None})
     nothing: list[str | None] = [None] * len(filled)
     table = text_table(alone, {column.name: filled}, lines=[*range(len(filled))], extra=nothing, found=nothing)

@@ -224,17 +224,19 @@ def _begin(run: Run, file: Landed) -> Begun | None:
         record = replace(blank, code="contract.none", reason=landing.advice(file, run.contracts))
         return partial(_record, run, record)
     if first is not None and first.file_id != file_id:
-        record = replace(
+        same = replace(
             blank,
-            status="duplicate",
             entity=matched.contract.entity,
             contract=matched.contract.name,
             contract_version=matched.contract.version,
-            duplicate_of=first.file_id,
-            reason=f"same content as {first.path}",
             detail={"relation": matched.contract.relation},
         )
-        return partial(_record, run, record)
+        if not size:
+            # Every failed export looks like this, and each has to be told.
+            reason = f"the file is empty (0 bytes), as {first.path} is; ask for the export again"
+            return partial(_record, run, replace(same, status="refused", code="file.empty", reason=reason))
+        reason = f"same content as {first.path}"
+        return partial(_record, run, replace(same, status="duplicate", duplicate_of=first.file_id, reason=reason))
     return begin_file(run, file, matched, blank)
 
 

@@ -156,7 +156,7 @@ def _read(
     watch: drift.Watch,
 ) -> Count:
     if job.bytes == 0:
-        raise FileRefused("file.empty", "the file is empty (0 bytes)", line=1)
+        raise FileRefused("file.empty", "the file is empty (0 bytes); ask for the export again", line=1)
     refuse_foreign(job.path, job.kind)
     notes.encoding = encoding_of(job.path, job.contract, job.kind)
     with ThreadPoolExecutor(1) as other:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingestion import doubled
 from ingestion.contract import Column, Contract
 from ingestion.contract_files import canonical_entities, load_contracts
 from ingestion.typing_sql import identifier, literal
@@ -37,7 +38,7 @@ _ORIGIN = (
 _BATCHES = (
     "batch_id VARCHAR, source VARCHAR, entity VARCHAR, relation VARCHAR, file VARCHAR, sha256 VARCHAR, bytes BIGINT, "
     "rows_in BIGINT, accepted BIGINT, quarantined BIGINT, duplicates BIGINT, first_event_at TIMESTAMP, "
-    "last_event_at TIMESTAMP, loaded_at TIMESTAMP"
+    "last_event_at TIMESTAMP, loaded_at TIMESTAMP, doubled_rows BIGINT, doubled_taken VARCHAR"
 )
 
 
@@ -63,6 +64,8 @@ class Batch:
     first_event_at: datetime | None
     last_event_at: datetime | None
     loaded_at: datetime
+    doubled_rows: int
+    doubled_taken: str | None
 
 
 def list_inputs(store: Store, known_as_of: datetime | None = None) -> list[Batch]:
@@ -92,6 +95,8 @@ def _batch(batch: BatchRecord, file: FileRecord) -> Batch:
         first_event_at=batch.first_event_at,
         last_event_at=batch.last_event_at,
         loaded_at=batch.known_at,
+        doubled_rows=doubled.rows_of(file),
+        doubled_taken=doubled.taken_of(file),
     )
 
 
@@ -174,7 +179,7 @@ def _create_batches(con: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) ->
     con.execute(f"CREATE OR REPLACE TABLE raw.batches ({_BATCHES})")
     rows = [
         (b.batch_id, b.source, b.entity, b.relation, b.file, b.sha256, b.bytes, b.rows_in, b.accepted, b.quarantined,
-         b.duplicates, b.first_event_at, b.last_event_at, b.loaded_at)
+         b.duplicates, b.first_event_at, b.last_event_at, b.loaded_at, b.doubled_rows, b.doubled_taken)
         for b in sorted(batches, key=lambda b: (b.relation, b.file, b.batch_id))
     ]  # fmt: skip
     if rows:

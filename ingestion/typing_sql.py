@@ -37,6 +37,9 @@ REASONS = {
     "value.minor_units": "{value} has decimals, which its currency does not; `round: true` would round it",
 }
 
+#: A day from 1982 to 2064, with its time, as a spreadsheet counts it.
+_DAY_NUMBER = re.compile(r"[3-5]\d{4}(\.\d+)?")
+
 _OFFSET = r"(Z|z|[ ]?UTC|[ ]?[+-]\d{2}:?\d{2}|[+-]\d{2})"
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_CLOCK = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?"
@@ -95,6 +98,9 @@ def describe_problem(contract: Contract, number: int, code: str, value: str | No
     """One problem in words: the column, the value, what is allowed."""
     column = contract.columns[number]
     shown = repr(value if value is None or len(value) <= 80 else value[:77] + "…")
+    times = "or the moment does not exist"
+    if contract.times.ambiguous == "quarantine":
+        times += ", or clocks show it twice"
     rule = {
         "value.min": str(column.min),
         "value.max": str(column.max),
@@ -102,10 +108,12 @@ def describe_problem(contract: Contract, number: int, code: str, value: str | No
         "value.pattern": column.pattern or "",
         "type.decimal": _decimal_rule(contract, column),
         "type.date": f"written as {' or '.join(_date_formats(contract, column))}, or the day does not exist",
-        "type.timestamp": f"written as {' or '.join(_time_formats(contract, column))}, or the moment does not exist",
+        "type.timestamp": f"written as {' or '.join(_time_formats(contract, column))}, {times}",
     }.get(code, "")
     header = column.source or column.name
-    return f"{header}: {REASONS[code].format(value=shown, rule=rule)}"
+    is_day_number = code in ("type.date", "type.timestamp") and _DAY_NUMBER.fullmatch(value or "") is not None
+    hint = "; it looks like a spreadsheet's number of a day: give the cells a date format" if is_day_number else ""
+    return f"{header}: {REASONS[code].format(value=shown, rule=rule)}{hint}"
 
 
 def _clean(contract: Contract, column: Column, file_hash: str) -> str:

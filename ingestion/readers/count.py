@@ -289,4 +289,5 @@ def _parquet(path: Path) -> Count:
     try:
         return Count(int(pq.ParquetFile(path).metadata.num_rows))
     except (pa.ArrowInvalid, OSError) as error:
-        raise FileRefused("parquet.invalid", f"not a readable Parquet file ({str(error).splitlines()[0]})") from error
+        reason = f"not a readable Parquet file ({str(error).splitlines()[0]}); fetch or export it again"
+        raise FileRefused("parquet.invalid", reason) from error

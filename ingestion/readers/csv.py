@@ -24,7 +24,7 @@ from ingestion.readers.base import (
     text_table,
 )
 from ingestion.readers.count import closed_spans, quoted_cells
-from ingestion.readers.header import Layout
+from ingestion.readers.header import Layout, name_of
 from ingestion.readers.text import has_foreign_bytes, printable
 
 #: Largest cell, in characters. The csv module's own limit is 128 KiB.
@@ -140,7 +140,7 @@ def read_header(records: Records, contract: Contract, notes: Notes) -> Layout:
         if record.cells:
             rows.append(record)
     first = rows[0]
-    return Layout(contract, [cell.strip() for cell in first.cells or []], notes, first.raw.rstrip("\r\n"))
+    return Layout(contract, [name_of(cell) for cell in first.cells or []], notes, first.raw.rstrip("\r\n"))
 
 
 def _broken(record: _Record) -> Reject:
@@ -153,7 +153,10 @@ def _rejected(record: _Record, width: int, encoding: str | None) -> Reject | Non
     raw = record.raw.rstrip("\r\n")
     if has_foreign_bytes(raw, encoding):
         return Reject(
-            record.line, "encoding.invalid", "holds bytes that the declared encoding does not know", printable(raw)
+            record.line,
+            "encoding.invalid",
+            f"holds bytes that {encoding} does not know; export it again, or declare its encoding in dialect.encodings",
+            printable(raw),
         )
     if "\0" in raw:
         return Reject(record.line, "text.nul", "holds a NUL character", raw)

@@ -6,6 +6,14 @@ from ingestion.contract import Contract
 from ingestion.limits import limits
 from ingestion.readers.base import FileRefused, Notes, is_known
 
+#: Signs without width that a second byte order mark or a copied name leaves at the edges of a header's names.
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u200e\u200f"
+
+
+def name_of(cell: str) -> str:
+    """A header's cell as the name it is compared by, without blanks and invisible signs around it."""
+    return cell.strip().strip(_INVISIBLE).strip()
+
 
 class Layout:
     """Which cell holds which column of the contract, settled once from the header."""
@@ -24,7 +32,7 @@ class Layout:
                     raise FileRefused(
                         "header.missing_column",
                         f"the header has no column {' or '.join(repr(name) for name in column.sources)}, which "
-                        f"{contract.name} requires; the {len(headers)} names it has are kept in quarantine",
+                        f"{contract.name} requires; {_kept(len(headers))} in quarantine",
                         line=1,
                         column=column.source,
                         raw=raw,
@@ -49,6 +57,10 @@ class Layout:
         self.extra = _unlike_names(spare)
         notes.header = tuple(headers)
         notes.added.update(header for header, _ in spare if not is_known(contract, header))
+
+
+def _kept(count: int) -> str:
+    return "the one name it has is kept" if count == 1 else f"the {count} names it has are kept"
 
 
 def _unlike_names(columns: list[tuple[str, int]]) -> list[tuple[str, int]]:

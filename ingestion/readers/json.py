@@ -145,9 +145,15 @@ def _decode(content: bytes, number: int, rows: Records) -> dict[str, Any] | None
         rows.rejects.append(Reject(number, "json.invalid", f"not valid JSON, {place}", content.decode()))
         return None
     if not isinstance(record, dict):
-        rows.rejects.append(Reject(number, "json.not_object", "is not an object", content.decode()))
+        rows.rejects.append(Reject(number, "json.not_object", _not_object(record), content.decode()))
         return None
     return record
+
+
+def _not_object(value: Any) -> str:
+    if not isinstance(value, list):
+        return "is not an object"
+    return "is a list and not an object; where a file is one list, its contract is `format: json_pages`, `records: $`"
 
 
 class Records:
@@ -326,7 +332,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key written twice one value would go without a word, so the record is rejected."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        met: set[str] = set()
+        twice = next(key for key, _ in pairs if key in met or met.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:60]!r} is written twice in one object")
+    return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_object)
 
 
 def _dump(value: Any) -> str:

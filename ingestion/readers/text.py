@@ -48,7 +48,9 @@ def open_bytes(path: Path, witness: Witness | None = None) -> Iterator[BinaryIO]
             with gzip.GzipFile(fileobj=plain) as unpacked:
                 yield cast(BinaryIO, io.BufferedReader(_Capped(unpacked, path.stat().st_size), _BLOCK))
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise FileRefused("archive.corrupt", f"the gzip archive is damaged or cut short ({error})") from error
+        raise FileRefused(
+            "archive.corrupt", f"the gzip archive is damaged or cut short ({error}); fetch it again"
+        ) from error
 
 
 class Witness(Protocol):

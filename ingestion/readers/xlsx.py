@@ -25,10 +25,10 @@ import pyarrow as pa
 from ingestion.contract import Contract, XlsxShape
 from ingestion.limits import limits
 from ingestion.readers.base import CHUNK_ROWS, Chunk, FileRefused, Notes, Reject, text_table
-from ingestion.readers.header import Layout
+from ingestion.readers.header import Layout, name_of
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet
+    from python_calamine import CalamineSheet, CalamineWorkbook
 
 _BLOCK = 1 << 20
 _NO_LIMIT = 1 << 30
@@ -106,7 +106,7 @@ def _header(rows: Iterator[tuple[int, list[Any]]], contract: Contract) -> tuple[
         if found is None:
             raise FileRefused("file.empty", "the sheet ends before its header does", line=1)
         if position == 0:
-            texts = [_text(cell).strip() for cell in found[1]]
+            texts = [name_of(_text(cell)) for cell in found[1]]
             while texts and not texts[-1]:
                 texts.pop()
             names, raw = texts, _shown(texts)
@@ -205,10 +205,20 @@ def _open(path: Path, shape: XlsxShape) -> tuple[CalamineSheet, int]:
         if shape.sheet is not None and shape.sheet not in names:
             shown = ", ".join(repr(name) for name in names[:20])
             raise FileRefused("xlsx.no_sheet", f"the workbook has no sheet {shape.sheet!r}; it has {shown}", line=1)
-        index = 0 if shape.sheet is None else names.index(shape.sheet)
+        index = first_shown(workbook) if shape.sheet is None else names.index(shape.sheet)
         return workbook.get_sheet_by_index(index), index
     except (calamine.CalamineError, IndexError, ValueError, OSError) as error:
-        raise FileRefused("xlsx.invalid", f"not a readable workbook ({error})", line=1) from None
+        raise FileRefused(
+            "xlsx.invalid", f"not a readable workbook ({error}); fetch or export it again", line=1
+        ) from None
+
+
+def first_shown(workbook: CalamineWorkbook) -> int:
+    """Position of the first sheet that is not hidden: what a person sees is what was meant."""
+    from python_calamine import SheetVisibleEnum
+
+    sheets = enumerate(workbook.sheets_metadata)
+    return next((n for n, sheet in sheets if sheet.visible == SheetVisibleEnum.Visible), 0)
 
 
 def _refuse_bomb(path: Path) -> None:
@@ -227,7 +237,9 @@ def _refuse_bomb(path: Path) -> None:
                         size += len(block)
                         most.check_member(packed, size, total_mb=most.workbook_mb, setting="limits.workbook_mb")
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
-        raise FileRefused("xlsx.invalid", f"not a readable workbook ({error})", line=1) from None
+        raise FileRefused(
+            "xlsx.invalid", f"not a readable workbook ({error}); fetch or export it again", line=1
+        ) from None
 
 
 def _scan(path: Path, index: int, area: Area) -> _Scan:

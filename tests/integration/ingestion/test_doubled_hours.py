@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from ingestion import doubled
+from ingestion.relations import create_raw_relations, list_inputs
 
 CONTRACT = """
 source: till
@@ -47,6 +50,9 @@ def test_rows_in_a_doubled_hour_are_counted_once_each(shop: Any, ambiguous: str,
     assert (record.status, record.accepted, record.quarantined) == ("accepted", 7, 1)
     assert record.detail["doubled_hours"] == {"rows": 4, "taken": ambiguous}
     assert doubled.rows_of(record) == 4
+    with duckdb.connect() as con:
+        create_raw_relations(con, shop.settings, list_inputs(shop.store))
+        assert con.execute("SELECT doubled_rows, doubled_taken FROM raw.batches").fetchall() == [(4, ambiguous)]
     assert shop.rows("mapped__order", "ordered_at")[0] == (datetime(2026, 11, 1, hour, 30),)
     assert f"the {ambiguous} of the two" in str(doubled.words(record))
 
@@ -55,6 +61,8 @@ def test_where_they_are_rejected_or_never_happen_nothing_is_counted(shop: Any) -
     record = load(shop, "America/New_York", "quarantine")
     assert (record.accepted, record.quarantined) == (3, 5)
     assert doubled.words(record) is None
+    rows = pq.read_table(shop.home / record.quarantine_path).to_pylist()
+    assert all("or clocks show it twice" in row["reason"] for row in rows if row["code"] == "type.timestamp")
     shop.contract("till.yml", CONTRACT.format(zone="Asia/Tokyo", ambiguous="first"))
     other = shop.load("till/b.csv", ROWS + "9,a,2026-11-01 01:30:00,,1\n")
     assert (other.accepted, "doubled_hours" in other.detail) == (8, False)

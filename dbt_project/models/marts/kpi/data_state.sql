@@ -46,7 +46,10 @@ totals as (
         sum(rows_in) as rows_in,
         sum(accepted) as accepted,
         sum(quarantined) as quarantined,
-        sum(duplicates) as duplicates
+        sum(duplicates) as duplicates,
+        coalesce(sum(doubled_rows), 0) as rows_in_doubled_hours,
+        min(doubled_taken) as first_taken,
+        max(doubled_taken) as last_taken
     from ranked
     group by source, entity
 
@@ -75,6 +78,12 @@ final as (
         cast(totals.quarantined as bigint) as quarantined,
         cast(totals.duplicates as bigint) as duplicates,
         {{ core_ratio('totals.quarantined', 'totals.rows_in') }} as quarantined_share,
+        cast(totals.rows_in_doubled_hours as bigint) as rows_in_doubled_hours,
+        cast(
+            case when totals.first_taken = totals.last_taken then totals.first_taken
+                when totals.first_taken is not null then 'first and second'
+            end as varchar
+        ) as doubled_hours_taken,
         cast(coalesce(verdicts.outcome, 'no verdict') as varchar) as raw_gate
     from totals
     left join verdicts on totals.relation = verdicts.relation and verdicts.verdict_rank = 1
