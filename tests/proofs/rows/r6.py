@@ -1,8 +1,8 @@
 """R6: every file three times, in random orders, some of them 90 days late: the same staging, identity and marts.
 
-A trial is one order over the exports of a small company: each file arrives, again under another name, and again packed,
-in five deliveries that the seed draws. After the last one a whole run of the job `daily` builds and publishes, and is
-compared with that of a company which got each file once. Compared are all rows of every table of staging and of
+A trial is one order over the exports of a small company, with files that tell records again: each file arrives, again
+under another name, and again packed, in five deliveries that the seed draws. After the last one a whole run of the job
+`daily` builds and publishes, and is compared with that of a company which got each file once. Compared are all rows of every table of staging and of
 identity, and the bytes of every published Parquet file. Left out are columns whose names begin with `_`, which say
 where a row came from, and what `LINEAGE` names; of a table in `GROUPS` it is the groups that are compared.
 
@@ -12,11 +12,14 @@ which is meant so.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
+import json
 import os
 import random
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +82,46 @@ def run_trial(seed: int, folder: Path) -> Trial:
 
 def _exports(folder: Path) -> dict[str, bytes]:
     generate(folder, people=PEOPLE, seed=7, days=DAYS, end=LAST_DAY)
-    # The files of the last day restate records of those before: without them every key has one version.
     deliver_day2(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and "landing" in path.parts)
-    return {"/".join(path.parts[path.parts.index("landing") + 1 :]): path.read_bytes() for path in files}
+    found = {"/".join(path.parts[path.parts.index("landing") + 1 :]): path.read_bytes() for path in files}
+    return found | _restated(found)
+
+
+def _restated(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Files that tell half of the contacts and tickets again, each as of another day or, the last, of the same moment.
+
+    In the demo few records change, and a wrong version of so few may be the right one by luck of the order.
+    """
+    dice = random.Random(0)
+    (contacts,) = [content for name, content in files.items() if name.endswith("20260629/Contact.csv")]
+    tickets = json.loads(files["zendesk/2026-06/tickets_00001.json"])
+    header, *rows = csv.reader(io.StringIO(contacts.decode(), newline=""))
+    told = {}
+    for days in (4, 3, 2, 1, 0):
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, header, quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        for row in rows:
+            contact = dict(zip(header, row, strict=True))
+            if dice.random() < 0.5:
+                moved = {name: _earlier(contact[name], days) for name in ("LastModifiedDate", "SystemModstamp")}
+                writer.writerow(contact | moved | {"Title": f"as of {days}"})
+        told[f"salesforce/WE_00D5g000004kZuN_2026061{days}/Contact.csv"] = text.getvalue().encode()
+        page = [
+            ticket | {"updated_at": _earlier(ticket["updated_at"], days), "tags": [f"as of {days}"]}
+            for ticket in tickets["tickets"]
+            if dice.random() < 0.5
+        ]
+        told[f"zendesk/2026-06/tickets_0009{days}.json"] = json.dumps(tickets | {"tickets": page}).encode()
+    return told
+
+
+def _earlier(moment: str, days: int) -> str:
+    """A moment in ISO 8601 by so many days earlier; the moment itself for none."""
+    if not days or not moment:
+        return moment
+    return (datetime.fromisoformat(moment) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _make_home(folder: Path) -> Any:
