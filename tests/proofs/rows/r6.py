@@ -2,9 +2,10 @@
 
 A trial is one order over the exports of a small company, with files that tell records again: each file arrives, again
 under another name, and again packed, in five deliveries that the seed draws. After the last one a whole run of the job
-`daily` builds and publishes, and is compared with that of a company which got each file once. Compared are all rows of every table of staging and of
-identity, and the bytes of every published Parquet file. Left out are columns whose names begin with `_`, which say
-where a row came from, and what `LINEAGE` names; of a table in `GROUPS` it is the groups that are compared.
+`daily` builds and publishes, and is compared with that of a company which got each file once. Compared are all rows of
+every table of staging and of identity, and the bytes of every published Parquet file. Left out are columns whose names
+begin with `_`, which say where a row came from, and what `LINEAGE` names; of a table in `GROUPS` it is the groups that
+are compared.
 
 What it does not show: a company that builds between the deliveries. Its histories keep what was published on a day,
 which is meant so.
