@@ -376,7 +376,8 @@ WITH runs AS (
 )
 SELECT payer_type, payer_id, getvariable('as_of') AS as_of, 'Asia/Tokyo' AS timezone, 'JPY' AS currency, first_month,
     months_paid, recurring_paid, mrr, 0.30 AS margin_rate, kept AS kept_per_month,
-    tenure AS tenure_months, kept_next AS kept_next_month, remaining AS expected_remaining_months, yen(mrr * CAST(0.30 AS DECIMAL(9, 4)) * remaining) AS predicted_margin,
+    tenure AS tenure_months, kept_next AS kept_next_month, remaining AS expected_remaining_months,
+    yen(mrr * CAST(0.30 AS DECIMAL(9, 4)) * remaining) AS predicted_margin,
     CASE WHEN mrr <= 0 THEN 'ended' WHEN remaining IS NULL THEN 'too_few_ended' END AS prediction_reason,
     true AS is_complete
 FROM expected;
@@ -635,13 +636,15 @@ SELECT *, 'month' AS period_type, getvariable('as_of') AS as_of, 'Asia/Tokyo' AS
     CASE WHEN comparable AND error > 0 THEN round((estimate - estimate_0) / error, 6) END AS change_z,
     CASE WHEN comparable AND error > 0 THEN abs(estimate - estimate_0) > 1.959964 * error END AS is_change_significant,
     CAST(NULL AS BIGINT) AS asked, CAST(NULL AS DOUBLE) AS response_rate,
+    'requests_not_listed' AS response_rate_reason,
     1.959964 * sqrt(variance / respondents) AS half
 FROM compared;
 
 CREATE TABLE marts.nps_by_period AS
 SELECT period_type, period, segment_type, segment, kind, survey_kind, as_of, timezone, promoters, passives, detractors,
     respondents, round(100 * estimate, 6) AS nps, round(greatest(100 * (estimate - half), -100), 6) AS ci_low,
-    round(least(100 * (estimate + half), 100), 6) AS ci_high, asked, response_rate, is_complete, previous_value,
+    round(least(100 * (estimate + half), 100), 6) AS ci_high, asked, response_rate, response_rate_reason,
+    is_complete, previous_value,
     previous_respondents, change, change_low, change_high, change_z, is_change_significant
 FROM survey_months WHERE kind = 'nps';
 
@@ -651,7 +654,8 @@ SELECT period_type, period, segment_type, segment, kind, survey_kind, as_of, tim
     CASE WHEN respondents > 1 THEN round(greatest(estimate - half, 1), 6) END AS ci_low,
     CASE WHEN respondents > 1 THEN round(least(estimate + half, CASE kind WHEN 'csat' THEN 5 ELSE 7 END), 6) END
         AS ci_high,
-    asked, response_rate, is_complete, previous_value, previous_respondents, change, change_low, change_high, change_z,
+    asked, response_rate, response_rate_reason, is_complete, previous_value,
+    previous_respondents, change, change_low, change_high, change_z,
     is_change_significant
 FROM survey_months WHERE kind <> 'nps';
 

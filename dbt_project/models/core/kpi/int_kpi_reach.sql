@@ -1,7 +1,20 @@
+{#- Files of which every day needs its own: what a family of KPIs counts. Users, tags and lists are none of them. -#}
+{%- set feeds = {
+    'orders': ['shopify__orders', 'stripe__payments', 'mapped__order'],
+    'web': ['ga4__events', 'snowplow__events', 'matomo__visits', 'mapped__web_event'],
+    'support': [
+        'zendesk__tickets', 'salesforce__case', 'amazon_connect__contact_records', 'intercom__conversations',
+        'freshdesk__tickets', 'hubspot__tickets', 'mapped__interaction', 'mapped__call',
+    ],
+    'survey': [
+        'delighted__responses', 'qualtrics__responses', 'typeform__responses', 'medallia__feedback',
+        'mapped__survey_response',
+    ],
+} -%}
 with
 
 -- How far each source reaches. One that has been silent for two weeks is a matter of data_state, not of every KPI.
-feeds as (
+reached as (
 
     select
         family,
@@ -9,26 +22,16 @@ feeds as (
         {{ local_date('max(last_event_at)') }} as last_event_on
     from (
         select
-            batches.source,
-            batches.last_event_at,
-            families.family
-        from {{ source('raw', 'batches') }} as batches
-        inner join (
-            select distinct
-                source,
-                case
-                    when relation like '%shopify__orders' or relation like '%mapped__order' then 'orders'
-                    when relation like '%ga4__events' or relation like '%mapped__web_event' then 'web'
-                    when relation like '%zendesk__tickets'
-                        or relation like '%salesforce__case'
-                        or relation like '%amazon_connect__contact_records'
-                        or relation like '%mapped__interaction' then 'support'
-                    when relation like '%delighted__responses' or relation like '%mapped__survey_response' then 'survey'
-                end as family
-            from {{ source('raw', 'batches') }}
-        ) as families on batches.source = families.source
-        where families.family is not null
+            source,
+            last_event_at,
+            case
+                {%- for family, relations in feeds.items() %}
+                when relation in ('raw.{{ relations | join("', 'raw.") }}') then '{{ family }}'
+                {%- endfor %}
+            end as family
+        from {{ source('raw', 'batches') }}
     ) as fed
+    where family is not null
     group by family, source
 
 ),
@@ -36,7 +39,7 @@ feeds as (
 final as (
 
     select cast(family as varchar) as family, min(last_event_on) as complete_until
-    from feeds
+    from reached
     where {{ days_between('last_event_on', core_as_of()) }} <= 14
     group by family
 

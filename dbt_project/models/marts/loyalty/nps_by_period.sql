@@ -53,6 +53,7 @@ final as (
         round(least(100 * (estimate + 1.959964 * sqrt(variance / respondents)), 100), 6) as ci_high,
         asked,
         response_rate,
+        cast(case when response_rate is null then 'requests_not_listed' end as varchar) as response_rate_reason,
         is_complete,
         {{ survey_trend(100) }}
     from compared

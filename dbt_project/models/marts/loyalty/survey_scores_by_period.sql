@@ -62,6 +62,8 @@ final as (
         end as ci_high,
         measured.asked,
         measured.response_rate,
+        cast(case when measured.response_rate is null then 'requests_not_listed' end as varchar)
+            as response_rate_reason,
         measured.is_complete,
         compared.previous_value,
         compared.previous_respondents,
