@@ -158,16 +158,19 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
     import duckdb
 
     with duckdb.connect(str(shown.folder / "cx.duckdb"), read_only=True) as db:
+        # Alerts are of buyers. A version that was published before contracts were scored has no other kind.
+        kinds = "SELECT 1 FROM duckdb_columns() WHERE table_name = 'churn_risk' AND column_name = 'kind'"
+        buyers = "WHERE r.kind = 'non_contractual'" if db.execute(kinds).fetchone() else ""
         return {
             "daily": db.execute(
                 "SELECT * FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
             ).to_arrow_table(),
-            "scores": db.execute("SELECT * FROM marts.churn_risk ORDER BY customer_id").to_arrow_table(),
+            "scores": db.execute(f"SELECT * FROM marts.churn_risk r {buyers} ORDER BY customer_id").to_arrow_table(),
             "drivers": db.execute("SELECT * FROM marts.churn_drivers_daily").to_arrow_table(),
             "customers": db.execute(
                 "SELECT r.customer_id, r.display_label, r.region, c.age_band, c.value_tier, c.channel_preference, "
                 "c.device_mix FROM marts.churn_risk r LEFT JOIN marts.customer_360 c USING (customer_id) "
-                "ORDER BY r.customer_id"
+                f"{buyers} ORDER BY r.customer_id"
             ).to_arrow_table(),
             "sources": db.execute(
                 "SELECT source, max(last_event_at) AS last_event_at FROM marts.data_state "

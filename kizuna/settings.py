@@ -75,6 +75,10 @@ class KpiParams(_Section):
         90,
     ]
     contract_months: Annotated[int, Field(ge=0, le=120)] = 0
+    contract_horizon_days: Annotated[int, Field(ge=7, le=730)] = 90
+    contract_high: Share = 0.50
+    contract_medium: Share = 0.25
+    contract_min_ended: Annotated[int, Field(ge=10)] = 30
     ship_days: Annotated[int, Field(ge=0, le=365)] = 3
     sla_minutes: dict[Literal["urgent", "high", "normal", "low"], Annotated[int, Field(gt=0)]] = {
         "urgent": 60,
@@ -90,6 +94,8 @@ class KpiParams(_Section):
     def _bands_in_order(self) -> KpiParams:
         if self.churn_medium >= self.churn_high:
             raise ValueError("churn_medium must be below churn_high")
+        if not 0 < self.contract_medium < self.contract_high < 1:
+            raise ValueError("contract_medium must lie between 0 and contract_high, which must be below 1")
         return self
 
 

@@ -211,9 +211,9 @@ def _judge(series: list[_Row], position: int, measure: str, rules: SpikeRules) -
     found = baseline(days, values, usable, regime, row.day, row.chance(measure), _LEAST_DEVIATION[measure])
     own.baseline = round(min(found.expected, 1.0) if measure == SHARE else found.expected, _DIGITS[measure])
     today = row.amount(measure)
-    z = (today - found.expected) / found.deviation
+    z = _distance(measure, today, found.expected, found.deviation)
     if found.recent is not None and found.step is not None:
-        z = max(z, (today - found.recent) / found.step, key=abs)
+        z = max(z, _distance(measure, today, found.recent, found.step), key=abs)
     own.z = round(z, 4)
     rise = today - min(found.expected, found.recent if found.recent is not None else found.expected)
     enough = row.at_risk >= rules.min_count and rise >= row.least(measure, rules)
@@ -224,6 +224,17 @@ def _judge(series: list[_Row], position: int, measure: str, rules: SpikeRules) -
         own.status, own.is_spike = SPIKE, True
     else:
         own.status = WARN if enough and own.z >= rules.z_warn else CALM
+
+
+def _distance(measure: str, today: float, usual: float, deviation: float) -> float:
+    """How many deviations above what is usual.
+
+    Values are products: a few large customers double a sum as easily as they halve it. A rise of the value is therefore
+    measured on the scale of logarithms, on which what is usual varies to both sides alike.
+    """
+    if measure == VALUE and today > usual > 0:
+        return float(np.log(today / usual)) * usual / deviation
+    return (today - usual) / deviation
 
 
 def _refitted_since(rows: list[_Row], measure: str) -> Any:

@@ -44,6 +44,15 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "late_delivery": "発送の遅れ（{ago}）",
         "opted_out": "メール配信を停止（{ago}）",
         "recent_visit": "最近サイトを訪問（{ago}）",
+        "payment_failed": "支払いに失敗（{ago}）",
+        "contract_tenure_up": "契約期間が短い（{months}か月）",
+        "contract_tenure_down": "長く契約を継続（{months}か月）",
+        "contract_renewal_up": "契約更新まで{days}日",
+        "contract_renewal_down": "契約更新は{days}日先",
+        "contract_raised": "90日以内に月額が増加",
+        "contract_lowered": "90日以内に月額が減少",
+        "contract_plan_up": "解約の多いプランと金額",
+        "contract_plan_down": "解約の少ないプランと金額",
     },
     "en": {
         "purchases_overdue": "No purchase {lasting} (usual gap about {usual})",
@@ -63,6 +72,15 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "late_delivery": "Sent late, {ago}",
         "opted_out": "Opted out of mail {ago}",
         "recent_visit": "Visited the site or app {ago}",
+        "payment_failed": "A payment failed {ago}",
+        "contract_tenure_up": "Under contract for only {months}",
+        "contract_tenure_down": "Under contract for {months}",
+        "contract_renewal_up": "Renewal in {length}",
+        "contract_renewal_down": "Renewal only in {length}",
+        "contract_raised": "Monthly price went up within 90 days",
+        "contract_lowered": "Monthly price went down within 90 days",
+        "contract_plan_up": "On a plan and price that is ended more often",
+        "contract_plan_down": "On a plan and price that is ended less often",
     },
 }
 
@@ -169,12 +187,16 @@ def driver_words(code: str, contribution: float, days: int, usual: int, locale: 
             code = "purchases_overdue" if usual > 0 else "purchases_once"
         else:
             code = "purchases_active" if usual > 0 else "purchases_new"
+    words = _WORDS[locale]
+    code = next((c for c in (code, f"{code}_{'up' if contribution > 0 else 'down'}") if c in words), code)
+    months = max(0, round(days * 12 / 365))
     if locale == "ja":
         ago, lasting = ("本日", "本日から") if days <= 0 else (f"{days}日前", f"{days}日経過")
-        return _WORDS[locale].get(code, code).format(days=days, usual=usual, ago=ago, lasting=lasting)
+        return words.get(code, code).format(days=days, usual=usual, ago=ago, lasting=lasting, months=months)
     length, gap = ("1 day" if d == 1 else f"{d} days" for d in (days, usual))
     ago, lasting = ("today", "since today") if days <= 0 else (f"{length} ago", f"for {length}")
-    return _WORDS[locale].get(code, code).format(days=days, usual=gap, ago=ago, lasting=lasting)
+    spelt = "1 month" if months == 1 else f"{months} months"
+    return words.get(code, code).format(days=days, usual=gap, ago=ago, lasting=lasting, length=length, months=spelt)
 
 
 def driver_label(code: str, locale: Locale) -> str:

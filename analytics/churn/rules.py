@@ -35,10 +35,17 @@ DEFAULT_SIGNALS: tuple[SignalWeight, ...] = (
     SignalWeight("recent_visit", -0.4, "Was on the site or in the app within 30 days: is still interested."),
 )
 
+#: What only contracts have, beside the signals above.
+CONTRACT_SIGNALS: tuple[SignalWeight, ...] = (
+    *DEFAULT_SIGNALS,
+    SignalWeight("payment_failed", 1.0, "A payment failed in the last 30 days: the contract ends unless it is mended."),
+)
+
 # Names in the published table; a change of the formula or of a default weight changes them. The first is trained on the
 # company's own past; the second serves while that is too short.
 MODEL_TRAINED = "logistic/1"
 MODEL_UNTRAINED = "mbgnbd+signals/2"
+MODEL_CONTRACT = "contract-logistic/1"
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,36 @@ class ChurnRules:
         unknown = sorted(set(weights) - set(self.codes))
         if unknown:
             raise ValueError(f"unknown signals {unknown}; allowed are {', '.join(self.codes)}")
+        return replace(
+            self, signals=tuple(replace(s, weight=float(weights.get(s.code, s.weight))) for s in self.signals)
+        )
+
+
+@dataclass(frozen=True)
+class ContractRules:
+    """Settings of the score of contracts; the probability is that of the end of a contract within `horizon_days`."""
+
+    # Few contracts end within a horizon, so one in two is far above what is usual.
+    high: float = 0.50
+    medium: float = 0.25
+    horizon_days: int = 90
+    floor: float = 0.60
+    # Payers who left, and who stayed, among the examples: below it nothing is learnt and nothing shown.
+    min_ended: int = 30
+    signals: tuple[SignalWeight, ...] = CONTRACT_SIGNALS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.medium <= self.high < 1:
+            raise ValueError(
+                f"thresholds must satisfy 0 < medium <= high < 1, not medium={self.medium}, high={self.high}"
+            )
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(s.code for s in self.signals)
+
+    def with_weights(self, weights: Mapping[str, float]) -> ContractRules:
+        """Weights of a company's own by code; those of other codes are not of contracts."""
         return replace(
             self, signals=tuple(replace(s, weight=float(weights.get(s.code, s.weight))) for s in self.signals)
         )

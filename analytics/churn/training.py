@@ -70,6 +70,20 @@ class Evaluation:
         return tuple(k for _, k in found)
 
 
+def evaluated(day: int, model: Logistic, values: Floats, happened: Flags, now: Floats) -> Evaluation:
+    """Judge `model` on the examples of `day`; `now` are the columns of those who are scored today.
+
+    Raises FitFailed where only one of the two outcomes occurred.
+    """
+    verdict = judge(model.probability(values), happened)
+    drifts = {name: drift(values[:, k], now[:, k]) for k, name in enumerate(model.names)}
+    alone = [max(a, 1 - a) for a in (auc(values[:, k], happened) for k in range(len(model.names)))]
+    leaks = [name for name, a in zip(model.names, alone, strict=True) if a >= TOO_GOOD]
+    if verdict.auc >= TOO_GOOD and not leaks:
+        leaks = ["model"]
+    return Evaluation(day, verdict, drifts, tuple(leaks))
+
+
 @dataclass(frozen=True)
 class Trained:
     """log-odds = those of the buying behaviour + the weight of each signal that is on."""
@@ -137,18 +151,11 @@ class Examples:
         assert newest.stayed_away is not None
         earlier = self._fitted(self._over(judged))
         values = self._values(newest, earlier.pace)
-        verdict = judge(earlier.model.probability(values), newest.stayed_away)
         active = purchases.active(self._rules.lapsed_days)
         now = np.concatenate(
             [behaviour(purchases, active, earlier.pace, self._rules.horizon_days), signals[:, active].T], axis=1
         )
-        names = earlier.model.names
-        drifts = {name: drift(values[:, k], now[:, k]) for k, name in enumerate(names)}
-        alone = [max(a, 1 - a) for a in (auc(values[:, k], newest.stayed_away) for k in range(len(names)))]
-        leaks = [name for name, a in zip(names, alone, strict=True) if a >= TOO_GOOD]
-        if verdict.auc >= TOO_GOOD and not leaks:
-            leaks = ["model"]
-        return Evaluation(judged, verdict, drifts, tuple(leaks))
+        return evaluated(judged, earlier.model, values, newest.stayed_away, now)
 
     def _over(self, sunday: int) -> list[_Snapshot]:
         """The twelve youngest days of examples whose horizon was over by `sunday`."""

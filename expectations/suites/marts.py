@@ -21,7 +21,7 @@ _MAIL = "[A-Za-z0-9._%+-]+[@＠][A-Za-z0-9-]+[.][A-Za-z]+"
 _PHONE = (
     "(^|[^0-9A-Za-z-])(0[0-9][0-9]?[0-9]?-[0-9][0-9][0-9]?[0-9]?-[0-9][0-9][0-9][0-9]|[+]81[0-9-]+)($|[^0-9A-Za-z-])"
 )
-_BANDS = ("high", "medium", "low", "lapsed", "not_scored", "withheld")
+_BANDS = ("high", "medium", "low", "lapsed", "ending", "not_scored", "withheld")
 #: Marts with a row for each thing that happened or exists: half of them gone is a loss. Others are cut as settings say.
 _RECORDS = frozenset(
     {
@@ -137,10 +137,10 @@ def survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
 
 
 def churn_risk(ctx: GateContext, relation: str) -> list[Rule]:
-    """marts.churn_risk: one row per customer at `as_of`."""
+    """marts.churn_risk: one row per customer and kind of risk at `as_of`."""
     return [
         *INSIGHTS.not_null("customer_id", "as_of", "band", reason="a score of nobody or of no day"),
-        INSIGHTS.unique("customer_id", "one customer, one score"),
+        INSIGHTS.unique_together("customer_id", "kind", reason="one customer, one score of a kind"),
         INSIGHTS.refers_to("customer_id", "core.dim_customers.customer_id", "a score of nobody"),
         INSIGHTS.between("probability", 0, 1, reason="a probability"),
         INSIGHTS.in_set("band", _BANDS, "bands are part of the contract"),
@@ -178,8 +178,9 @@ def churn_drivers_daily(_ctx: GateContext, _relation: str) -> list[Rule]:
             "drivers_belong_to_customers_at_risk",
             "select 1 from {batch} as drivers left join ("
             "select 'region' as segment_type, coalesce(region, 'unknown') as segment, count(*) as high"
-            " from marts.churn_risk where band = 'high' group by all"
-            " union all select 'overall', 'all', count(*) from marts.churn_risk where band = 'high'"
+            " from marts.churn_risk where band = 'high' and kind = 'non_contractual' group by all"
+            " union all select 'overall', 'all', count(*) from marts.churn_risk"
+            " where band = 'high' and kind = 'non_contractual'"
             ") as risk using (segment_type, segment)"
             " where drivers.segment_type in ('region', 'overall')"
             " and drivers.day = drivers.as_of and drivers.customers > coalesce(risk.high, 0)",

@@ -16,8 +16,8 @@ from kizuna.errors import InputError
 
 #: Names that `--vendors` takes, each a module of `ingestion/demo/vendors`.
 MORE = (
-    "freshdesk", "hubspot", "intercom", "matomo", "medallia", "plausible", "qualtrics", "salesforce_more", "snowplow",
-    "stripe", "typeform", "zendesk_comments",
+    "billing", "freshdesk", "hubspot", "intercom", "matomo", "medallia", "plausible", "qualtrics", "salesforce_more",
+    "snowplow", "stripe", "typeform", "zendesk_comments",
 )  # fmt: skip
 
 

@@ -95,7 +95,8 @@ def _kpis(console: Console, shown: Publication, settings: Settings) -> None:
             "ORDER BY period DESC, respondents DESC LIMIT 1"
         )
         risk = one(
-            "SELECT count(*) FILTER (band = 'high'), sum(value_at_risk) FILTER (band = 'high') FROM marts.churn_risk"
+            "SELECT count(*) FILTER (band = 'high'), sum(value_at_risk) FILTER (band = 'high') FROM marts.churn_risk "
+            "WHERE kind = 'non_contractual'"
         )
         spikes = db.execute(
             "SELECT segment, share, baseline, at_risk, scored FROM marts.churn_risk_daily "

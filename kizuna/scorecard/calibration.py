@@ -13,8 +13,8 @@ def calibration_chart(points: Sequence[tuple[float, float]], *, width: int = 300
 
     rows = [{"predicted": round(p, 4), "actual": round(a, 4)} for p, a in points]
     scale = alt.Scale(domain=[0, 1])
-    x = alt.X("predicted:Q", scale=scale, axis=alt.Axis(title="predicted share without a purchase", format="%"))
-    y = alt.Y("actual:Q", scale=scale, axis=alt.Axis(title="share that made none", format="%"))
+    x = alt.X("predicted:Q", scale=scale, axis=alt.Axis(title="predicted share", format="%"))
+    y = alt.Y("actual:Q", scale=scale, axis=alt.Axis(title="actual share", format="%"))
     ends = [{"predicted": 0.0, "actual": 0.0}, {"predicted": 1.0, "actual": 1.0}]
     right = alt.Chart(inline_rows(ends)).mark_line(color=GREY, strokeDash=[4, 4]).encode(x=x, y=y)
     base = alt.Chart(inline_rows(rows)).encode(x=x, y=y)

@@ -178,7 +178,7 @@ def _risk(marts: _Marts) -> tuple[RiskDay, ...]:
 def _risk_withheld(marts: _Marts) -> str:
     """Why most of the withheld scores are, '' where none is."""
     sql = """
-        select reason from marts.churn_risk where band = 'withheld'
+        select reason from marts.churn_risk where band = 'withheld' and kind = 'non_contractual'
         group by reason order by count(*) desc, reason limit 1
     """
     rows = marts.rows("churn_risk", sql)

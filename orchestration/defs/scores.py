@@ -11,7 +11,8 @@ import pyarrow as pa
 from kizuna.builds import begin_stage, latest_verdicts, require_passed
 from kizuna.pseudonym import pseudonym
 from kizuna.redact import engine_errors_without_values
-from orchestration.churn_check import CHECKS, churn_results
+from orchestration.churn_check import CHECKS, CONTRACT_CHECKS, churn_results, contract_results
+from orchestration.contract_scoring import contract_assessment
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
 from orchestration.session import BUILD_POOL, Company, Session, resume
@@ -35,9 +36,11 @@ FACTS = (
     "fct_sessions",
     "fct_fulfilment",
     "fct_consents",
+    "int_contract_spans",
 )
 RESULTS = {
     "churn_scores": "customer: churn probability, band, drivers in words, value at risk",
+    "contract_scores": "payer under contract: probability that the contract ends, band, drivers, value at risk",
     "churn_daily": "segment x day: share at high risk against its baseline; earlier days as they were published",
     "churn_drivers_daily": "segment x day x driver: customers at high risk who carry it",
     "ltv_backtest": "group of customers: what the forecast would have said of the last weeks, and what happened",
@@ -67,6 +70,7 @@ RESULTS = {
             description="The purchases predicted for the last weeks, from what was known before them, are near enough.",
         ),
         *CHECKS,
+        *CONTRACT_CHECKS,
     ],
     can_subset=False,
 )
@@ -80,9 +84,12 @@ def score(
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         judged = forecast_backtest(session, db)
-        found = assessment(session, db)
+        signals = customer_signals(session, db)
+        found = assessment(session, db, signals)
+        contracts, contract_scores = contract_assessment(session, db, signals)
         tables = {
             "churn_scores": found.scores,
+            "contract_scores": contract_scores,
             "churn_daily": churn_daily(session, db, found),
             "churn_drivers_daily": found.driver_daily,
             "ltv_backtest": judged.table,
@@ -105,7 +112,9 @@ def score(
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows})
     yield backtest_result(judged)
-    yield from churn_results(found, session.settings.company.kpi.churn_floor_auc)
+    floor = session.settings.company.kpi.churn_floor_auc
+    yield from churn_results(found, floor)
+    yield from contract_results(contracts, floor)
 
 
 def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -131,23 +140,25 @@ def _new_days(session: Session, db: duckdb.DuckDBPyConnection) -> list[date]:
     return days_to_assess(session.build.as_of, last)
 
 
-def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
-    """Scores of everybody, and the shares and drivers of the days that are new."""
-    from analytics.churn import ChurnRules, assess, signals_from_facts
+def _refunds(db: duckdb.DuckDBPyConnection) -> pa.Table:
+    return db.execute(
+        "SELECT customer_id, refunded_on, amount_reporting AS amount, refund_date_known FROM core.fct_refunds"
+    ).to_arrow_table()
 
-    company, as_of = session.settings.company, session.build.as_of
-    kpi, alerts = company.kpi, company.alerts
+
+def customer_signals(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
+    """What support, surveys, deliveries, consents and visits say of each customer, as intervals of days."""
+    from analytics.churn import signals_from_facts
+
+    kpi, as_of = session.settings.company.kpi, session.build.as_of
 
     def read(query: str) -> pa.Table:
         return db.execute(query).to_arrow_table()
 
-    refunds = read(
-        "SELECT customer_id, refunded_on, amount_reporting AS amount, refund_date_known FROM core.fct_refunds"
-    )
-    signals = signals_from_facts(
+    return signals_from_facts(
         read("SELECT * FROM core.fct_interactions WHERE customer_id IS NOT NULL"),
         read("SELECT customer_id, kind, score, submitted_on, is_valid FROM core.fct_survey_responses"),
-        refunds,
+        _refunds(db),
         # Visits are felt for weeks, and the oldest day of examples lies a year and a half back at most.
         visits=read(
             "SELECT DISTINCT s.customer_id, s.started_on AS visited_on FROM core.fct_sessions s "
@@ -163,6 +174,20 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
             "WHERE customer_id IS NOT NULL AND purpose LIKE '%mail%'"
         ),
     )
+
+
+def assessment(session: Session, db: duckdb.DuckDBPyConnection, signals: pa.Table) -> "Assessment":
+    """Scores of everybody, and the shares and drivers of the days that are new."""
+    from analytics.churn import CONTRACT_SIGNALS, DEFAULT_SIGNALS, ChurnRules, assess
+
+    company, as_of = session.settings.company, session.build.as_of
+    kpi, alerts = company.kpi, company.alerts
+
+    def read(query: str) -> pa.Table:
+        return db.execute(query).to_arrow_table()
+
+    contracts_only = {s.code for s in CONTRACT_SIGNALS} - {s.code for s in DEFAULT_SIGNALS}
+    weights = {code: weight for code, weight in kpi.signal_weights.items() if code not in contracts_only}
     rules = ChurnRules(
         high=kpi.churn_high,
         medium=kpi.churn_medium,
@@ -170,7 +195,7 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
         floor=kpi.churn_floor_auc,
         min_customers=kpi.churn_min_customers,
         discount_rate=kpi.discount_rate,
-    ).with_weights(kpi.signal_weights)
+    ).with_weights(weights)
     return assess(
         read(
             f"SELECT {', '.join(['customer_id', *alerts.segments])} FROM core.dim_customers "
@@ -178,7 +203,7 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection) -> "Assessment":
         ),
         read("SELECT customer_id, ordered_on, gross_reporting AS amount FROM core.fct_orders WHERE is_counted"),
         signals,
-        refunds,
+        _refunds(db),
         as_of=as_of,
         days=_new_days(session, db),
         earlier=[as_of - DRIVERS_BEFORE],

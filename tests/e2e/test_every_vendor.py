@@ -70,3 +70,17 @@ def test_a_vendor_that_the_demo_does_not_know_is_refused(cli: Any, tmp_path: Pat
     ran = cli("demo", "--home", home, "--vendors", "stripe,nobody", code=8)
     assert "nobody" in ran.output and "freshdesk" in ran.output
     assert not home.exists()
+
+
+def test_whom_a_contract_names_has_a_risk_of_that_kind_and_too_small_a_club_says_so(company: Any) -> None:
+    rows = company.published(
+        "SELECT kind, count(*), count(DISTINCT customer_id), count(probability), "
+        "count(*) FILTER (reason = 'too_few_ended') FROM marts.churn_risk GROUP BY kind ORDER BY kind"
+    )
+    (kind, contracts, people, scored, withheld), (other, everybody, buyers, _, _) = rows
+    assert (kind, other) == ("contractual", "non_contractual")
+    assert contracts == people > 10 and scored == 0 and withheld > 0
+    ((known, bearing),) = company.published(
+        "SELECT count(*), count(contract_churn_band) FROM marts.customer_360 WHERE is_known"
+    )
+    assert everybody == buyers == known and bearing == contracts

@@ -242,7 +242,8 @@ create table marts.knowledge_gaps as
   select date '2026-04-01' as month, 'return' as topic, count(*) as contacts, 4 as judged, 2 as returned
   from core.fct_interactions having count(*) > 0;
 create table marts.churn_risk as
-  select customer_id, 'Kanto' as region, date '2026-06-30' as as_of, 0.7::double as probability, 'high' as band,
+  select customer_id, 'non_contractual' as kind, 'Kanto' as region,
+    date '2026-06-30' as as_of, 0.7::double as probability, 'high' as band,
     100::decimal(18,2) as value_at_risk from core.dim_customers;
 create table marts.churn_risk_daily as
   select 'region' as segment_type, 'Kanto' as segment, date '2026-06-30' - i::int as day, $n as scored, 4 as at_risk,

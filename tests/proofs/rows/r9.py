@@ -232,8 +232,11 @@ def _judge(told: list[IncidentChange], events: list[Event], sizes: dict[str, int
         if event.kind == "everybody":
             # Where others start on its second day, the message of the whole company names it too: that is theirs.
             said = [c for c in said if c.incident.segment == event.segment] or said
+            # Where the whole company's incident was open already, its update names them: still one message.
+            joined = {c.incident.key for c in own if c.kind == "update"}
+            said = said or [c for c in told if c in own or (c.kind == "resolve" and c.incident.key in joined)]
         kinds = [c.kind for c in said]
-        if event.kind == "everybody" and kinds != ["open", "resolve"]:
+        if event.kind == "everybody" and kinds not in (["open", "resolve"], ["update", "resolve"]):
             failures.append(f"5,000 customers at once were told as {kinds}")
         if event.kind == "flapping" and (len(kinds) > 2 or kinds[-1:] != ["resolve"]):
             failures.append(f"flapping a hundred times was told as {kinds}")

@@ -30,7 +30,7 @@ create table marts.nps_by_period(period_type varchar, period date, segment_type 
     survey_kind varchar, nps double, ci_low double, ci_high double, respondents bigint, is_complete boolean);
 create table marts.retention_cohorts(definition varchar, cohort_month date, period_number bigint, cohort_size bigint,
     returned bigint, is_complete boolean);
-create table marts.churn_risk(customer_id varchar, band varchar, reason varchar);
+create table marts.churn_risk(customer_id varchar, kind varchar, band varchar, reason varchar);
 create table marts.churn_risk_daily(segment_type varchar, segment varchar, day date, as_of date, scored bigint,
     at_risk bigint, share double, baseline double, value_at_risk decimal(18,2), is_spike boolean);
 create table marts.support_interactions(interaction_id varchar, continues_interaction_id varchar, opened_on date,

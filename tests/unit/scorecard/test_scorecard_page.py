@@ -101,7 +101,9 @@ def test_the_spike_is_told_and_a_calm_day_too(
 def test_withheld_scores_are_told_with_their_reason(
     make_db: MakeDb, manifest: dict[str, Any], ja: Company, en: Company, reason: str
 ) -> None:
-    path = make_db(spike=False, then=f"insert into marts.churn_risk values ('a', 'withheld', '{reason}')")
+    path = make_db(
+        spike=False, then=f"insert into marts.churn_risk values ('a', 'non_contractual', 'withheld', '{reason}')"
+    )
     pages = [render_scorecard(path, manifest, company) for company in (ja, en)]
     assert "離反リスクは表示を控えています" in pages[0] and "急増はありません" not in pages[0]
     assert ("Churn risk is withheld" in pages[1] and "no score is shown" in pages[1]) or "none is shown" in pages[1]

@@ -119,6 +119,14 @@ risks as (
 
 ),
 
+endings as (
+
+    select payer_id as account_id, probability, band
+    from {{ source('scores', 'contract_scores') }}
+    where payer_type = 'account'
+
+),
+
 joined as (
 
     select
@@ -150,7 +158,9 @@ joined as (
         coalesce(interactions.resolved_90d, 0) as resolved_90d,
         coalesce(loyalty.nps_respondents, 0) as nps_respondents,
         loyalty.votes,
-        coalesce(risks.people_at_high_risk, 0) as people_at_high_risk
+        coalesce(risks.people_at_high_risk, 0) as people_at_high_risk,
+        endings.probability as contract_churn_probability,
+        endings.band as contract_churn_band
     from accounts
     left join people on accounts.account_id = people.account_id
     left join orders on accounts.account_id = orders.account_id
@@ -159,6 +169,7 @@ joined as (
     left join interactions on accounts.account_id = interactions.account_id
     left join loyalty on accounts.account_id = loyalty.account_id
     left join risks on accounts.account_id = risks.account_id
+    left join endings on accounts.account_id = endings.account_id
 
 ),
 
@@ -213,6 +224,8 @@ final as (
         cast(nps_respondents as bigint) as nps_respondents,
         {{ core_ratio('100 * votes', 'nps_respondents') }} as nps,
         cast(people_at_high_risk as bigint) as people_at_high_risk,
+        cast(contract_churn_probability as double) as contract_churn_probability,
+        cast(contract_churn_band as varchar) as contract_churn_band,
         is_leaving,
         is_unhappy,
         is_burdened,

@@ -1,5 +1,15 @@
 with
 
+kinds as (
+
+    select 'non_contractual' as kind, cast(null as varchar) as payer_id, * from {{ source('scores', 'churn_scores') }}
+    union all by name
+    select 'contractual' as kind, * exclude (payer_type, is_of_customer)
+    from {{ source('scores', 'contract_scores') }}
+    where is_of_customer and customer_id is not null
+
+),
+
 scores as (
 
     select
@@ -9,7 +19,7 @@ scores as (
             case when driver_2_effect > 0 then driver_2_code end,
             case when driver_3_effect > 0 then driver_3_code end
         ] as against
-    from {{ source('scores', 'churn_scores') }}
+    from kinds
 
 ),
 
@@ -24,11 +34,13 @@ final as (
     select
         scores.customer_id,
         cast(scores.as_of as date) as as_of,
+        cast(scores.kind as varchar) as kind,
         cast('{{ var("timezone") }}' as varchar) as timezone,
         cast('{{ var("currency") }}' as varchar) as currency,
         customers.display_label,
         customers.region,
         customers.account_id,
+        cast(scores.payer_id as varchar) as payer_id,
         cast(scores.probability as double) as probability,
         cast(scores.p_alive as double) as p_alive,
         cast(scores.band as varchar) as band,
@@ -50,6 +62,7 @@ final as (
             -- What is open comes first: nothing else helps while it lasts.
             when list_has_any(scores.against, ['urgent_open', 'open_interaction', 'stale_interaction'])
             then 'resolve_request'
+            when list_contains(scores.against, 'payment_failed') then 'mend_payment'
             when
                 list_has_any(
                     scores.against,
@@ -57,6 +70,7 @@ final as (
                 )
             then 'call_back'
             when list_has_any(scores.against, ['late_delivery', 'refund']) then 'make_good_delivery'
+            when scores.kind = 'contractual' then 'talk_of_contract'
             when scores.band = 'high' then 'win_back'
             else 'watch'
         end as recommended_action,

@@ -20,7 +20,13 @@ lifetime_values as (
 
 churn as (
 
-    select * from {{ ref('churn_risk') }}
+    select * from {{ ref('churn_risk') }} where kind = 'non_contractual'
+
+),
+
+contracts as (
+
+    select * from {{ ref('churn_risk') }} where kind = 'contractual'
 
 ),
 
@@ -86,12 +92,15 @@ final as (
         churn.driver_1 as churn_driver_1,
         churn.driver_2 as churn_driver_2,
         churn.driver_3 as churn_driver_3,
-        churn.value_at_risk
+        churn.value_at_risk,
+        contracts.probability as contract_churn_probability,
+        contracts.band as contract_churn_band
     from customers
     inner join features on customers.customer_id = features.customer_id
     inner join segments on customers.customer_id = segments.customer_id
     left join lifetime_values on customers.customer_id = lifetime_values.customer_id
     left join churn on customers.customer_id = churn.customer_id
+    left join contracts on customers.customer_id = contracts.customer_id
 
 )
 
