@@ -112,7 +112,8 @@ def fit_contracts(book: ContractBook, sunday: int, rules: ContractRules) -> Cont
         kept = np.flatnonzero(state.kept)
         step = -(-len(kept) // SAMPLE) or 1
         chosen = kept[(state.day // WEEK) % step :: step]
-        states.append((state, chosen))
+        # Of a large company only the examples are kept, not its whole state of twelve days.
+        states.append((state.terms[chosen], state.plans[:, chosen], state.signals[:, chosen]))
         left.append(~book.kept(state.day + rules.horizon_days)[chosen])
         who.append(chosen)
     happened, payers = np.concatenate(left), np.concatenate(who)
@@ -122,12 +123,8 @@ def fit_contracts(book: ContractBook, sunday: int, rules: ContractRules) -> Cont
             f"of the payers under contract in {SNAPSHOTS} weeks {ended} left and {stayed} stayed; needed are "
             f"{rules.min_ended} of either, now and one horizon ago"
         )
-    plans = tuple(
-        k
-        for k in range(len(book.plan_names))
-        if sum(int(state.plans[k][chosen].sum()) for state, chosen in states) >= _PLAN_MIN
-    )
-    values = np.concatenate([state.values(plans)[chosen] for state, chosen in states])
+    plans = tuple(k for k in range(len(book.plan_names)) if sum(int(on[k].sum()) for _, on, _ in states) >= _PLAN_MIN)
+    values = np.concatenate([np.concatenate([t, on[list(plans)].T, felt.T], axis=1) for t, on, felt in states])
     # Weekly days share most of their horizon: twelve rows of a payer tell as much as two or three.
     held = float(np.sqrt(SNAPSHOTS / (1 + WEEK * (SNAPSHOTS - 1) / rules.horizon_days)))
     return ContractModel(learn_contracts(names_of(book, plans, rules), values, happened, rules, held), plans,
