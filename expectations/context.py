@@ -83,6 +83,10 @@ class GateLimits:
     max_restatement: float = 0.5
     #: `gates.max_kpi_factor`: the best day of a year is three to five times a usual good one.
     max_kpi_factor: float = 10.0
+    #: `gates.max_ratio_step`: no bad day moves a share of hundreds by half of its scale beyond two months of days.
+    max_ratio_step: float = 0.5
+    #: `gates.max_null_rise`: an optional column varies by a few in a hundred from load to load.
+    max_null_rise: float = 0.5
 
     def identifier_limit(self, identifier_type: str) -> int | None:
         """Distinct values of a type that one customer may hold; None where nothing is limited.

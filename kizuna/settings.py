@@ -134,7 +134,8 @@ class GateParams(_Section):
     `max_volume_drop`: share of rows a table, or a delivery, may lose. `max_silence`: how late a regular source may be,
     in times of its longest gap. `max_unit_factor` and `max_kpi_factor`: how many times the usual an amount, or a KPI's
     day, may be. `max_mix_change`: share of customers that may change region or segment. `max_restatement`: share by
-    which four published weeks may change.
+    which four published weeks may change. `max_ratio_step`: share of its scale by which a ratio's day may leave the
+    days before it. `max_null_rise`: share of new rows by which a column may be emptier than in any load before.
     """
 
     max_volume_drop: Share = 0.5
@@ -143,6 +144,8 @@ class GateParams(_Section):
     max_mix_change: Share = 0.25
     max_restatement: Annotated[float, Field(ge=0)] = 0.5
     max_kpi_factor: Annotated[float, Field(gt=1)] = 10.0
+    max_ratio_step: Share = 0.5
+    max_null_rise: Share = 0.5
 
 
 class Retention(_Section):

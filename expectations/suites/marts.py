@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Severity, Suite, Writer
-from expectations.suites import history
+from expectations.suites import history, movement
 
 FINANCE = Writer(owner="finance")
 SUPPORT = Writer(owner="support")
@@ -215,6 +215,7 @@ def kpi_daily(ctx: GateContext, relation: str) -> list[Rule]:
             column="day",
         ),
         *history.kpi_movement(INSIGHTS, ctx),
+        *movement.ratios_move_as_days_do(INSIGHTS, ctx),
         *_common(INSIGHTS, ctx, relation),
     ]
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Suite, Writer
-from expectations.suites import history
+from expectations.suites import history, movement
 
 PLATFORM = Writer(owner="data-platform")
 
@@ -215,6 +215,7 @@ def vendor(spec: RawRelation) -> Suite:
         rules += history.same_unit(PLATFORM, ctx, relation, spec.money, spec.per)
         for column in spec.event_times[:1]:
             rules += history.same_clock(PLATFORM, ctx, relation, column)
+        rules += movement.filled_as_before(PLATFORM, ctx, relation)
         if spec.name == "reference__exchange_rates":
             rules.append(history.rates_move_by_little(PLATFORM, ctx))
         return [*rules, *PLATFORM.volume(ctx, relation)]

@@ -63,13 +63,15 @@ CREATE TABLE identity.customer_map AS SELECT customer_id FROM core.dim_customers
 CREATE TABLE state.customer_360 AS
     SELECT customer_id, CASE WHEN moves_on <= $before THEN moves_to ELSE region END AS region
     FROM everything.customers WHERE joined <= $before;
-CREATE TABLE marts.kpi_definitions AS SELECT DISTINCT kpi FROM everything.kpis;
+CREATE TABLE marts.kpi_definitions AS SELECT kpi FROM everything.kpis UNION SELECT kpi FROM everything.ratios;
 CREATE TABLE marts.kpi_daily AS
     -- Late rows: of the last three days, some arrive on the next.
     SELECT *, $on AS as_of, true AS is_complete, CAST(NULL AS DECIMAL(20, 2)) AS denominator,
         CAST(floor(total * CASE WHEN day > $on - 3 THEN 0.96 ELSE 1 END) AS DECIMAL(20, 2)) AS numerator,
         CAST(numerator AS DOUBLE) AS value
-    FROM everything.kpis WHERE day <= $on;
+    FROM everything.kpis WHERE day <= $on
+    UNION ALL SELECT kpi, unit, 'overall', 'all', day, answers * usual, $on, true, answers, answers * usual, usual
+    FROM everything.ratios WHERE day <= $on;
 CREATE TABLE state.kpi_daily AS
     SELECT kpi, segment_type, segment, day, value,
         CAST(floor(total * CASE WHEN day > $before - 3 THEN 0.96 ELSE 1 END) AS DECIMAL(20, 2)) AS numerator,
@@ -95,6 +97,8 @@ SELECT 'o' || d || '-' || i AS order_key, 'c' || (hash(d, i) % 5000) AS customer
     CAST(CASE currency WHEN 'USD' THEN 20 ELSE 3000 END * exp(1.2 * (u(d, i, 6) + u(d, i, 7) + u(d, i, 8) - 1.5))
         AS DECIMAL(18, 2)) AS gross_amount,
     CAST(0 AS DECIMAL(18, 2)) AS discount_amount, 1 AS quantity, 'shop' || d AS _batch,
+    -- Some are guests, on some days of a campaign many.
+    CASE WHEN u(d, i, 9) < .1 + .3 * u(d, 1, 1) THEN NULL ELSE 'member' END AS tier,
     DATE '{first}' + d::INT + INTERVAL 23 HOUR AS _loaded_at, i AS _line
 FROM (SELECT d, unnest(range(n)) AS i FROM drawn WHERE source = 'shop');
 CREATE TABLE kpis AS
@@ -103,6 +107,12 @@ SELECT kpi, unit, 'overall' AS segment_type, 'all' AS segment, DATE '{first}' + 
 FROM (SELECT d, sum(n) AS n FROM drawn WHERE source = 'shop' GROUP BY d),
     (VALUES ('orders', 'count', 1), ('net_revenue', 'money', 3100), ('gross_revenue', 'money', 3300))
         AS k(kpi, unit, times);
+CREATE TABLE ratios AS
+SELECT kpi, unit, DATE '{first}' + d::INT AS day, 150 + floor(300 * u(d, 2, 2)) AS answers,
+    low + (high - low) * (u(d, 3, 3) + u(d, 4, 4) + u(d, 5, 5)) / 3 AS usual
+FROM (SELECT DISTINCT d FROM drawn WHERE source = 'shop'),
+    (VALUES ('sla_met_share', 'share', .6, .95), ('csat_avg', 'score', 3.4, 4.6), ('nps_28d', 'nps', 5, 45),
+        ('first_response_median_minutes', 'minutes', 10, 60)) AS r(kpi, unit, low, high);
 CREATE TABLE customers AS
 SELECT 'c' || i AS customer_id, true AS is_known, joined + INTERVAL 1 HOUR AS first_seen_at,
     joined + INTERVAL 9 HOUR AS last_seen_at, joined,

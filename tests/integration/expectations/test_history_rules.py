@@ -37,7 +37,8 @@ create table raw.mapped__order as
     timestamp '2026-06-01' + to_days((i // 100)::int) + to_hours((1 + i % 10)::int) + to_minutes((i % 7)::int)
       as ordered_at,
     null::timestamp as cancelled_at, 'JPY' as currency, (1000 + i % 300)::decimal(18,2) as gross_amount,
-    0::decimal(18,2) as discount_amount, 1 as quantity, least(i // 100, 29) as b, 'b' || b as _batch,
+    0::decimal(18,2) as discount_amount, 1 as quantity,
+    if(i % 10 < 3, null, 'east') as region, least(i // 100, 29) as b, 'b' || b as _batch,
     timestamp '2026-06-30 20:00:00' as _loaded_at, i as _line
   from range(3300) r(i);
 update raw.mapped__order set ordered_at = ordered_at - interval 1 day where ordered_at >= timestamp '2026-07-01';
@@ -47,12 +48,16 @@ create table raw.mapped__survey_response as
     timestamp '2026-06-30' as _loaded_at limit 0;
 create table state.customer_360 as
   select 'K' || i as customer_id, ['east', 'west'][1 + i % 2] as region from range(300) r(i);
-create table marts.kpi_definitions as select 'orders' as kpi union all select 'revenue';
+create table marts.kpi_definitions as from (values ('orders'), ('revenue'), ('csat'), ('wait')) v(kpi);
 create table marts.kpi_daily as
   select kpi, unit, 'overall' as segment_type, 'all' as segment, date '2026-06-30' - i::int as day,
     date '2026-06-30' as as_of, (20 + i % 7)::double as value, (20 + i % 7)::decimal(20,2) as numerator,
     null::decimal(20,2) as denominator, true as is_complete
   from range(70) r(i), (values ('orders', 'count'), ('revenue', 'money')) k(kpi, unit);
+insert into marts.kpi_daily
+  select kpi, unit, 'overall', 'all', date '2026-06-30' - i::int, date '2026-06-30', usual * (1 + i % 7 / 100.0),
+    if(unit = 'minutes', null, usual * 300), 300, true
+  from range(70) r(i), (values ('csat', 'score', 4), ('wait', 'minutes', 35)) k(kpi, unit, usual);
 create table state.kpi_daily as
   select kpi, segment_type, segment, day, value, numerator, denominator from marts.kpi_daily
   where day < date '2026-06-30';
@@ -70,6 +75,7 @@ DEFECTS = (
      "ordered_at_keeps_its_clock"),
     ("raw.mapped__order", "delete from {} where _line >= 900", "rows_hold_against_last_publication"),
     ("raw.mapped__survey_response", "select 1", "rows_hold_against_last_publication"),
+    ("raw.mapped__order", "update {} set region = null where _batch = 'b29'", "columns_are_filled_as_before"),
     ("raw.batches", "update {} set rows_in = 40 where batch_id = 'b29'", "deliveries_are_not_half_of_what_they_were"),
     ("raw.batches", "update {} set last_event_at = last_event_at - interval 5 day where batch_id >= 'b25'"
      " and batch_id < 'b3'", "sources_that_came_regularly_still_come"),
@@ -80,6 +86,10 @@ DEFECTS = (
      "new_days_are_no_other_unit"),
     ("marts.kpi_daily", "update {} set numerator = numerator * 2 where day between date '2026-06-01' and"
      " date '2026-06-28' and kpi = 'revenue'", "published_days_are_not_rewritten"),
+    ("marts.kpi_daily", "update {} set value = 1.2 where day = date '2026-06-30' and kpi = 'csat'",
+     "ratios_do_not_leap"),
+    ("marts.kpi_daily", "update {} set value = 900 where day = date '2026-06-30' and kpi = 'wait'",
+     "ratios_do_not_leap"),
 )  # fmt: skip
 
 
@@ -178,3 +188,19 @@ def test_a_company_can_let_a_change_through(history: Path, changed: Callable[[st
     meant = replace(CONTEXT, limits=GateLimits(max_kpi_factor=200))
     assert "new_days_are_no_other_unit" in names(judge(history, "marts.kpi_daily"))
     assert "new_days_are_no_other_unit" not in names(judge(history, "marts.kpi_daily", meant))
+
+
+def test_a_bad_day_of_few_answers_and_a_field_that_fills_later_are_no_fault(
+    history: Path, changed: Callable[[str, str], None]
+) -> None:
+    changed(
+        "marts.kpi_daily",
+        "update {} set denominator = if(day = date '2026-06-30', 40, 60), value = if(day = date '2026-06-30', 1, value)"
+        " where kpi = 'csat'",
+    )
+    verdict = judge(history, "marts.kpi_daily")
+    assert "ratios_do_not_leap" not in names(verdict)
+    assert "ratios_move_as_days_do" in {found.name for found in verdict.warnings}
+    # The first file of a source brought years of rows that are long closed; each day's are open.
+    changed("raw.mapped__order", "update {} set cancelled_at = ordered_at where _batch = 'b0'")
+    assert "columns_are_filled_as_before" not in names(judge(history, "raw.mapped__order"))

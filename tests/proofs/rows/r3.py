@@ -94,6 +94,12 @@ BESIDE_HISTORY: tuple[tuple[str, str], ...] = (
     ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator * 100 WHERE day = $last AND unit = 'money'"),
     ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator / 50 WHERE day = $last"),
     ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator * 2 WHERE day < $last AND kpi = 'orders'"),
+    ("raw.mapped__order", "UPDATE raw.mapped__order SET tier = NULL WHERE $new"),
+    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = 1 - value, denominator = 300 WHERE day = $last"
+     " AND kpi = 'sla_met_share' AND value > 0.8"
+     "; UPDATE marts.kpi_daily SET value = -100, denominator = 300 WHERE day = $last AND kpi = 'nps_28d'"),
+    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = value * 100, denominator = 300 WHERE day = $last"
+     " AND unit = 'minutes'"),
 )  # fmt: skip
 
 #: Those that go through every launch, by their place in `DEFECTS`.
