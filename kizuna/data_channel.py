@@ -6,8 +6,9 @@ Each is a problem that begins and ends: told when it begins, and once more when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,44 +30,84 @@ if TYPE_CHECKING:
 GATE, RUN, SOURCE, SCORES = "gate", "run", "source", "scores"
 #: Too little history is no fault of anybody while nothing was scored yet.
 _YOUNG = "too_little_history"
+#: The failure sensor looks back on minutes; a problem that is over is kept in mind for longer than that.
+_REMEMBERED_DAYS = 3
 #: Newest gaps between deliveries that say how often a source comes; half of them must be there.
 _GAPS = 10
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that ended in failure, with the names of the steps that failed."""
+
+    run_id: str
+    build_id: str | None
+    steps: tuple[str, ...]
 
 
 def report_run_failure(
     store: Store, settings: Settings, *, run_id: str, build_id: str | None, steps: list[str], error: str = ""
 ) -> bool:
-    """Close the run's build as failed and queue one message for the data channel about it.
+    """`report_run_failures` for one run; False when it was told already."""
+    return bool(report_run_failures(store, settings, [FailedRun(run_id, build_id, tuple(steps))], error))
 
-    A stopped gate is told by cause, with failed rows; what fails again before it was well answers in the same thread.
-    `error` names the kind of error only: an exception's text may quote a row. False when the run was told already.
+
+def report_run_failures(store: Store, settings: Settings, failed: Sequence[FailedRun], error: str = "") -> int:
+    """Close the runs' builds as failed and queue messages for the data channel, the oldest run first; how many.
+
+    Runs that stopped at the same steps are one message, which counts them; each is told once, however often it is
+    handed in. A stopped gate is told by cause, with failed rows; what fails again before it was well answers in the
+    same thread. `error` names the kind of error only: an exception's text may quote a row.
     """
+    with store.begin() as connection:
+        told = _told_runs(connection)
+        groups: dict[tuple[str, ...], list[FailedRun]] = {}
+        for run in failed:
+            connection.execute(
+                update(builds)
+                .where(builds.c.run_id == run.run_id, builds.c.status == "running")
+                .values(status="failed", error=f"stopped at {', '.join(run.steps) or 'its start'}", ended_at=utcnow())
+            )
+            if run.run_id not in told and outbox.get(connection, f"run-failed:{run.run_id}") is None:
+                groups.setdefault(run.steps, []).append(run)
+        return sum(_tell_failed(connection, settings, steps, runs, error) for steps, runs in groups.items())
+
+
+def _tell_failed(
+    connection: Connection, settings: Settings, steps: tuple[str, ...], runs: list[FailedRun], error: str
+) -> bool:
+    """One message on runs that stopped at the same steps, in the words of the newest."""
     from analytics.alerts import RunFailure
 
-    with store.begin() as connection:
-        connection.execute(
-            update(builds)
-            .where(builds.c.run_id == run_id, builds.c.status == "running")
-            .values(status="failed", error=f"stopped at {', '.join(steps) or 'its start'}", ended_at=utcnow())
+    newest = runs[-1]
+    gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
+    message: Any = _gate_failure(connection, newest.build_id, gate) if gate and newest.build_id else None
+    kind, name = (GATE, gate) if message is not None and gate else (RUN, "daily")
+    if message is None:
+        message = RunFailure(
+            step=", ".join(steps) or "start",
+            error=error or "see the run in the Dagster UI",
+            day=utcnow().date(),
+            build_id=newest.build_id or "-",
+            resume="kizuna run",
+            runbook=runbook_of("RunFailure"),
         )
-        key = f"run-failed:{run_id}"
-        if outbox.get(connection, key) is not None:
-            return False
-        gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
-        message: Any = _gate_failure(connection, build_id, gate) if gate and build_id else None
-        kind, name = (GATE, gate) if message is not None and gate else (RUN, "daily")
-        if message is None:
-            message = RunFailure(
-                step=", ".join(steps) or "start",
-                error=error or "see the run in the Dagster UI",
-                day=utcnow().date(),
-                build_id=build_id or "-",
-                resume="kizuna run",
-                runbook=runbook_of("RunFailure"),
-            )
-        problem = _open(connection, kind).get(name)
-        thread = problem.incident_id if problem else _begin(connection, kind, name, utcnow().date(), build_id or "-")
-        return _say(connection, settings, key, message, thread)
+    message = replace(message, runs=len(runs))
+    problem = _open(connection, kind).get(name)
+    thread = problem.incident_id if problem else _begin(connection, kind, name, utcnow().date(), newest.build_id or "-")
+    if runs[:-1]:
+        mine = incidents.c.incident_id == thread
+        detail: dict[str, Any] = dict(connection.execute(select(incidents.c.detail).where(mine)).scalar_one())
+        detail["runs"] = [*detail.get("runs", ()), *(run.run_id for run in runs[:-1])]
+        connection.execute(update(incidents).where(mine).values(detail=detail))
+    return _say(connection, settings, f"run-failed:{newest.run_id}", message, thread)
+
+
+def _told_runs(connection: Connection) -> set[str]:
+    """Runs that were counted in the message on another one, by problems of the last days."""
+    since = utcnow().date() - timedelta(days=_REMEMBERED_DAYS)
+    mine = incidents.c.kind.in_((GATE, RUN)) & ((incidents.c.state == "open") | (incidents.c.resolved_on >= since))
+    return {run for row in connection.execute(select(incidents.c.detail).where(mine)) for run in row[0].get("runs", ())}
 
 
 def tell_data_team(

@@ -34,6 +34,8 @@ class GateFailure:
     causes: tuple[GateCause, ...]
     blocked: tuple[str, ...]
     runbook: str
+    #: Runs that this gate stopped and that are told together.
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class RunFailure:
     build_id: str
     resume: str
     runbook: str
+    #: Runs that stopped here and are told together.
+    runs: int = 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _gate(m: GateFailure, locale: Locale) -> dict[str, Any]:
     causes = sorted(m.causes, key=lambda c: (-(c.failed_rows or 0), c.cause))
     blocks = [
         header(w[f"gate_title{broken}"].format(gate=m.gate)),
-        section([w[f"gate_sentence{broken}"].format(gate=data(m.gate))]),
+        section([w[f"gate_sentence{broken}"].format(gate=data(m.gate)), *_together(m.runs, locale)]),
     ]
     blocks += [section([_cause(c, locale)]) for c in causes[:MAX_CAUSES]]
     if len(causes) > MAX_CAUSES:
@@ -118,7 +122,7 @@ def _run(m: RunFailure, locale: Locale) -> dict[str, Any]:
     w = WORDS[locale]
     blocks = [
         header(w["run_title"].format(step=m.step)),
-        section([w["run_sentence"].format(step=data(m.step))]),
+        section([w["run_sentence"].format(step=data(m.step)), *_together(m.runs, locale)]),
         section(
             [
                 f"*{w['error']}*",
@@ -131,6 +135,10 @@ def _run(m: RunFailure, locale: Locale) -> dict[str, Any]:
         context("\n".join(small_print((), m.build_id, m.day, locale))),
     ]
     return payload(w["run_text"].format(step=data(m.step), error=data(m.error)), blocks)
+
+
+def _together(runs: int, locale: Locale) -> list[str]:
+    return [WORDS[locale]["runs_together"].format(count=count(runs))] if runs > 1 else []
 
 
 def _late(m: SourcesLate, locale: Locale) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from ingestion.scan import Seen, new_whole_files
 from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
-from kizuna.data_channel import report_run_failure
+from kizuna.data_channel import FailedRun, report_run_failures
 from orchestration.session import BUILD_TAG, Company, close_dead_runs
 from orchestration.when import daily_at
+
+#: Failures of one look, and how far before the last one it goes back: a run may be written down a little later than
+#: one that failed after it.
+_FAILURES, _SEEN_TWICE = 1000, timedelta(minutes=2)
 
 daily = dg.define_asset_job(
     "daily",
@@ -91,27 +95,55 @@ def waiting_messages(context: dg.SensorEvaluationContext, company: Company) -> d
     return dg.SkipReason(f"{report.sent} sent, {report.previewed} rendered, {report.pending} waiting")
 
 
-@dg.run_failure_sensor(
+@dg.sensor(
     name="run_failures",
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells the data channel which run failed and where to look. Never touches the business channel.",
+    description="Tells the data channel which runs failed and where to look. Never touches the business channel.",
 )
-def run_failures(context: dg.RunFailureSensorContext, company: Company) -> None:
-    """One message per failed run; the outbox keeps a second one out."""
+def run_failures(context: dg.SensorEvaluationContext, company: Company) -> dg.SkipReason:
+    """Every run that failed since the last look, however many there are; those that stopped alike are one message.
+
+    Dagster's own sensor for failures takes a few at a time, and begins with those after its own first look. The cursor
+    is a time; what lies shortly before it is looked at again, and the data channel keeps a second message out.
+    """
     from kizuna.delivery.slack import send_pending
 
+    found = context.instance.get_run_records(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=_looked(context.cursor) - _SEEN_TWICE),
+        limit=_FAILURES,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    if not found:
+        return dg.SkipReason("no run failed")
+    failed = [
+        FailedRun(
+            record.dagster_run.run_id, record.dagster_run.tags.get(BUILD_TAG), _failed_steps(context.instance, record)
+        )
+        for record in found
+    ]
     settings = company.settings()
     store = open_store(settings)
     try:
-        failed = [event.step_key or "" for event in context.get_step_failure_events()]
-        report_run_failure(
-            store,
-            settings,
-            run_id=context.dagster_run.run_id,
-            build_id=context.dagster_run.tags.get(BUILD_TAG),
-            steps=failed,
-        )
+        told = report_run_failures(store, settings, failed)
         # The step that sends is the one a failed run never reaches.
-        send_pending(store, settings, patience=5)
+        if told:
+            send_pending(store, settings, patience=5)
     finally:
         store.close()
+    context.update_cursor(found[-1].update_timestamp.replace(tzinfo=UTC).isoformat())
+    return dg.SkipReason(f"{len(found)} failed runs seen, {told} messages")
+
+
+def _looked(cursor: str | None) -> datetime:
+    """The time up to which failures were seen; a day ago before the first look."""
+    try:
+        return datetime.fromisoformat(cursor or "")
+    except ValueError:
+        return datetime.now(UTC) - timedelta(days=1)
+
+
+def _failed_steps(instance: dg.DagsterInstance, record: dg.RunRecord) -> tuple[str, ...]:
+    events = instance.get_records_for_run(record.dagster_run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    return tuple(event.event_log_entry.step_key or "" for event in events)

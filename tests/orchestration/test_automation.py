@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType, StepFailureData
 
 from kizuna.control.lease import acquire
 from orchestration.session import Company
@@ -131,16 +133,13 @@ def test_new_files_wait_for_the_build_at_work(lookout: Lookout) -> None:
     assert len(lookout.tick()) == 1
 
 
-def tell(automation: Any, line: Any, run: Any) -> None:
-    """The failure sensor over one failed run."""
-    context = dg.build_run_status_sensor_context(
-        sensor_name="run_failures",
-        dagster_event=run.result.get_run_failure_event(),
-        dagster_instance=run.instance,
-        dagster_run=run.instance.get_run_by_id(run.result.run_id),
-        resources={"company": Company(home=str(line.home))},
-    ).for_run_failure()
-    automation.run_failures(context)
+def tell(automation: Any, line: Any, instance: Any, cursor: str | None = None) -> tuple[str, str | None]:
+    """A look of the failure sensor over an instance's runs; what it says, and its cursor."""
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, resources={"company": Company(home=str(line.home))}
+    )
+    reason = automation.run_failures(context)
+    return reason.skip_message, context.cursor
 
 
 def test_a_stopped_gate_is_told_once_to_the_data_channel_only(
@@ -148,8 +147,8 @@ def test_a_stopped_gate_is_told_once_to_the_data_channel_only(
 ) -> None:
     line = copy_of(stopped.line.home)
     data = line.settings.company.channels.data
-    tell(automation, line, stopped.run)
-    tell(automation, line, stopped.run)
+    tell(automation, line, stopped.run.instance)
+    tell(automation, line, stopped.run.instance)
     (message,) = line.messages(data)
     text = json.dumps(message["payload"], ensure_ascii=False)
     assert "marts" in text and "a rule that cannot hold" in text, text
@@ -165,7 +164,7 @@ def test_a_stopped_gate_is_told_once_to_the_data_channel_only(
 def test_a_run_that_fails_anywhere_else_is_told_too(automation: Any, line: Any) -> None:
     run = line.run(assets={"published/version"}, checks=set())
     assert not run.success
-    tell(automation, line, run)
+    tell(automation, line, run.instance)
     (message,) = line.messages(line.settings.company.channels.data)
     text = json.dumps(message["payload"], ensure_ascii=False)
     assert "published__version" in text and "kizuna run" in text, text
@@ -183,3 +182,35 @@ def test_messages_that_wait_are_sent_without_a_run(automation: Any, line: Any) -
     assert isinstance(reason, dg.SkipReason) and "1 rendered, 0 waiting" in reason.skip_message
     (message,) = line.messages(line.settings.company.channels.data)
     assert message["state"] == "preview"
+
+
+def test_failures_while_the_daemon_was_away_are_told_once_and_together(automation: Any, line: Any) -> None:
+    """Three hundred runs fail at two steps; each look hears of all of them, and later ones of what is new."""
+
+    def fail(instance: Any, number: int, step: str) -> None:
+        run = dg.DagsterRun("daily", run_id=str(uuid.UUID(int=number)))
+        instance.add_run(run)
+        instance.report_engine_event("worker is gone", run)
+        if step:
+            event = DagsterEvent(DagsterEventType.STEP_FAILURE.value, "daily", step_key=step, message="x",
+                event_specific_data=StepFailureData(None, None))  # fmt: skip
+            instance.report_dagster_event(event, run.run_id)
+        instance.report_run_failed(run)
+
+    data = line.settings.company.channels.data
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert tell(automation, line, instance) == ("no run failed", None)
+        for number in range(300):
+            fail(instance, number, "dbt_core" if number % 3 else "")
+        said, cursor = tell(automation, line, instance)
+        assert said == "300 failed runs seen, 2 messages"
+        texts = [json.dumps(message["payload"], ensure_ascii=False) for message in line.messages(data)]
+        assert sorted(("dbt_core" in text, "200" in text, "100" in text) for text in texts) == [
+            (False, False, True), (True, True, False),
+        ]  # fmt: skip
+        # Whether the cursor was kept or not, nobody is told twice; one more failure is one more message.
+        assert tell(automation, line, instance, cursor)[0].endswith("failed runs seen, 0 messages")
+        assert tell(automation, line, instance)[0] == "300 failed runs seen, 0 messages"
+        fail(instance, 300, "dbt_core")
+        assert tell(automation, line, instance, cursor)[0].endswith("failed runs seen, 1 messages")
+        assert len(line.messages(data)) == 3
