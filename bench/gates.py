@@ -88,7 +88,7 @@ INSERT INTO state.kpi_daily SELECT kpi, segment_type, segment, day, value, numer
 def complete(db: Path) -> None:
     """Give the database what the gates read and the KPI models do not make."""
     with duckdb.connect(str(db)) as con:
-        con.execute("SET threads = 2; SET preserve_insertion_order = false")
+        con.execute("SET threads = 2; SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for schema in ("raw", "state", "staging", "identity", "core", "scores", "marts"):
             con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         for table, columns in {**STATE_TABLES, **STATE_OF_THE_BUILD}.items():
@@ -100,7 +100,7 @@ def complete(db: Path) -> None:
         for node in manifest()["nodes"].values():
             name = f"{node['schema']}.{node['alias']}"
             if node["resource_type"] == "model" and name not in there:
-                columns = ", ".join(f'"{c["name"]}" {c["data_type"] or "VARCHAR"}' for c in node["columns"].values())
+                columns = ", ".join(f'"{c["name"]}" {_type_of(c)}' for c in node["columns"].values())
                 con.execute(f"CREATE TABLE {name} ({columns})")
         for name in [*re.findall(r"OR REPLACE TABLE (\S+)", _MADE), *_RAW]:
             _drop(con, name)
@@ -117,6 +117,10 @@ def complete(db: Path) -> None:
         )
         _as_in_a_build(con)
         con.execute("CHECKPOINT")
+
+
+def _type_of(column: dict[str, Any]) -> str:
+    return column["data_type"] or ("BOOLEAN" if column["name"].startswith(("is_", "has_")) else "VARCHAR")
 
 
 def _as_in_a_build(con: duckdb.DuckDBPyConnection) -> None:
@@ -138,8 +142,7 @@ def _as_in_a_build(con: duckdb.DuckDBPyConnection) -> None:
         there = {found[0] for found in con.execute(f"DESCRIBE {row.relation}").fetchall()}
         for column in models.get(row.relation, ()):
             if column["name"] not in there:
-                kind = column["data_type"] or "VARCHAR"
-                con.execute(f'ALTER TABLE {row.relation} ADD COLUMN "{column["name"]}" {kind}')
+                con.execute(f'ALTER TABLE {row.relation} ADD COLUMN "{column["name"]}" {_type_of(column)}')
                 con.execute(f'UPDATE {row.relation} SET "{column["name"]}" = {_FILLED.get(column["name"], "NULL")}')
 
 

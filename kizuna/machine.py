@@ -43,6 +43,7 @@ _SAYINGS = {
     r"disk I/O error|database disk image is malformed": _BROKEN,
     r"readonly database|unable to open database file": _DENIED,
     r"\bMemoryError\b|Out of Memory Error|OutOfMemory|bad_alloc|malloc of size|can't start new thread": _MEMORY,
+    r"\b[Nn]ot enough memory\b": _MEMORY,
 }
 _PATTERNS = {
     **{rf"\[Errno {number}\]|\b{re.escape(os.strerror(number))}\b": told for number, told in _NUMBERS.items()},

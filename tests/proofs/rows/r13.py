@@ -84,7 +84,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
     write_path.run(home)
     with store.read() as connection:
         moves = [tuple(row) for row in connection.execute(select(link_moves.c.from_version, link_moves.c.to_version))]
-        states = dict(connection.execute(select(publications.c.version, publications.c.state)).tuples().all())
+        states = dict(map(tuple, connection.execute(select(publications.c.version, publications.c.state))))
     shown = current(settings)
     if (versions, versions - 1) not in moves or states[versions] != "lost":
         failures.append(f"no fallback from v-{versions} to v-{versions - 1}: moves {moves}, states {states}")

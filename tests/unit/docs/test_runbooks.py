@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, get_args
 
@@ -83,6 +85,20 @@ def test_a_unit_starts_what_exists_as_nobody_special(unit: Path) -> None:
     if found.group(1) == "serve":
         assert found.group(2) in {"code", "daemon", "web", "viewer"} and unit.stem == f"kizuna-{found.group(2)}"
         assert "--host" not in service["ExecStart"], "loopback unless an operator says otherwise"
+
+
+def test_systemd_itself_finds_nothing_to_say_about_the_units(tmp_path: Path) -> None:
+    """Unknown keys, words it does not take, times it cannot read; for what is not installed stand-ins are put."""
+    for unit in UNITS:
+        text = unit.read_text("utf-8")
+        assert "/opt/kizuna" in text or unit.suffix == ".timer"
+        here = text.replace("/opt/kizuna/.venv/bin/kizuna", "/bin/true").replace("/opt/kizuna", str(tmp_path))
+        (tmp_path / unit.name).write_text(here)
+    if shutil.which("systemd-analyze") is None:
+        return
+    units = [str(tmp_path / unit.name) for unit in UNITS]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_switch_looks_twice_in_the_shortest_interval_and_needs_no_other_unit() -> None:

@@ -32,6 +32,14 @@ def test_the_system_s_error_under_an_engine_s_is_found(tmp_path: Path) -> None:
         assert refusal(found) is found and advice(str(found)) == str(found), "told once, not twice"
 
 
+def test_a_parser_that_finds_no_room_is_no_broken_file() -> None:
+    """What orjson raised when the first model of the line was read with 300 MB (R11 over a whole run)."""
+    orjson = pytest.importorskip("orjson")
+    error = orjson.JSONDecodeError("Not enough memory to allocate buffer for parsing", "", 0)
+    found = refusal(error)
+    assert found is not None and "End what else runs here" in str(found)
+
+
 def test_a_bug_is_none_of_the_machine_s() -> None:
     assert refusal(KeyError("disk")) is None
     assert advice("ParserException: syntax error at or near SELECT") is None
