@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByCompany(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             folder = nodeid.split("/")[1]
-            if folder == "proofs":
+            if folder == "proofs" and "test_rows" in nodeid:
                 return nodeid
             return folder if folder in TOGETHER else nodeid.split("::")[0]
 

@@ -50,6 +50,7 @@ SETTINGS = "kpi: {churn_min_customers: 50}\nalerts: {min_count: 3}\n"
 #: From this point on readers see the new version.
 SHOWN_FROM = POINTS.index("publish.link_replaced")
 
+
 Step = str | float
 
 
@@ -62,21 +63,24 @@ class Company:
     environment: dict[str, str]
     said: list[str] = field(default_factory=list)
 
-    def run(self, day: str, step: Step | None = None) -> int:
-        """`kizuna run`, killed at a point, or after so many seconds; the exit code."""
-        env = self.environment | {
+    @property
+    def told(self) -> dict[str, str]:
+        """The environment of its processes."""
+        return self.environment | {
             "KIZUNA_SLACK_TOKEN": "xoxb-stand-in",
             "KIZUNA_SLACK_BASE_URL": self.slack.base_url,
             "KIZUNA_PUBLIC_URL": "https://cx.example.com",
         }
-        if isinstance(step, str):
-            env["KIZUNA_KILL_AT"] = step
+
+    def run(self, day: str, step: Step | None = None) -> int:
+        """`kizuna run`, killed at a point, or after so many seconds; the exit code."""
+        env = self.told | ({"KIZUNA_KILL_AT": step} if isinstance(step, str) else {})
         log = self.home.parent / f"{self.home.name}.log"
         command = [str(Path(sys.executable).with_name("kizuna")), "run", "--home", str(self.home), "--as-of", day]
         with log.open("w") as output:
             process = subprocess.Popen(command, env=env, cwd=self.home, stdout=output, stderr=subprocess.STDOUT)
             try:
-                code = process.wait(timeout=step if isinstance(step, float) else 300)
+                code = process.wait(timeout=step if isinstance(step, float) else 1200)
             except subprocess.TimeoutExpired:
                 process.kill()
                 code = process.wait()
@@ -99,11 +103,16 @@ class Company:
 
     def books(self) -> dict[str, Any]:
         """What the control store says that must not depend on how often a run was killed."""
-        engine = create_engine(f"sqlite:///{self.home / 'control.db'}")
+        url = self.environment.get("KIZUNA_CONTROL_URL", f"sqlite:///{self.home / 'control.db'}")
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
         with engine.connect() as connection:
 
             def rows(query: str) -> list[tuple[Any, ...]]:
-                return [tuple(row) for row in connection.execute(text(query))]
+                # SQLite gives days as text, PostgreSQL as days.
+                return [
+                    tuple(str(value) if isinstance(value, date) else value for value in row)
+                    for row in connection.execute(text(query))
+                ]
 
             books = {
                 "files": rows(
@@ -136,8 +145,9 @@ class Company:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """Day 1 to start from, and what day 2 gives when nobody disturbs it."""
+    """Day 1 to start from, and what day 2 gives when nobody disturbs it. `untouched`: day 1 before any run."""
 
+    untouched: Path
     home: Path
     day1: dict[str, str]
     day2: dict[str, str]
@@ -146,25 +156,28 @@ class Undisturbed:
     seconds: float
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def open_company(environment: dict[str, str]) -> Callable[[Path], Company]:
     server = of_tests("integration/delivery/slack_server.py")
     return lambda home: Company(home, server.SlackServer(), environment)
 
 
-@pytest.fixture
-def undisturbed(tmp_path: Path, open_company: Callable[[Path], Company]) -> Undisturbed:
-    home = tmp_path / "start"
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, open_company: Callable[[Path], Company]) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    home = folder / "start"
     generate(home, people=150, seed=SEED, days=240, end=date.fromisoformat(DAY2))
     with (write_company(home, seed=SEED)).open("a", encoding="utf-8") as handle:
         handle.write(SETTINGS)
+    untouched = folder / "untouched"
+    shutil.copytree(home, untouched)
     company = open_company(home)
     assert company.run(DAY1) == 0, company.said
     _, day1 = company.shown()
     assert company.slack.messages == []
     deliver_day2(home)
 
-    clean = open_company(tmp_path / "clean")
+    clean = open_company(folder / "clean")
     shutil.copytree(home, clean.home, symlinks=True)
     started = time.monotonic()
     assert clean.run(DAY2) == 0, clean.said
@@ -176,7 +189,7 @@ def undisturbed(tmp_path: Path, open_company: Callable[[Path], Company]) -> Undi
     assert day2 != day1
     assert clean.books()["open ends"] == []
     assert clean.leftovers() == []
-    return Undisturbed(home, day1, day2, clean.books(), heard, seconds)
+    return Undisturbed(untouched, home, day1, day2, clean.books(), heard, seconds)
 
 
 def attack(company: Company, start: Undisturbed, steps: tuple[Step, ...]) -> list[str]:
@@ -245,3 +258,46 @@ def test_a_killed_run_is_repaired_by_a_plain_run(
         f"{len(attacks)} homes, seed={SEED}, failures={len(wrong)}, {time.monotonic() - started:.0f} s"
     )
     assert wrong == []
+
+
+def test_a_team_s_build_on_postgresql_is_the_same_and_heals_too(
+    tmp_path: Path,
+    undisturbed: Undisturbed,
+    open_company: Callable[[Path], Company],
+    figures: Callable[[str], None],
+) -> None:
+    """Day 1 by the parts that deploy/ starts, day 2 from the shell, killed and run again: all of it on PostgreSQL."""
+    postgres, team = of_tests("integration/control/conftest.py"), of_tests("proofs/team.py")
+    started = time.monotonic()
+    with postgres.cluster() as server:
+        company = open_company(tmp_path / "home")
+        for database in ("control", "dagster"):
+            company.environment = company.environment | {
+                f"KIZUNA_{database.upper()}_URL": postgres.make_database(server, database)
+            }
+        shutil.copytree(undisturbed.untouched, company.home)
+        environment = company.told | {"KIZUNA_HOME": str(company.home), "HOME": str(tmp_path)}
+        parts = team.Parts(tmp_path / "units", environment, {part: team.unit(part) for part in team.PARTS})
+        try:
+            parts.start("code", "web", "viewer")
+            for part in ("web", "viewer"):
+                parts.wait_for_the_job(part)
+            parts.stop_what_starts_runs()
+            parts.start("daemon")
+            assert parts.wait_for(parts.launch(DAY1), seconds=1200) == "SUCCESS"
+        finally:
+            parts.stop()
+        assert company.shown() == (DAY1, undisturbed.day1)
+
+        deliver_day2(company.home)
+        assert company.run(DAY2, "publish.renamed") == -signal.SIGKILL, company.said
+        assert company.shown() == (DAY1, undisturbed.day1)
+        assert company.run(DAY2) == 0, company.said
+        assert company.shown() == (DAY2, undisturbed.day2)
+        assert company.books() == undisturbed.books
+        assert company.slack.keys("#cx-alerts") == undisturbed.heard
+        assert company.leftovers() == []
+    figures(
+        f"R1 team: day 1 by units of deploy/, day 2 killed and run again, on PostgreSQL: {len(undisturbed.day2)} "
+        f"tables equal those of SQLite; {time.monotonic() - started:.0f} s"
+    )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from kizuna.control.store import Store, open_store_at
 BIN = next((folder for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """URL of a server that lives for this folder: its own cluster, on a Unix socket only."""
+@contextmanager
+def cluster() -> Iterator[str]:
+    """URL of a server of its own, on a Unix socket only; skips the test where there is no PostgreSQL."""
     if BIN is None or not (BIN / "initdb").exists():
         pytest.skip("no PostgreSQL server in /usr/lib/postgresql (Debian package postgresql)")
     folder = Path(tempfile.mkdtemp(prefix="kizuna-pg-", dir="/tmp"))  # socket paths end at 107 bytes
@@ -45,22 +46,37 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The server of this folder's tests."""
+    with cluster() as url:
+        yield url
+
+
 @pytest.fixture
 def database(server: str) -> Iterator[Callable[[str], str]]:
     """Makes an empty database and gives its URL; all of them go away after the test."""
-    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     made: list[str] = []
 
     def make(name: str) -> str:
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
         made.append(name)
-        return server.replace("/postgres?", f"/{name}?")
+        return make_database(server, name)
 
     yield make
+    _as_admin(server, [f"DROP DATABASE {name} WITH (FORCE)" for name in made])
+
+
+def make_database(server: str, name: str) -> str:
+    """An empty database of a server; its URL."""
+    _as_admin(server, [f"CREATE DATABASE {name}"])
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _as_admin(server: str, statements: list[str]) -> None:
+    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        for name in made:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        for statement in statements:
+            connection.execute(text(statement))
     admin.dispose()
 
 
