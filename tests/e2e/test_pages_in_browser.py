@@ -126,12 +126,12 @@ def test_scorecard_and_message_are_drawn(tmp_path: Path, shop: ModuleType) -> No
     chart = tmp_path / "chart.png"
     chart.write_bytes(churn_chart_png(db, company, segment="関西") or b"")
     blocks = [
-        {"type": "header", "text": {"type": "plain_text", "text": "解約リスクの急増: 関西"}},
+        {"type": "header", "text": {"type": "plain_text", "text": "離反リスクの急増: 関西"}},
         {"type": "section", "fields": [{"type": "mrkdwn", "text": "*高リスク*\n44 人"}]},
     ]
     message = outbox.Message(
         message_id=1, key="spike", channel_type="slack", channel="#cx-alerts", seq=1,
-        payload={"text": "解約リスクの急増", "blocks": blocks}, image=chart, state="pending", attempts=0,
+        payload={"text": "離反リスクの急増", "blocks": blocks}, image=chart, state="pending", attempts=0,
         next_attempt_at=None, sent_at=None, external_ts=None, last_error=None, thread_key=None,
         created_at=datetime(2026, 7, 1),
     )  # fmt: skip

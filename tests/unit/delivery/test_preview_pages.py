@@ -22,7 +22,7 @@ from kizuna.settings import Company, Settings
 NOW = datetime(2026, 7, 1, 1, 2)
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 BLOCKS: list[dict[str, Any]] = [
-    {"type": "header", "text": {"type": "plain_text", "text": "解約リスクの急増", "emoji": True}},
+    {"type": "header", "text": {"type": "plain_text", "text": "離反リスクの急増", "emoji": True}},
     {"type": "section", "text": {"type": "mrkdwn", "text": "*19.1%* <https://x.example/s|スコアカード>"}},
     {"type": "section", "fields": [{"type": "mrkdwn", "text": "*顧客*\n44"}, {"type": "mrkdwn", "text": "*金額*\n¥1"}]},
     {"type": "divider"},
@@ -69,7 +69,7 @@ class _Page(HTMLParser):
 def test_messages_become_pages(store: Store, settings: Settings) -> None:
     image = settings.home / "chart.png"
     image.write_bytes(PNG)
-    payload = {"text": "解約リスクの急増", "blocks": BLOCKS}
+    payload = {"text": "離反リスクの急増", "blocks": BLOCKS}
     with store.begin() as conn:
         outbox.enqueue(conn, key="spike:region/関西", channel="#cx-alerts", payload=payload, now=NOW, image=image)
         outbox.enqueue(conn, key="plain", channel="#cx-data", payload={"text": "only text"}, now=NOW)
@@ -78,7 +78,7 @@ def test_messages_become_pages(store: Store, settings: Settings) -> None:
     names = sorted(path.name for path in settings.previews.iterdir())
     assert names == ["0001-plain.html", "0001-spike-region-.html", "index.html"]
     page = (settings.previews / names[1]).read_text()
-    for text in ("解約リスクの急増", "<strong>19.1%</strong>", "2026-07-01 10:02", "build b1", "cx-alerts"):
+    for text in ("離反リスクの急増", "<strong>19.1%</strong>", "2026-07-01 10:02", "build b1", "cx-alerts"):
         assert text in page
     assert "data:image/png;base64," in page
     assert page.index("¥1") < page.index("data:image/png") < page.index("build b1")

@@ -53,7 +53,7 @@ listed as (
             'Promoters minus detractors in percent, latest relational answer per customer in 28 days.'),
         ('nps_transactional_28d', 'NPS, transactional (28 days)', 'NPS・取引後調査(28日)', 'nps', 'nps', 'state', 'survey', 'up',
             'Promoters minus detractors in percent, latest transactional answer per customer in 28 days.'),
-        ('high_risk_share', 'Customers at high churn risk', '解約リスクの高い顧客の割合', 'share', 'ratio', 'state', 'orders', 'down',
+        ('high_risk_share', 'Customers at high churn risk', '離反リスクの高い顧客の割合', 'share', 'ratio', 'state', 'orders', 'down',
             'Share of scored customers whose churn probability lies in the band high.'),
         ('value_at_risk', 'Value at risk', 'リスク金額', 'money', 'sum', 'state', 'orders', 'down',
             'Probability times expected value, summed over the customers at high risk.')
