@@ -152,10 +152,10 @@ def _record(
     if record.code is not None:
         item = Reject(problem.line or 0, record.code, record.reason or "", problem.raw, problem.column)
         quarantine.write(rejected_rows((item,), contract, file=file.path, batch_id=batch_id, at=run.now, scope="file"))
-    is_read_whole = reading.refusal is None and reading.notes.sha256 == blank.sha256
-    if not is_read_whole and not str(record.code).startswith("limit."):
+    if not str(record.code).startswith("limit."):
         # Of a file that was stopped nothing is used, and reading it once more may be what the limit is there against.
-        _unchanged_or_raise(file, blank)
+        is_hashed = reading.refusal is None and reading.notes.sha256 == blank.sha256
+        _unchanged_or_raise(file, blank, is_hashed=is_hashed)
     if quarantine.place():
         record = replace(record, quarantine_path=quarantine.path.relative_to(run.settings.home).as_posix())
     batch = None
@@ -199,9 +199,12 @@ def _header_before(run: Run, contract: Contract) -> list[str] | None:
     return run.headers[contract.name]
 
 
-def _unchanged_or_raise(file: Landed, blank: FileRecord) -> None:
-    """A file rewritten while it was read must not be recorded under the old hash."""
-    if file.full.stat().st_size != blank.bytes or sha256_of(file.full) != blank.sha256:
+def _unchanged_or_raise(file: Landed, blank: FileRecord, *, is_hashed: bool) -> None:
+    """A file rewritten while it was read must not be recorded under the old hash.
+
+    Where what was read has that hash, only one that grows or shrinks is still being written: half of it would count.
+    """
+    if file.full.stat().st_size != blank.bytes or (not is_hashed and sha256_of(file.full) != blank.sha256):
         raise StillChanging(file.path)
 
 
