@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-contract-truth bench-gates bench-build lock clean
+.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-contract-truth bench-sentiment bench-gates bench-build lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -75,6 +75,9 @@ bench-churn-truth: $(STAMP) ## churn scores against the probabilities of the dem
 
 bench-contract-truth: $(STAMP) ## contract scores against the probabilities of the demo's generator, PEOPLE people, 5 seeds
 	@$(BIN)/python bench/contract_truth.py $(or $(PEOPLE),20000)
+
+bench-sentiment: $(STAMP) ## sentiment of texts against the scores of their writers (KIZUNA_TEST_DATA), and the time of TEXTS texts
+	@$(BIN)/python bench/sentiment.py $(or $(TEXTS),100000)
 
 bench-gates: $(STAMP) ## the gates' share of a build, and their memory, at CUSTOMERS customers
 	@$(BIN)/python bench/gates.py $(or $(CUSTOMERS),1000000)
