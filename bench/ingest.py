@@ -2,9 +2,10 @@
 
 The same generated file, in the same run: bare `COPY (FROM read_csv …) TO parquet` of DuckDB, the full path as a company
 runs it (hash, count, parse, type, account, quarantine, Parquet, ledger), the reading alone with one promise taken away
-each time, and, where `make bench-setup` has installed it, dlt by its Arrow route and its row route. They take turns for
-some rounds, so that other work on the machine falls on all of them; medians are told, in wall time and in CPU time
-(user and system, of this process and its children).
+each time, and, where `make bench-setup` has installed it, dlt by its Arrow route (its own reader of CSV, and Arrow
+tables handed to it) and its row route (its own readers of CSV and of JSON lines, and dictionaries handed to it). They
+take turns for some rounds, so that other work on the machine falls on all of them; medians are told, in wall time
+and in CPU time (user and system, of this process and its children).
 
 Usage: python bench/ingest.py [megabytes, default 200] [rounds, default 5] [row route megabytes, default 10]
 """
@@ -43,6 +44,13 @@ from kizuna.settings import Settings, load_settings
 
 _HERE = Path(__file__).resolve().parent
 _DLT = _HERE.parent / ".venv-bench" / "bin" / "python"
+
+#: Ways of `by_dlt.py`. Those by rows take long, and go once over few rows.
+_ARROW_WAYS = {"arrow": "dlt, Arrow batches of its reader", "tables": "dlt, Arrow tables handed to it"}
+_ROW_WAYS = {
+    "till": {"rows": "dlt, rows of its reader", "records": "dlt, dictionaries handed to it"},
+    "ga4": {"events": "dlt, rows of its reader"},
+}
 
 SEED = 7
 
@@ -267,8 +275,6 @@ def main() -> None:
         contracts = {contract.name: contract for contract in load_contracts(
             company(folder, "contracts").contracts_dir, timezone="Asia/Tokyo"
         )}  # fmt: skip
-        few = folder / "few.csv"
-        few_rows = write_orders(few, small)
         for label, file, query, write, source, relation in (
             ("CSV orders", folder / "orders.csv", "read_csv", write_orders, "till", "till__order"),
             ("NDJSON events", folder / "events_1.ndjson", "read_json", write_events, "ga4", "ga4__events"),
@@ -285,32 +291,36 @@ def main() -> None:
             for number in range(1, rounds + 1):
                 case.round(folder, number)
                 if source == "till" and _DLT.exists():
-                    case.spent["dlt, Arrow route"].append(by_dlt(folder, file, "arrow"))
+                    for way, name in _ARROW_WAYS.items():
+                        case.spent[name].append(by_dlt(folder, file, way))
             against = case.spent["DuckDB alone, no promises"]
             for what, found in case.spent.items():
                 show(what, found, rows, size, against)
             print(f"peak memory: the run {peaks[0]} MB, the child that reads {max(peaks[1], case.peaks[1])} MB")
-            if source == "till":
-                _compare(folder, case, few, few_rows)
+            few = file.with_name(f"few_events_1{file.suffix}")
+            _compare(folder, case, few, write(few, small))
             print(f"load {' '.join(f'{load:.1f}' for load in os.getloadavg())} at the end")
 
 
 def _compare(folder: Path, case: Case, few: Path, few_rows: int) -> None:
-    """How many times faster than dlt; its row route, which takes long, once and on fewer rows."""
+    """How many times faster than dlt by each of its ways."""
     if not _DLT.exists():
         print("dlt: not run, it is not installed (make bench-setup)")
         return
     ours = case.spent["the full path"]
-    pairs = list(zip(case.spent["dlt, Arrow route"], ours, strict=True))
-    wall, cpu = (median(getattr(a, by) / getattr(b, by) for a, b in pairs) for by in ("wall", "cpu"))
-    print(f"the full path is {wall:.1f} times as fast as dlt's Arrow route by wall, {cpu:.1f} times by CPU")
-    slow = by_dlt(folder, few, "rows")
-    rate, cpu_rate = few_rows / slow.wall, few_rows / slow.cpu
+    for name in _ARROW_WAYS.values():
+        pairs = list(zip(case.spent.get(name, []), ours, strict=False))
+        if pairs:
+            wall, cpu = (median(getattr(a, by) / getattr(b, by) for a, b in pairs) for by in ("wall", "cpu"))
+            print(f"{name}: the full path is {wall:.1f} times as fast by wall, {cpu:.1f} times by CPU")
     own = case.rows / median(one.wall for one in ours), case.rows / median(one.cpu for one in ours)
-    print(
-        f"dlt, row route, N=1, {few_rows:,} rows: {slow.wall:.1f} s wall, {slow.cpu:.1f} s CPU, {rate:,.0f} rows/s; "
-        f"the full path is {own[0] / rate:.1f} times as fast by wall, {own[1] / cpu_rate:.1f} times by CPU"
-    )
+    for way, name in _ROW_WAYS[case.source].items():
+        slow = by_dlt(folder, few, way)
+        rate, cpu_rate = few_rows / slow.wall, few_rows / slow.cpu
+        print(
+            f"{name}, N=1, {few_rows:,} rows: {slow.wall:.1f} s wall, {slow.cpu:.1f} s CPU, {rate:,.0f} rows/s; "
+            f"the full path is {own[0] / rate:.1f} times as fast by wall, {own[1] / cpu_rate:.1f} times by CPU"
+        )
 
 
 if __name__ == "__main__":
