@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,10 +100,10 @@ class Clock:
         store.datetime = Jumping  # type: ignore[attr-defined]
 
 
-def forked(body: Callable[[], int]) -> tuple[int, str]:
+def forked(body: Callable[[], int], seconds: float | None = None) -> tuple[int, str]:
     """Run `body` in a process of its own; its exit code (minus the signal that ended it) and what it said.
 
-    It speaks through a pipe: a file would meet the fault too.
+    It speaks through a pipe: a file would meet the fault too. After `seconds` it is killed.
     """
     reading, writing = os.pipe()
     pid = os.fork()
@@ -117,7 +119,17 @@ def forked(body: Callable[[], int]) -> tuple[int, str]:
         finally:
             os._exit(code)
     os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        said = told.read()
+    end = None if seconds is None else time.monotonic() + seconds
+    said = b""
+    with os.fdopen(reading, "rb", buffering=0) as told:
+        while True:
+            left = None if end is None else max(end - time.monotonic(), 0)
+            if not select.select([told], [], [], left)[0]:
+                os.kill(pid, signal.SIGKILL)
+                end = None
+            elif more := told.read(1 << 16):
+                said += more
+            else:
+                break
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace")

@@ -5,9 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ingestion.contract import Contract
-from ingestion.contract_files import BUILT_IN, load_contracts, load_mapping, load_own, load_vendor, refuse_conflicts
+from ingestion.contract_files import (
+    BUILT_IN,
+    _FastYaml,
+    _Yaml,
+    load_contracts,
+    load_mapping,
+    load_own,
+    load_vendor,
+    parse_yaml,
+    refuse_conflicts,
+)
 from kizuna.errors import InputError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples" / "contracts"
@@ -142,3 +153,15 @@ def test_built_in_contracts_claim_no_file_twice() -> None:
     refuse_conflicts(list(load_contracts()), trusted=None)
     with pytest.raises(InputError, match="already taken"):
         refuse_conflicts([load_contracts()[0], load_contracts()[0]], trusted=None)
+
+
+@pytest.mark.parametrize("path", sorted(BUILT_IN.glob("*/*.yml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_libyaml_reads_what_the_plain_parser_reads(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    fast, plain = (yaml.load(text, Loader=loader) for loader in (_FastYaml, _Yaml))
+    assert repr(fast) == repr(plain)
+
+
+def test_only_true_and_false_are_booleans(tmp_path: Path) -> None:
+    (tmp_path / "x.yml").write_text("on: yes\nNO: [NO, off, y, true, False, 'true']\n", encoding="utf-8")
+    assert parse_yaml(tmp_path / "x.yml") == {"on": "yes", "NO": ["NO", "off", "y", True, "False", "true"]}
