@@ -72,6 +72,12 @@ def draw(customers: int, folder: Path) -> None:
             "score": np.where(trouble[answered], 3, rng.integers(5, 11, len(answered))),
             "submitted_on": dates(day[answered] + 5),
         },
+        "texts": {
+            "customer_id": ids[buyer[asked]],
+            "written_on": dates(opened),
+            "score": np.where(trouble[asked], -0.7, rng.integers(-4, 10, len(asked)) / 10),
+            "is_leaving": trouble[asked] & (rng.random(len(asked)) < 0.1),
+        },
         "refunds": {"customer_id": ids[buyer[back]], "refunded_on": dates(day[back] + 5),
                     "amount": decimals_from(amount[back])},
         "visits": {"customer_id": ids[buyer[visited]], "visited_on": dates(day[visited] - 3)},

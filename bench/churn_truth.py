@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from analytics.churn import Assessment, ChurnRules, assess, signals_from_facts
 from analytics.churn.judge import Verdict, auc, judge
+from analytics.sentiment import score_text
 from ingestion.demo.clock import epoch_of, local_day
 from ingestion.demo.truth_churn import HORIZON_DAYS, Silence, silence
 from ingestion.demo.world import World, make_world
@@ -33,6 +34,9 @@ TROUBLE_SIGNALS = {
     "negative_csat",
     "nps_detractor",
     "frequent_contacts",
+    "negative_text",
+    "negative_tone",
+    "speaks_of_leaving",
 }
 
 
@@ -78,8 +82,20 @@ def scored(world: World, as_of: date = AS_OF, locale: str = "en") -> Assessment:
             "amount": [Decimal(o.total).quantize(Decimal("0.01")) for o in orders],
         }
     )
+    written = [(a.person, a.created, a.comment) for a in answers]
+    written += [(t.person, t.created, t.subject) for t in tickets]
+    written += [(t.person, t.rated, t.rating_comment) for t in tickets if 0 < t.rated < now]
+    sounds = [score_text(text) for _, _, text in written]
+    texts = pa.table(
+        {
+            "customer_id": [code(person) for person, _, _ in written],
+            "written_on": [local_day(moment) for _, moment, _ in written],
+            "score": pa.array([s.score for s in sounds], pa.float64()),
+            "is_leaving": [s.is_leaving for s in sounds],
+        }
+    )
     people = pa.table({"customer_id": [p.code for p in world.people], "region": [p.region for p in world.people]})
-    signals = signals_from_facts(interactions, surveys, visits=visits)
+    signals = signals_from_facts(interactions, surveys, visits=visits, texts=texts)
     return assess(people, bought, signals, as_of=as_of, days=[as_of], rules=ChurnRules(), locale=locale)  # type: ignore[arg-type]
 
 

@@ -588,7 +588,8 @@ SELECT response_id, customer_id, account_id, source_name AS source, kind, survey
     is_valid, CASE WHEN answers = 1 THEN 'only' WHEN place = 1 THEN 'first' WHEN place = answers THEN 'latest'
         WHEN place IS NOT NULL THEN 'between' END AS answer_place,
     sent_at, responded_at AS submitted_at, responded_on AS submitted_on, getvariable('as_of') AS as_of,
-    'Asia/Tokyo' AS timezone, CAST(NULL AS VARCHAR) AS comment_masked
+    'Asia/Tokyo' AS timezone, CAST(NULL AS VARCHAR) AS comment_masked, CAST(NULL AS DOUBLE) AS sentiment,
+    CAST(NULL AS VARCHAR) AS comment_language
 FROM answers LEFT JOIN placed USING (response_id);
 
 CREATE TEMP TABLE survey_months AS

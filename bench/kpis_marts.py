@@ -46,6 +46,8 @@ COMPARED = (
 )
 #: What Python writes before the marts and the bench leaves empty, with the model whose contract names its columns.
 _EMPTY = {"scores.churn_daily": "churn_risk_daily"}
+#: Likewise; the hand-written script has no texts scored either.
+_TEXTS = "text_id VARCHAR, customer_id VARCHAR, written_on DATE, score DOUBLE, language VARCHAR"
 _VARS = {"as_of": kpis_data.AS_OF, "as_of_end_utc": f"{kpis_data.AS_OF} 15:00:00"}
 
 
@@ -86,6 +88,7 @@ def prepare(folder: Path, db: Path) -> list[str]:
             promised = nodes[f"model.kizuna.{model}"]["columns"].values()
             typed = ", ".join(f'"{column["name"]}" {column["data_type"]}' for column in promised)
             connection.execute(f"CREATE TABLE {name} ({typed})")
+        connection.execute(f"CREATE TABLE scores.text_sentiment ({_TEXTS})")
         for name in given:
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{folder}/{name}.parquet')")
     run_dbt(db, staged)

@@ -232,6 +232,8 @@ ACTIONS: dict[Locale, dict[str, str]] = {
         "negative_csat": "低い評価のお客様に、責任者から連絡してください。",
         "nps_detractor": "批判者のコメントを読み、共通の原因を確かめてください。",
         "frequent_contacts": "何度も連絡しているお客様の用件を一人の担当にまとめてください。",
+        "negative_text": "不満の文面を読み、共通の原因を確かめてください。",
+        "speaks_of_leaving": "離脱をほのめかしたお客様に、責任者から連絡してください。",
         "abandoned_contact": "応答できなかったお客様に折り返してください。",
         "refund": "返金の多い商品を確かめてください。",
         "purchases": "購入が途絶えたお客様に、次の購入のきっかけを届けてください。",
@@ -244,6 +246,8 @@ ACTIONS: dict[Locale, dict[str, str]] = {
         "negative_csat": "Have someone in charge call the customers who rated low.",
         "nps_detractor": "Read the detractors' comments and look for the common cause.",
         "frequent_contacts": "Give customers who keep coming back one person to talk to.",
+        "negative_text": "Read what was complained of and look for the common cause.",
+        "speaks_of_leaving": "Have someone in charge call the customers who wrote of leaving.",
         "abandoned_contact": "Call back the customers nobody answered.",
         "refund": "Look at the products that are refunded most.",
         "purchases": "Give customers who stopped buying a reason for the next purchase.",
@@ -263,6 +267,8 @@ def segment_name(kind: str, segment: str, locale: Locale) -> str:
     """A segment for people; unsafe until it has passed blockkit.data."""
     if kind == "overall":
         return "お客様全体" if locale == "ja" else "all customers"
+    if kind == "contracts":
+        return "契約中のお客様" if locale == "ja" else "contracts"
     name, label = segment_in(locale, segment), _SEGMENT_TYPES[locale].get(kind, kind)
     return f"{name}（{label}）" if locale == "ja" else f"{name} ({label})"
 

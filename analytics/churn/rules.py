@@ -31,6 +31,10 @@ DEFAULT_SIGNALS: tuple[SignalWeight, ...] = (
     SignalWeight("abandoned_contact", 0.5, "A call or chat in the last 30 days that nobody answered in time."),
     SignalWeight("refund", 0.6, "A dated refund in the last 30 days: what was bought did not do."),
     SignalWeight("late_delivery", 0.4, "Something sent late, felt for 60 days: a promise that was not kept."),
+    SignalWeight("negative_text", 0.6, "Wrote something clearly negative within 90 days: the worst is at most -0.5."),
+    SignalWeight("negative_tone", 0.4, "Two texts or more of the last 90 days are negative on average."),
+    SignalWeight("positive_tone", -0.4, "The texts of the last 90 days are positive on average."),
+    SignalWeight("speaks_of_leaving", 1.4, "Wrote within 90 days of cancelling, going elsewhere or never coming back."),
     SignalWeight("opted_out", 0.5, "Wants no more mail: one way less to come back."),
     SignalWeight("recent_visit", -0.4, "Was on the site or in the app within 30 days: is still interested."),
 )
@@ -43,9 +47,9 @@ CONTRACT_SIGNALS: tuple[SignalWeight, ...] = (
 
 # Names in the published table; a change of the formula or of a default weight changes them. The first is trained on the
 # company's own past; the second serves while that is too short.
-MODEL_TRAINED = "logistic/1"
-MODEL_UNTRAINED = "mbgnbd+signals/2"
-MODEL_CONTRACT = "contract-logistic/1"
+MODEL_TRAINED = "logistic/2"
+MODEL_UNTRAINED = "mbgnbd+signals/3"
+MODEL_CONTRACT = "contract-logistic/2"
 
 
 @dataclass(frozen=True)

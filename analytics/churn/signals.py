@@ -29,6 +29,12 @@ REFUND_DAYS = 30
 LATE_DAYS = 60
 URGENT_DAYS = 180
 VISIT_DAYS = 30
+TEXT_DAYS = 90
+# Scores of texts are -1 to 1 (analytics.sentiment), of four decimals.
+NEGATIVE_TEXT = -0.5
+TONE = 0.25
+# One text is a mood; from two on their mean is a tone that the worst of them does not tell already.
+TONE_TEXTS = 2
 # CSAT is 1 to 5 in fct_interactions and fct_survey_responses.
 NEGATIVE_CSAT = 2.0
 
@@ -49,6 +55,7 @@ def signals_from_facts(
     visits: pa.Table | None = None,
     deliveries: pa.Table | None = None,
     consents: pa.Table | None = None,
+    texts: pa.Table | None = None,
 ) -> pa.Table:
     """Signal intervals (SIGNALS_SCHEMA, sorted) of all customers; a source that a company lacks is None.
 
@@ -60,10 +67,11 @@ def signals_from_facts(
     visits: customer_id, visited_on.
     deliveries: customer_id, late_on (the day on which it should have been sent and was not).
     consents: customer_id, stated_on, is_granted, about mail; a later statement ends an earlier one.
+    texts: customer_id, written_on, score (-1 to 1, NULL: no known word), is_leaving.
     Rows without a customer or without the date are left out.
     """
     found: list[_Intervals] = []
-    tables = [t for t in (interactions, surveys, refunds, visits, deliveries, consents) if t is not None]
+    tables = [t for t in (interactions, surveys, refunds, visits, deliveries, consents, texts) if t is not None]
     customers = pa.array([], pa.string())
     if tables:
         ids = pa.chunked_array([c for t in tables for c in pc.cast(t["customer_id"], pa.string()).chunks], pa.string())
@@ -88,7 +96,37 @@ def signals_from_facts(
             found.append(_kept(name, codes_in(table["customer_id"], customers), start, start + length, start < NEVER))
     if consents is not None:
         found.append(_from_consents(consents, customers))
+    if texts is not None:
+        found += _from_texts(texts, customers)
     return _table(found, customers)
+
+
+def _from_texts(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+    """The worst text and the mean of all over a window of 90 days, and who speaks of leaving."""
+    need_columns("texts", table, ("customer_id", "written_on", "score", "is_leaving"))
+    who, day = codes_in(table["customer_id"], customers), days_of(table["written_on"])
+    score, leaves = numbers_of(table, "score"), flags_of(table, "is_leaving", False)
+    known = (who >= 0) & (day < NEVER) & ~np.isnan(score)
+    kept = [
+        _kept("negative_text", who, day, day + TEXT_DAYS, known & (score <= NEGATIVE_TEXT)),
+        _kept("speaks_of_leaving", who, day, day + TEXT_DAYS, leaves),
+    ]
+    who, day, size = who[known], day[known], np.rint(score[known] * 10_000).astype(np.int64)
+    # A text enters the window on its day and leaves it 90 days later; between two such days nothing changes.
+    one = np.ones_like(who)
+    who, day = np.concatenate([who, who]), np.concatenate([day, day + TEXT_DAYS])
+    size, count = np.concatenate([size, -size]), np.concatenate([one, -one])
+    order = np.lexsort((day, who))
+    who, day = who[order], day[order]
+    # Each customer's steps add up to nothing, so sums run on over all of them.
+    total, texts = np.cumsum(size[order]), np.cumsum(count[order])
+    until = np.append(day[1:], NEVER)
+    mean = total / np.maximum(texts, 1) / 10_000
+    return [
+        *kept,
+        _kept("negative_tone", who, day, until, (texts >= TONE_TEXTS) & (mean <= -TONE)),
+        _kept("positive_tone", who, day, until, (texts >= 1) & (mean >= TONE)),
+    ]
 
 
 def _from_consents(table: pa.Table, customers: pa.Array) -> _Intervals:

@@ -7,7 +7,7 @@ import numpy as np
 from ingestion.demo.clock import DAY, Calendar, epoch_of, local_day
 from ingestion.demo.people import Person
 from ingestion.demo.shopping import Order
-from ingestion.demo.words import COMMENTS_BAD, COMMENTS_GOOD, COMMENTS_MIDDLE, TOPICS
+from ingestion.demo.words import COMMENTS_BAD, COMMENTS_GOOD, COMMENTS_MIDDLE, TOPICS, TROUBLE_SUBJECTS
 
 AGENTS = ("agent.sasaki", "agent.ono", "agent.kikuchi", "agent.sugawara", "agent.hirano", "agent.nomura")
 SURVEY_GAP_DAYS = 90
@@ -86,7 +86,8 @@ def make_tickets(
 ) -> list[Ticket]:
     """Calm tickets: 15 in 100 orders lead to one, and every known person asks something every seventh year or so.
 
-    An order that went wrong always does: it is urgent to whoever writes, takes days and is mostly rated badly.
+    An order that went wrong always does: it is urgent to whoever writes, mostly says so, takes days and is mostly rated
+    badly.
     """
     moments: list[tuple[int, int, bool]] = []
     after = rng.random((len(orders), 2))
@@ -120,7 +121,7 @@ def make_tickets(
             solved=first_solved + (int((0.5 + roll[1] * 20) * DAY) if reopened else 0),
             reopens=int(reopened),
             topic=topic,
-            subject=subject,
+            subject=TROUBLE_SUBJECTS[i % len(TROUBLE_SUBJECTS)] if trouble else subject,
             priority="urgent"
             if roll[2] < (0.3 if trouble else 0.01)
             else ("high" if trouble or roll[2] < 0.08 else ("low" if roll[2] > 0.8 else "normal")),

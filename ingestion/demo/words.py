@@ -179,6 +179,15 @@ TOPICS = (
     ("account", "ログインできません"),
     ("stock", "再入荷の予定はありますか"),
 )
+# What is written when an order went wrong; the last one tells nothing.
+TROUBLE_SUBJECTS = (
+    "届いた品が割れていました",
+    "注文と違う商品が届きました",
+    "荷物がまだ届きません",
+    "My order arrived broken",
+    "返金をお願いします。対応が遅すぎます",
+    "注文について",
+)
 COMMENTS_GOOD = (
     "丁寧な梱包で満足です。",
     "届くのが早かったです①",

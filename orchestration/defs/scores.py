@@ -16,6 +16,7 @@ from orchestration.contract_scoring import contract_assessment
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
 from orchestration.session import BUILD_POOL, Company, Session, resume
+from orchestration.text_scoring import text_sentiment
 
 if TYPE_CHECKING:
     from analytics.churn import Assessment
@@ -36,6 +37,7 @@ FACTS = (
     "fct_sessions",
     "fct_fulfilment",
     "fct_consents",
+    "customer_texts",
     "int_contract_spans",
 )
 RESULTS = {
@@ -44,6 +46,7 @@ RESULTS = {
     "churn_daily": "segment x day: share at high risk against its baseline; earlier days as they were published",
     "churn_drivers_daily": "segment x day x driver: customers at high risk who carry it",
     "ltv_backtest": "group of customers: what the forecast would have said of the last weeks, and what happened",
+    "text_sentiment": "text of a customer: how it sounds, -1 to 1, and the words it rests on; never the text",
     "agent_labels": "agent: keyed pseudonym; agents are people too",
     "gate_verdicts": "gate x relation: what was judged before the marts",
 }
@@ -84,7 +87,8 @@ def score(
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         judged = forecast_backtest(session, db)
-        signals = customer_signals(session, db)
+        texts = text_sentiment(db)
+        signals = customer_signals(session, db, texts)
         found = assessment(session, db, signals)
         contracts, contract_scores = contract_assessment(session, db, signals)
         tables = {
@@ -93,6 +97,7 @@ def score(
             "churn_daily": churn_daily(session, db, found),
             "churn_drivers_daily": found.driver_daily,
             "ltv_backtest": judged.table,
+            "text_sentiment": texts,
             "agent_labels": agent_labels(session, db),
         }
         for name, table in tables.items():
@@ -146,8 +151,8 @@ def _refunds(db: duckdb.DuckDBPyConnection) -> pa.Table:
     ).to_arrow_table()
 
 
-def customer_signals(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
-    """What support, surveys, deliveries, consents and visits say of each customer, as intervals of days."""
+def customer_signals(session: Session, db: duckdb.DuckDBPyConnection, texts: pa.Table) -> pa.Table:
+    """What support, surveys, texts, deliveries, consents and visits say of each customer, as intervals of days."""
     from analytics.churn import signals_from_facts
 
     kpi, as_of = session.settings.company.kpi, session.build.as_of
@@ -173,6 +178,7 @@ def customer_signals(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Tabl
             "SELECT customer_id, stated_on, is_granted FROM core.fct_consents "
             "WHERE customer_id IS NOT NULL AND purpose LIKE '%mail%'"
         ),
+        texts=texts,
     )
 
 

@@ -108,3 +108,41 @@ def test_nothing_in_gives_an_empty_table_and_a_missing_column_is_named() -> None
     assert signals_from_facts().num_rows == 0
     with pytest.raises(ValueError, match="surveys lacks submitted_on"):
         signals_from_facts(None, answers(("a", "nps", 1, D)).drop_columns(["submitted_on"]))
+
+
+def written(*rows: tuple[str | None, date, float | None, bool]) -> pa.Table:
+    names = ("customer_id", "written_on", "score", "is_leaving")
+    types = (pa.string(), pa.date32(), pa.float64(), pa.bool_())
+    return pa.table({n: pa.array([r[k] for r in rows], t) for k, (n, t) in enumerate(zip(names, types, strict=True))})
+
+
+def test_the_worst_text_and_a_word_of_leaving_last_90_days_from_their_own_day() -> None:
+    table = signals_from_facts(
+        texts=written(
+            ("a", D, -0.5, False), ("a", after(10), -0.49, False), ("b", D, None, False), ("c", after(3), -1.0, True),
+            (None, D, -1.0, True),
+        )
+    )  # fmt: skip
+    found = [row for row in intervals(table) if row[1] != "negative_tone"]
+    assert found == [
+        ("a", "negative_text", D, after(90)),
+        ("c", "negative_text", after(3), after(93)),
+        ("c", "speaks_of_leaving", after(3), after(93)),
+    ]
+
+
+def test_the_tone_is_the_mean_of_the_texts_of_90_days() -> None:
+    """+.9 alone, then +.9 and -.4 (mean .25), then with -.8 (-.1), and when the praise is 90 days old -.6 of two."""
+    table = signals_from_facts(
+        texts=written(("a", D, 0.9, False), ("a", after(5), -0.4, False), ("a", after(20), -0.8, False))
+    )
+    assert [row for row in intervals(table) if row[1].endswith("_tone")] == [
+        ("a", "negative_tone", after(90), after(95)),
+        ("a", "positive_tone", D, after(5)),
+        ("a", "positive_tone", after(5), after(20)),
+    ]
+
+
+def test_one_complaint_is_no_tone_yet() -> None:
+    table = signals_from_facts(texts=written(("a", D, -0.9, False)))
+    assert intervals(table) == [("a", "negative_text", D, after(90))]

@@ -66,7 +66,10 @@ final as (
             when
                 list_has_any(
                     scores.against,
-                    ['urgent_lately', 'negative_csat', 'nps_detractor', 'frequent_contacts', 'abandoned_contact']
+                    [
+                        'urgent_lately', 'negative_csat', 'nps_detractor', 'frequent_contacts', 'abandoned_contact',
+                        'negative_text', 'negative_tone', 'speaks_of_leaving'
+                    ]
                 )
             then 'call_back'
             when list_has_any(scores.against, ['late_delivery', 'refund']) then 'make_good_delivery'

@@ -36,6 +36,21 @@ segments as (
 
 ),
 
+-- How the customer sounds lately; texts without a known word have no score.
+texts as (
+
+    select
+        customer_id,
+        count(*) as texts_90d,
+        sum(cast(score as decimal(9, 4))) as score_sum,
+        count(score) as scored,
+        min(score) as worst
+    from {{ source('scores', 'text_sentiment') }}
+    where customer_id is not null and {{ days_between('written_on', core_as_of()) }} < 90
+    group by customer_id
+
+),
+
 final as (
 
     select
@@ -94,13 +109,17 @@ final as (
         churn.driver_3 as churn_driver_3,
         churn.value_at_risk,
         contracts.probability as contract_churn_probability,
-        contracts.band as contract_churn_band
+        contracts.band as contract_churn_band,
+        coalesce(texts.texts_90d, 0) as texts_90d,
+        {{ core_ratio('texts.score_sum', 'texts.scored') }} as sentiment_90d,
+        texts.worst as worst_sentiment_90d
     from customers
     inner join features on customers.customer_id = features.customer_id
     inner join segments on customers.customer_id = segments.customer_id
     left join lifetime_values on customers.customer_id = lifetime_values.customer_id
     left join churn on customers.customer_id = churn.customer_id
     left join contracts on customers.customer_id = contracts.customer_id
+    left join texts on customers.customer_id = texts.customer_id
 
 )
 

@@ -6,6 +6,12 @@ responses as (
 
 ),
 
+sentiment as (
+
+    select * from {{ source('scores', 'text_sentiment') }}
+
+),
+
 -- Where an answer stands among those of one customer to one survey at one touchpoint, invalid answers left out.
 placed as (
 
@@ -53,9 +59,12 @@ final as (
         responses.submitted_on,
         {{ core_as_of() }} as as_of,
         cast('{{ var("timezone") }}' as varchar) as timezone,
-        {{ marts_mask_personal('responses.comment') }} as comment_masked
+        {{ marts_mask_personal('responses.comment') }} as comment_masked,
+        sentiment.score as sentiment,
+        sentiment.language as comment_language
     from responses
     left join placed on responses.response_id = placed.response_id
+    left join sentiment on 'survey:' || responses.response_id = sentiment.text_id
 
 )
 
