@@ -7,6 +7,7 @@ from typing import Literal
 _IN_ENGLISH = {"all": "all customers", "unknown": "not known"}
 _IN_JAPANESE = {
     "all": "全顧客",
+    "all contracts": "全契約",
     "unknown": "不明",
     # age_band
     "under 20": "20歳未満", "20-29": "20代", "30-39": "30代", "40-49": "40代", "50-59": "50代", "60-69": "60代",

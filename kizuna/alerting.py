@@ -36,6 +36,8 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
     The incidents advance by its day, the digest of a period that is over is told once, and the data team hears what is
     late or well again. Refuses (`GateFailed`) when the stored verdicts of that build are not all passed, whoever calls.
     """
+    from analytics.alerts.rules import CONTRACTS
+
     shown = current(settings)
     if shown is None or not _recorded(store, shown):
         return []
@@ -51,7 +53,7 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
             store, settings, shown, day,
             sources=tables["sources"],
             withheld=_why_withheld(tables["scores"]),
-            scored=tables["daily"].num_rows > 0,
+            scored=any(kind != CONTRACTS for kind in tables["daily"]["segment_type"].to_pylist()),
         ),
     ]  # fmt: skip
 
@@ -158,7 +160,7 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
     import duckdb
 
     with duckdb.connect(str(shown.folder / "cx.duckdb"), read_only=True) as db:
-        # Alerts are of buyers. A version that was published before contracts were scored has no other kind.
+        # Buyers and contracts are told apart. A version that was published before contracts were scored has one kind.
         kinds = "SELECT 1 FROM duckdb_columns() WHERE table_name = 'churn_risk' AND column_name = 'kind'"
         buyers = "WHERE r.kind = 'non_contractual'" if db.execute(kinds).fetchone() else ""
         return {
@@ -166,6 +168,11 @@ def _read(shown: Publication) -> dict[str, pa.Table]:
                 "SELECT * FROM marts.churn_risk_daily ORDER BY segment_type, segment, day"
             ).to_arrow_table(),
             "scores": db.execute(f"SELECT * FROM marts.churn_risk r {buyers} ORDER BY customer_id").to_arrow_table(),
+            "contracts": db.execute(
+                "SELECT * FROM marts.churn_risk r WHERE r.kind = 'contractual' ORDER BY customer_id"
+                if buyers
+                else "SELECT * FROM marts.churn_risk WHERE false"
+            ).to_arrow_table(),
             "drivers": db.execute("SELECT * FROM marts.churn_drivers_daily").to_arrow_table(),
             "customers": db.execute(
                 "SELECT r.customer_id, r.display_label, r.region, c.age_band, c.value_tier, c.channel_preference, "
@@ -183,6 +190,7 @@ def _payload(
     settings: Settings, shown: Publication, change: IncidentChange, tables: dict[str, pa.Table]
 ) -> dict[str, Any]:
     from analytics.alerts import spike_alert, spike_resolved, spike_update
+    from analytics.alerts.rules import CONTRACTS
 
     build_id, link = shown.manifest["build_id"], scorecard_link(settings, shown)
     if change.kind == "resolve":
@@ -192,7 +200,7 @@ def _payload(
         return render(settings, spike_update(change, currency=currency, build_id=build_id, link=link))
     message = spike_alert(
         change,
-        tables["scores"],
+        tables["contracts" if change.incident.segment_type == CONTRACTS else "scores"],
         tables["drivers"],
         tables["customers"],
         currency=settings.company.currency,

@@ -23,7 +23,7 @@ class Snooze(_Section):
     """No messages of one segment until the end of a day; its incident is kept and told afterwards if it goes on."""
 
     segment: Annotated[str, Field(min_length=1, max_length=128)]
-    segment_type: Cut | Literal["overall"] = "region"
+    segment_type: Cut | Literal["overall", "contracts"] = "region"
     until: date
     reason: Annotated[str, Field(max_length=200)] = ""
 

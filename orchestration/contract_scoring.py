@@ -1,5 +1,7 @@
 """core -> scores: the chance that each payer's contract ends, from its spans and the signals of its people."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -47,9 +49,9 @@ _RESULT = """
 
 
 def contract_assessment(
-    session: Session, db: duckdb.DuckDBPyConnection, signals: pa.Table
+    session: Session, db: duckdb.DuckDBPyConnection, signals: pa.Table, days: Sequence[date], earlier: Sequence[date]
 ) -> "tuple[ContractAssessment, pa.Table]":
-    """What `assess_contracts` finds, and its scores by payer with the customer who bears the contract."""
+    """What `assess_contracts` finds, with those at risk on `days`; its scores by payer with who bears the contract."""
     from analytics.churn import ContractRules, assess_contracts
 
     company = session.settings.company
@@ -68,7 +70,9 @@ def contract_assessment(
     db.register("signals_now", signals)
     felt = db.execute(_SIGNALS).to_arrow_table()
     db.unregister("signals_now")
-    found = assess_contracts(spans, felt, as_of=session.build.as_of, rules=rules, locale=company.locale)
+    found = assess_contracts(
+        spans, felt, as_of=session.build.as_of, rules=rules, locale=company.locale, days=days, earlier=earlier
+    )
     db.register("scores_now", found.scores)
     table = db.execute(_RESULT).to_arrow_table()
     db.unregister("scores_now")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from analytics.alerts.incidents import IncidentChange
 from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SpikeAlert, SpikeResolved, SpikeUpdate
 from analytics.alerts.parts import SourceState
-from analytics.alerts.rules import OVERALL
+from analytics.alerts.rules import CONTRACTS, OVERALL
 from analytics.churn.assess import UNKNOWN
 from analytics.churn.drivers import drivers_that_changed
 
@@ -33,8 +33,9 @@ def spike_alert(
 ) -> SpikeAlert:
     """The message of a change of kind open.
 
-    scores, driver_daily: of analytics.churn.assess for the same day. customers: customer_id, display_label and the
-    segment columns, as given to `assess`. customer_url: address of a customer's page with {label} or {customer_id}.
+    scores, driver_daily: of analytics.churn.assess for the same day; of contracts the scores of payers who are
+    customers. customers: customer_id, display_label and the segment columns, as given to `assess`.
+    customer_url: address of a customer's page with {label} or {customer_id}.
     """
     incident = change.incident
     kind, segment = incident.segment_type, incident.segment
@@ -91,7 +92,7 @@ def worst_customers(
     Without the driver_N_effect columns a driver's direction is unknown, and all of them are named.
     """
     mine = customers
-    if kind != OVERALL:
+    if kind not in (OVERALL, CONTRACTS):
         column = pc.fill_null(pc.cast(customers[kind], pa.string()), UNKNOWN)
         mine = customers.filter(pc.equal(column, segment))
     high = scores.filter(

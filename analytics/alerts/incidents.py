@@ -19,7 +19,18 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.alerts.rules import COLUMNS, LEVEL_SHIFT, MEASURES, NUMBER, OVERALL, SHARE, SPIKE, TOO_LITTLE, VALUE
+from analytics.alerts.rules import (
+    COLUMNS,
+    CONTRACTS,
+    LEVEL_SHIFT,
+    MEASURES,
+    NUMBER,
+    OVERALL,
+    SHARE,
+    SPIKE,
+    TOO_LITTLE,
+    VALUE,
+)
 
 CALM_DAYS_TO_RESOLVE = 3
 COOLDOWN_DAYS = 7
@@ -30,6 +41,9 @@ MAX_SEPARATE = 2
 GROWN = 1.5
 #: A segment of another cut belongs to an incident that explains its excess, give or take a tenth.
 _EXPLAINED = 1.1
+
+#: Segments that are part of no other: the whole company, and contracts, whose risk is another one.
+_ALONE = (OVERALL, CONTRACTS)
 
 Reason = Literal["back_to_normal", "new_level"]
 Kind = Literal["open", "update", "resolve"]
@@ -113,7 +127,7 @@ def incident_changes(
     latest: dict[Key, Incident] = {}
     for incident in sorted(incidents, key=lambda i: (i.opened_on, i.key)):
         latest[incident.segment_type, incident.segment] = incident
-    spiking = tuple(sorted(k for k, r in rows.items() if r["is_spike"] and k[0] != OVERALL))
+    spiking = tuple(sorted(k for k, r in rows.items() if r["is_spike"] and k[0] not in _ALONE))
     whole = next((k for k in rows if k[0] == OVERALL), None)
     parent = latest.get(whole) if whole is not None else None
     spoken_for = set(parent.members) if parent is not None and _is_open(parent) else set()
@@ -146,7 +160,7 @@ def _leaders(
     no larger than that of an incident's segments in another cut can be explained by it. The largest excess leads, among
     those within a tenth of it the steepest rise.
     """
-    standing = [k for k, i in latest.items() if _is_open(i) and k[0] != OVERALL and k in rows]
+    standing = [k for k, i in latest.items() if _is_open(i) and k[0] not in _ALONE and k in rows]
     joined: dict[Key, tuple[Key, ...]] = {k: () for k in standing}
     members = {m for k in standing for m in latest[k].members}
     new = [k for k in spiking if not _is_open(latest.get(k)) and not _came_back(latest.get(k), day)]

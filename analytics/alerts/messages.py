@@ -6,19 +6,20 @@ No message holds personal data: customers are named by the pseudonym label of di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
 from analytics.alerts.blockkit import Block, context, data, fields, header, link, payload, section
+from analytics.alerts.contract_words import actions_for, words_for
 from analytics.alerts.data_team import DataTeamMessage, render_data_team
 from analytics.alerts.digest import KpiDigest, render_digest
 from analytics.alerts.parts import SourceState, listed, small_print
 from analytics.alerts.rules import OVERALL
 from analytics.alerts.silence import Silence, render_silence
-from analytics.alerts.words import ACTIONS, WORDS, Locale, calendar_day, count, money, percent, segment_name
+from analytics.alerts.words import WORDS, Locale, calendar_day, count, money, percent, segment_name
 from analytics.churn.drivers import DriverChange, driver_label
 
 MAX_CUSTOMERS = 5
@@ -132,7 +133,7 @@ def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
 
 
 def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
+    w = words_for(m.segment_type, locale)
     name = segment_name(m.segment_type, m.segment, locale)
     value = money(m.value_at_risk, m.currency, locale)
     usual = count(round(m.baseline * m.scored if m.usual_at_risk is None else m.usual_at_risk))
@@ -173,15 +174,16 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
         blocks.append(section([f"*{w['drivers']}*", *lines]))
     if m.customers:
         blocks.append(
-            section([f"*{w['named']}*", *(_customer(c, m.currency, locale) for c in m.customers[:MAX_CUSTOMERS])])
+            section([f"*{w['named']}*", *(_customer(c, m.currency, w, locale) for c in m.customers[:MAX_CUSTOMERS])])
         )
-    blocks.append(section([f"*{w['todo']}*", *_actions(m.drivers, locale), link(m.link, w["open_page"])]))
+    todo = [f"*{w['todo']}*", *_actions(m.segment_type, m.drivers, locale)]
+    blocks.append(section([*todo, link(m.link, w["open_page"])]))
     blocks.append(context("\n".join(small_print(m.sources, m.build_id, m.day, locale))))
     return payload(w["spike_text" if what == "share" else f"spike_text_{what}"].format(**numbers), blocks)
 
 
 def _update(m: SpikeUpdate, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
+    w = words_for(m.segment_type, locale)
     name = data(segment_name(m.segment_type, m.segment, locale))
     numbers = {"where": name, "at_risk": count(m.at_risk), "before": count(m.before), "share": percent(m.share)}
     value = f"*{w['value']}* {money(m.value_at_risk, m.currency, locale)}"
@@ -210,7 +212,7 @@ def _withheld(m: AlertsWithheld, locale: Locale) -> dict[str, Any]:
 
 
 def _resolved(m: SpikeResolved, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
+    w = words_for(m.segment_type, locale)
     kind = "resolved" if m.reason == "back_to_normal" else "new_level"
     name = segment_name(m.segment_type, m.segment, locale)
     sentence = w[f"{kind}_sentence"].format(where=data(name), share=percent(m.share), at_risk=count(m.at_risk))
@@ -224,8 +226,7 @@ def _resolved(m: SpikeResolved, locale: Locale) -> dict[str, Any]:
     return payload(title.format(where=data(name)), blocks)
 
 
-def _customer(c: CustomerLine, currency: str, locale: Locale) -> str:
-    w = WORDS[locale]
+def _customer(c: CustomerLine, currency: str, w: Mapping[str, str], locale: Locale) -> str:
     said = w["joined"].join(data(d) for d in c.drivers)
     value = money(c.value_at_risk, currency, locale)
     label = data(c.label, 40)
@@ -238,7 +239,7 @@ def _customer(c: CustomerLine, currency: str, locale: Locale) -> str:
     return line.rstrip(": ")
 
 
-def _actions(drivers: Sequence[DriverChange], locale: Locale) -> list[str]:
-    known = ACTIONS[locale]
+def _actions(segment_type: str, drivers: Sequence[DriverChange], locale: Locale) -> list[str]:
+    known = actions_for(segment_type, locale)
     advice = [known[d.code] for d in drivers if d.code in known] or [known[""]]
     return [f"• {a}" for a in advice]

@@ -14,6 +14,8 @@ from analytics.alerts.baseline import WINDOW_DAYS, baseline, combined_z
 
 CALM, WARN, SPIKE, LEVEL_SHIFT, TOO_LITTLE = "calm", "warn", "spike", "level_shift", "too_little_history"
 OVERALL = "overall"
+#: Payers under contract, who stand beside the buyers of all other segments and are cut by nothing.
+CONTRACTS = "contracts"
 
 SHARE, NUMBER, VALUE = MEASURES = ("share", "number", "value")
 # Columns of a measure: what it is, what it usually is, its distance from that, and what that is called.

@@ -7,6 +7,7 @@ nothing is learnt and no probability is shown; there is no other model to fall b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,20 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analytics.churn.contracts import DRIVER_OF, MONTH_DAYS, PLAN, TERMS, ContractBook, State
-from analytics.churn.drivers import (
-    DRIVERS_PER_CUSTOMER,
-    WORTH_SAYING,
-    Drivers,
-    Locale,
-    driver_codes,
-    drivers_in_words,
-)
-from analytics.churn.frames import Ints, day_number, decimals_from
-from analytics.churn.logistic import Belief, Logistic, fit_logistic
+from analytics.churn.contract_daily import contract_days
+from analytics.churn.contract_fits import ContractFits, ContractModel, TooFewEnded, drivers_of, sized
+from analytics.churn.contracts import ContractBook, State
+from analytics.churn.drivers import Locale, driver_codes, drivers_in_words
+from analytics.churn.frames import day_number, decimals_from
 from analytics.churn.rules import MODEL_CONTRACT, ContractRules
-from analytics.churn.training import BEHAVIOUR_SD, BELIEF_SD, SAMPLE, SNAPSHOTS, WEEK, Evaluation, evaluated
-from analytics.ltv.maximise import FitFailed, Floats
+from analytics.churn.training import Evaluation, evaluated
+from analytics.ltv.maximise import FitFailed
 
 Flags = npt.NDArray[np.bool_]
 
@@ -41,22 +36,6 @@ CONTRACT_SCORES_SCHEMA = pa.schema([
     ("driver_1_code", pa.string()), ("driver_2_code", pa.string()), ("driver_3_code", pa.string()),
     ("expected_value", _MONEY), ("value_at_risk", _MONEY), ("model", pa.string()),
 ])  # fmt: skip
-#: A plan is a column of its own from so many examples on.
-_PLAN_MIN = 50
-_FLOOR, _CEILING = 0.001, 0.999
-
-
-class TooFewEnded(ValueError):
-    """Too few payers left, or stayed, to learn from and to judge what was learnt."""
-
-
-@dataclass(frozen=True)
-class ContractModel:
-    """Parameters; `plans` are positions in the book's plan names, `ended` the share of examples that left."""
-
-    logistic: Logistic
-    plans: tuple[int, ...]
-    ended: float
 
 
 @dataclass(frozen=True)
@@ -64,84 +43,60 @@ class ContractAssessment:
     """scores: one row per payer with a contract that runs on as_of (CONTRACT_SCORES_SCHEMA, by payer).
 
     band: high | medium | low | ending (its end is declared: nothing to predict) | withheld (reason too_few_ended,
-    fit_failed, below_floor or leak_suspected). untrained: why nothing was learnt, in words, '' where something was.
+    fit_failed, below_floor or leak_suspected). daily, driver_daily: payers at high risk per day, and
+    driver, as those of analytics.churn.assess, of one segment (analytics.churn.contract_daily); empty while scores are
+    withheld. untrained: why nothing was learnt, in words, '' where something was.
     """
 
     scores: pa.Table
+    daily: pa.Table
+    driver_daily: pa.Table
     model: ContractModel | None
     evaluation: Evaluation | None
     untrained: str
 
 
 def assess_contracts(
-    spans: pa.Table, signals: pa.Table, *, as_of: date, rules: ContractRules, locale: Locale = "ja"
+    spans: pa.Table,
+    signals: pa.Table,
+    *,
+    as_of: date,
+    rules: ContractRules,
+    locale: Locale = "ja",
+    days: Sequence[date] = (),
+    earlier: Sequence[date] = (),
 ) -> ContractAssessment:
-    """Score every payer under contract at the end of `as_of`. Tables as `ContractBook` takes them.
+    """Score every payer under contract at the end of `as_of`, and count those at risk on each of `days`.
 
-    The model of the Sunday before serves the week after, so that a day's score never depends on later days.
+    Tables as `ContractBook` takes them. `earlier`: further days, in `driver_daily` only. The model of the Sunday before
+    serves the week after, so that a day's score never depends on later days.
     """
     book = ContractBook(spans, signals, rules.codes)
+    fits = ContractFits(book, rules)
     today = book.at(day_number(as_of), rules.horizon_days)
     sunday = today.day - (today.day + 3) % 7 - 1
     model, evaluation, untrained, reason = None, None, "", ""
     try:
         judged = sunday - rules.horizon_days
-        earlier = fit_contracts(book, judged, rules)
-        model = fit_contracts(book, sunday, rules)
+        earlier_model = fits.fit(judged)
+        model = fits.fit(sunday)
         state = book.at(judged, rules.horizon_days)
         evaluation = evaluated(
             judged,
-            earlier.logistic,
-            state.values(earlier.plans)[state.kept],
+            earlier_model.logistic,
+            state.values(earlier_model.plans)[state.kept],
             ~book.kept(sunday)[state.kept],
-            today.values(earlier.plans)[today.kept],
+            today.values(earlier_model.plans)[today.kept],
         )
         reason = evaluation.withheld(rules.floor)
     except TooFewEnded as few:
         model, untrained, reason = None, str(few), "too_few_ended"
     except FitFailed as failed:
         model, untrained, reason = None, str(failed), "fit_failed"
-    return ContractAssessment(_table(book, today, model, reason, rules, as_of, locale), model, evaluation, untrained)
-
-
-def fit_contracts(book: ContractBook, sunday: int, rules: ContractRules) -> ContractModel:
-    """Model of `sunday`, of examples whose horizon was over. Raises TooFewEnded, FitFailed."""
-    states, left, who = [], [], []
-    for k in range(SNAPSHOTS):
-        state = book.at(sunday - rules.horizon_days - WEEK * k, rules.horizon_days)
-        kept = np.flatnonzero(state.kept)
-        step = -(-len(kept) // SAMPLE) or 1
-        chosen = kept[(state.day // WEEK) % step :: step]
-        # Of a large company only the examples are kept, not its whole state of twelve days.
-        states.append((state.terms[chosen], state.plans[:, chosen], state.signals[:, chosen]))
-        left.append(~book.kept(state.day + rules.horizon_days)[chosen])
-        who.append(chosen)
-    happened, payers = np.concatenate(left), np.concatenate(who)
-    ended, stayed = (len(np.unique(payers[mine])) for mine in (happened, ~happened))
-    if min(ended, stayed) < rules.min_ended:
-        raise TooFewEnded(
-            f"of the payers under contract in {SNAPSHOTS} weeks {ended} left and {stayed} stayed; needed are "
-            f"{rules.min_ended} of either, now and one horizon ago"
-        )
-    plans = tuple(k for k in range(len(book.plan_names)) if sum(int(on[k].sum()) for _, on, _ in states) >= _PLAN_MIN)
-    values = np.concatenate([np.concatenate([t, on[list(plans)].T, felt.T], axis=1) for t, on, felt in states])
-    # Weekly days share most of their horizon: twelve rows of a payer tell as much as two or three.
-    held = float(np.sqrt(SNAPSHOTS / (1 + WEEK * (SNAPSHOTS - 1) / rules.horizon_days)))
-    return ContractModel(learn_contracts(names_of(book, plans, rules), values, happened, rules, held), plans,
-                         float(happened.mean()))  # fmt: skip
-
-
-def names_of(book: ContractBook, plans: tuple[int, ...], rules: ContractRules) -> tuple[str, ...]:
-    """Columns of `State.values`."""
-    return (*TERMS, *(f"plan {book.plan_names[k]}" for k in plans), *rules.codes)
-
-
-def learn_contracts(
-    names: tuple[str, ...], values: Floats, left: Flags, rules: ContractRules, held: float = 1.0
-) -> Logistic:
-    """The regression itself; `held`: how many times as firmly beliefs are held because examples repeat each other."""
-    beliefs = {s.code: Belief(s.weight, BELIEF_SD / held) for s in rules.signals}
-    return fit_logistic(names, values, left, beliefs=beliefs, spread=BEHAVIOUR_SD / held)
+    told = (() if reason else days), (() if reason else earlier)
+    daily, drivers = contract_days(book, fits, rules, *told)
+    scores = _table(book, today, model, reason, rules, as_of, locale)
+    return ContractAssessment(scores, daily, drivers, model, evaluation, untrained)
 
 
 def _table(
@@ -161,19 +116,13 @@ def _table(
         name: pa.nulls(size, CONTRACT_SCORES_SCHEMA.field(name).type) for name in CONTRACT_SCORES_SCHEMA.names
     }
     if model is not None:
-        values = today.values(model.plans)[chosen]
-        probability = np.clip(model.logistic.probability(values), _FLOOR, _CEILING).round(6)
+        probability, worth, at_risk = sized(today, model, chosen, rules)
         shown = kept & (not reason)
         high, medium = probability >= rules.high, probability >= rules.medium
         band[shown] = np.select([high, medium], ["high", "medium"], "low")[shown]
-        # A contract is worth what it brings in a year if its payer stays as long as payers usually do.
-        stays = (1 - model.ended) ** (MONTH_DAYS / rules.horizon_days)
-        months = float(np.sum(stays ** np.arange(1, 13)))
-        worth = np.rint(today.monthly[chosen] * months).astype(np.int64)
-        drivers = _drivers(today, model, chosen, shown, rules)
+        drivers = drivers_of(today, model, chosen, shown, rules)
         columns["probability"] = pa.array(probability, mask=~shown)
         columns["expected_value"] = decimals_from(worth, kept)
-        at_risk = np.rint(probability * worth).astype(np.int64)
         columns["value_at_risk"] = decimals_from(at_risk, shown)
         words = zip(drivers_in_words(drivers, locale), driver_codes(drivers), strict=True)
         for rank, (sentence, code) in enumerate(words, 1):
@@ -187,37 +136,3 @@ def _table(
         "model": pa.repeat(pa.scalar(MODEL_CONTRACT), size),
     }
     return pa.table(columns, schema=CONTRACT_SCORES_SCHEMA)
-
-
-def _drivers(today: State, model: ContractModel, chosen: Ints, shown: Flags, rules: ContractRules) -> Drivers:
-    """The three largest exact parts of each payer's log-odds; columns that say the same thing are one driver.
-
-    What belongs to the contract is counted against the median payer who is shown; a signal contributes its weight.
-    """
-    parts = today.values(model.plans)[chosen] * model.logistic.slope
-    names = model.logistic.names
-    of = [DRIVER_OF.get(name, PLAN if name.startswith("plan ") else name) for name in names]
-    codes = tuple(dict.fromkeys(of))
-    columns = []
-    for code in codes:
-        part = parts[:, [k for k, name in enumerate(of) if name == code]].sum(axis=1)
-        if code not in rules.codes and shown.any():
-            part = part - float(np.median(part[shown]))
-        columns.append(np.round(part, 6))
-    contribution = np.stack(columns, axis=1)
-    first = np.argsort(-np.abs(contribution), axis=1, kind="stable")[:, :DRIVERS_PER_CUSTOMER].astype(np.int64)
-    rows = np.arange(len(chosen))[:, None]
-    size = contribution[rows, first]
-    ages = np.stack(
-        [
-            today.ages[rules.codes.index(c)][chosen]
-            if c in rules.codes
-            else (today.since if c == DRIVER_OF["tenure"] else today.due)[chosen]
-            for c in codes
-        ],
-        axis=1,
-    )
-    silent = (np.abs(size) < WORTH_SAYING) | ~shown[:, None]
-    return Drivers(
-        codes, np.where(silent, -1, first), np.where(silent, 0.0, size), ages[rows, first], np.zeros_like(first)
-    )

@@ -44,7 +44,7 @@ def churn_chart_png(
     if not risk:
         return None
     labels = Labels(company.locale, company.currency)
-    title = labels["chart_risk" if segment_type == "region" else "risk_share"]
+    title = labels[{"region": "chart_risk", "contracts": "chart_contract_risk"}.get(segment_type, "risk_share")]
     spec = risk_chart(risk, labels, segment_type=segment_type, highlight=segment, title=title)
     return chart_png(spec)
 

@@ -70,7 +70,7 @@ def read_facts(db: Path, manifest: Mapping[str, Any], timezone: str) -> Facts:
 def read_risk(db: Path) -> tuple[RiskDay, ...]:
     """Shares at high risk per segment and day, in the order of the days."""
     with _marts(db) as marts:
-        return _risk(marts)
+        return _risk(marts, with_contracts=True)
 
 
 class _Marts:
@@ -167,10 +167,12 @@ def _cohorts(marts: _Marts) -> tuple[CohortCell, ...]:
     return tuple(CohortCell(*row) for row in marts.rows("retention_cohorts", sql))
 
 
-def _risk(marts: _Marts) -> tuple[RiskDay, ...]:
-    sql = """
+def _risk(marts: _Marts, *, with_contracts: bool = False) -> tuple[RiskDay, ...]:
+    """The page tells of buyers; contracts are a segment that nobody else is part of."""
+    chosen = "true" if with_contracts else "segment_type <> 'contracts'"
+    sql = f"""
         select segment_type, segment, day, scored, at_risk, share, baseline, value_at_risk, is_spike
-        from marts.churn_risk_daily where share is not null order by day, segment_type, segment
+        from marts.churn_risk_daily where share is not null and {chosen} order by day, segment_type, segment
     """
     return tuple(RiskDay(*row) for row in marts.rows("churn_risk_daily", sql))
 

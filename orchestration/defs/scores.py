@@ -19,7 +19,7 @@ from orchestration.session import BUILD_POOL, Company, Session, resume
 from orchestration.text_scoring import text_sentiment
 
 if TYPE_CHECKING:
-    from analytics.churn import Assessment
+    from analytics.churn import Assessment, ContractAssessment
 
 #: The drivers of those at risk are counted this long before `as_of` too, so that a message can say what changed.
 DRIVERS_BEFORE = timedelta(days=7)
@@ -90,12 +90,14 @@ def score(
         texts = text_sentiment(db)
         signals = customer_signals(session, db, texts)
         found = assessment(session, db, signals)
-        contracts, contract_scores = contract_assessment(session, db, signals)
+        contracts, contract_scores = contract_assessment(
+            session, db, signals, _new_days(session, db, contracts=True), [session.build.as_of - DRIVERS_BEFORE]
+        )
         tables = {
             "churn_scores": found.scores,
             "contract_scores": contract_scores,
-            "churn_daily": churn_daily(session, db, found),
-            "churn_drivers_daily": found.driver_daily,
+            "churn_daily": churn_daily(session, db, found, contracts),
+            "churn_drivers_daily": pa.concat_tables([found.driver_daily, contracts.driver_daily]),
             "ltv_backtest": judged.table,
             "text_sentiment": texts,
             "agent_labels": agent_labels(session, db),
@@ -138,10 +140,13 @@ def agent_labels(session: Session, db: duckdb.DuckDBPyConnection) -> pa.Table:
     )
 
 
-def _new_days(session: Session, db: duckdb.DuckDBPyConnection) -> list[date]:
+def _new_days(session: Session, db: duckdb.DuckDBPyConnection, *, contracts: bool) -> list[date]:
+    """Days that are not published yet, of contracts or of buyers: either may have begun later than the other."""
     from analytics.churn import days_to_assess
 
-    last = db.execute("SELECT max(day) FROM state.churn_risk_daily").fetchall()[0][0]
+    mine = "=" if contracts else "<>"
+    query = f"SELECT max(day) FROM state.churn_risk_daily WHERE segment_type {mine} 'contracts'"
+    last = db.execute(query).fetchall()[0][0]
     return days_to_assess(session.build.as_of, last)
 
 
@@ -211,7 +216,7 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection, signals: pa.Tabl
         signals,
         _refunds(db),
         as_of=as_of,
-        days=_new_days(session, db),
+        days=_new_days(session, db, contracts=False),
         earlier=[as_of - DRIVERS_BEFORE],
         rules=rules,
         segments=alerts.segments,
@@ -219,20 +224,25 @@ def assessment(session: Session, db: duckdb.DuckDBPyConnection, signals: pa.Tabl
     )
 
 
-def churn_daily(session: Session, db: duckdb.DuckDBPyConnection, found: "Assessment") -> pa.Table:
+def churn_daily(
+    session: Session, db: duckdb.DuckDBPyConnection, found: "Assessment", contracts: "ContractAssessment"
+) -> pa.Table:
     """The whole daily history: published days untouched, new days judged against those of the same model."""
     import pyarrow.compute as pc
 
     from analytics.alerts.rules import SpikeRules, evaluate
+    from analytics.churn.rules import MODEL_CONTRACT
 
     alerts = session.settings.company.alerts
     models = [found.model_of(day) for day in found.daily["day"].to_pylist()]
-    db.register("daily_now", found.daily.append_column("model", pa.array(models, pa.string())))
+    buyers = found.daily.append_column("model", pa.array(models, pa.string()))
+    payers = contracts.daily.append_column("model", pa.array([MODEL_CONTRACT] * contracts.daily.num_rows, pa.string()))
+    db.register("daily_now", pa.concat_tables([buyers, payers]))
     # A published day is never computed again: detection must not judge a past that changed behind its back.
     history = db.execute(
         "SELECT * FROM state.churn_risk_daily UNION ALL BY NAME "
-        "SELECT d.* FROM daily_now d WHERE d.day NOT IN (SELECT day FROM state.churn_risk_daily) "
-        f"AND d.day >= DATE '{_new_days(session, db)[0]}' ORDER BY segment_type, segment, day"
+        "SELECT d.* FROM daily_now d WHERE (d.day, d.segment_type = 'contracts') NOT IN "
+        "(SELECT (day, segment_type = 'contracts') FROM state.churn_risk_daily) ORDER BY segment_type, segment, day"
     ).to_arrow_table()
     db.unregister("daily_now")
     spikes = SpikeRules(

@@ -87,6 +87,22 @@ select 'region' as segment_type, 'east' as segment, date '{as_of}' as day, 'urge
 """
 
 
+#: Half of 600 payers under contract at once; buyers are calm.
+CONTRACTS = """
+insert into marts.churn_risk_daily
+values ('contracts', 'all contracts', date '{as_of}', 600, 300, 0.5, 90000, 0.04, 30.0, true, 'spike', true);
+create or replace table marts.churn_risk as
+select 'c' || i as customer_id, 'C-' || i as display_label, 'east' as region, kind,
+    if(kind = 'contractual', 'high', 'low') as band, null::varchar as reason,
+    if(kind = 'contractual', 0.7, 0.1) as probability, cast(i as decimal(18, 2)) as value_at_risk,
+    'Payment failed' as driver_1, 1.0 as driver_1_effect, null::varchar as driver_2, null::double as driver_2_effect,
+    null::varchar as driver_3, null::double as driver_3_effect
+from range(300) as r(i), (values ('contractual'), ('non_contractual')) as k(kind);
+create or replace table marts.churn_drivers_daily as select 'contracts' as segment_type, 'all contracts' as segment,
+    date '{as_of}' as day, 'payment_failed' as driver, 280 as customers;
+"""
+
+
 class Told:
     """A company whose versions are published one after another; `new` is what each said first."""
 
@@ -260,3 +276,29 @@ def test_a_source_that_comes_every_day_is_late_after_three_times_its_longest_gap
     assert company.version(date(2026, 7, 2), shopify=date(2026, 6, 26)) == [], "six days: as often as not"
     (late,) = company.version(date(2026, 7, 3), shopify=date(2026, 6, 26))
     assert late["text"] == "Data has not arrived: shopify"
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("en", ("Risk of cancellations spikes: 50.0% of contracts", "payment failed (30 days): 280 payers", "70.0%")),
+        ("ja", ("解約リスクが急上昇: 契約中のお客様 50.0%", "支払いに失敗（30日以内）: 280件", "解約確率 70.0%")),
+    ],
+)
+def test_contracts_that_come_to_risk_are_told_in_words_of_contracts(
+    told: Callable[..., Told], locale: str, said: tuple[str, ...]
+) -> None:
+    company = told(f"locale: {locale}\ncurrency: JPY\ndigest: {{every: never}}")
+    assert company.version(SUNDAY - timedelta(days=1)) == []
+    (message,) = company.version(SUNDAY, more=CONTRACTS)
+    assert message["key"] == f"churn:contracts:all contracts:{SUNDAY}:open"
+    assert message["image"].stat().st_size > 1000
+    assert [words for words in said if words not in message["text"] + text_of(message)] == []
+    assert "`C-299`" in text_of(message), "the payers with most at stake, by the score of their contracts"
+
+
+def test_a_snooze_of_contracts_holds(told: Callable[..., Told]) -> None:
+    snooze = f"{{segment_type: contracts, segment: all contracts, until: {SUNDAY}}}"
+    company = told(f"digest: {{every: never}}\nalerts: {{snooze: [{snooze}]}}")
+    company.version(SUNDAY - timedelta(days=1))
+    assert company.version(SUNDAY, more=CONTRACTS) == []

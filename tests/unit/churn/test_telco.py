@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from analytics.churn import ContractRules
-from analytics.churn.contract_scores import learn_contracts, names_of
+from analytics.churn.contract_fits import learn_contracts, names_of
 from analytics.churn.contracts import SPANS, ContractBook
 from analytics.churn.frames import day_number
 from analytics.churn.judge import Verdict, judge
