@@ -25,6 +25,8 @@ MONTHS_SHOWN = 18
 COHORTS_SHOWN = 12
 PERIODS_SHOWN = 12
 RISK_DAYS_SHOWN = 70
+#: Highest share from which an axis of whole percents has ticks of its own.
+_WHOLE_PERCENTS = 0.05
 
 
 def finish(chart: Any) -> Spec:
@@ -205,7 +207,9 @@ def risk_chart(
     name = labels.segment(highlight or "all")
     colour = RED if highlight else TEAL
     x = alt.X("day:T", scale=alt.Scale(type="utc"), axis=alt.Axis(**_day_axis(labels)))
-    y = alt.Y("share:Q", axis=alt.Axis(title=None, format=".0%", tickCount=5), scale=alt.Scale(zero=True, nice=True))
+    # Whole percents repeat themselves on the axis where all shares are a few.
+    form = ".0%" if max((d.share for d in segments), default=1.0) >= _WHOLE_PERCENTS else ".1%"
+    y = alt.Y("share:Q", axis=alt.Axis(title=None, format=form, tickCount=5), scale=alt.Scale(zero=True, nice=True))
     lines = (
         alt.Chart(inline_rows([{"day": d.day.isoformat(), "share": d.share, "segment": d.segment} for d in segments]))
         .mark_line(color=GREY, strokeWidth=1, opacity=0.75)
