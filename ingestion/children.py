@@ -27,10 +27,12 @@ from kizuna.errors import MachineError
 _ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 120
 
-#: How often the memory of a child is looked at, and how far below its limit it is stopped: a parser takes up to 3 GB a
-#: second, and what it takes between two looks must still be inside. A look takes 20 microseconds.
-_LOOK_SECONDS = 0.005
+#: How far below its limit a child is stopped, and after how long its memory is looked at again: what it takes between
+#: two looks must still be inside. A parser takes up to 3 GB a second. Looks every 5 ms would take a twentieth of a
+#: processor.
 _MARGIN_MB = 32
+_FASTEST_MB = 8_192
+_LOOK_SECONDS = 0.005, 0.25
 
 #: What the threads have freed is given back to the system beyond these bounds: block for block where a file may take
 #: little memory. Elsewhere that would cost as much system time as parsing.
@@ -179,13 +181,15 @@ class _Child:
         end = time.monotonic() + limits.seconds
         answer = b""
         used, moved = -1, time.monotonic()
+        free = 0
         while not answer.endswith(b"\n"):
-            if select.select([handle], [], [], _LOOK_SECONDS)[0]:
+            pause = min(max(free / _FASTEST_MB, _LOOK_SECONDS[0]), _LOOK_SECONDS[1])
+            if select.select([handle], [], [], pause)[0]:
                 more = os.read(handle, 1 << 20)
                 if not more:
                     break
                 answer += more
-            elif own_memory(self._process.pid) > limits.memory_mb - _MARGIN_MB << 20:
+            elif (free := limits.memory_mb - _MARGIN_MB - (own_memory(self._process.pid) >> 20)) < 0:
                 self._process.kill()
                 return b"", _too_much(limits)
             elif time.monotonic() - moved > STUCK_SECONDS and used == own_ticks(self._process.pid):
