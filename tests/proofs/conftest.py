@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+#: The long ones first, so that none is left alone at the end. The team waits for a company that R1L builds.
+LONG = ("[R1L]", "[R6]", "test_team.py", "[R1]")
 _FIGURES = "figures"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave proofs out unless the marker expression names them."""
+    """Leave proofs out unless the marker expression names them; the long ones are first."""
     if "proof" in (config.option.markexpr or ""):
+        items.sort(key=lambda item: next((n for n, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
         return
     proofs = [item for item in items if item.get_closest_marker("proof")]
     if proofs:
@@ -38,9 +39,11 @@ def figures(record_property: Callable[[str, object], None]) -> Callable[[str], N
     return lambda line: record_property(_FIGURES, line)
 
 
-@pytest.fixture(scope="session")
-def environment() -> dict[str, str]:
-    """Environment of a child process that runs this tree and knows nothing of whoever runs the proofs."""
-    clean = {k: v for k, v in os.environ.items() if not k.upper().startswith(("KIZUNA_", "DAGSTER_", "PYTEST_"))}
-    clean = {k: v for k, v in clean.items() if not k.upper().endswith("_PROXY")}
-    return clean | {"PYTHONPATH": str(ROOT)}
+@pytest.fixture(scope="session", autouse=True)
+def one_company_for_all_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What whole_line.py builds once is found by the other processes of `-n 2` too."""
+    folder = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+        patch.setenv("PROOFS_SHARED_FOLDER", str(shared / "whole-line"))
+        yield

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torture
 
+from kizuna.failpoints import POINTS
+
 
 def _marked(row: str) -> Any:
     alone = getattr(torture.load_row(row), "ALONE", False)
@@ -32,6 +34,22 @@ def test_row_holds(row: str, figures: Callable[[str], None]) -> None:
         f"failures={len(failures)}, {time.monotonic() - started:.0f} s{'; ' if shown else ''}{shown}"
     )
     assert failures == []
+
+
+@pytest.mark.parametrize("seed", range(1, 31))
+def test_a_run_is_killed_at_every_named_point(seed: int) -> None:
+    r1: Any = torture.load_row("R1")
+    r1l: Any = torture.load_row("R1L")
+    homes = r1l.plan(seed, 100.0)
+    steps = [step for home in homes for step in home]
+    assert len(steps) == 10
+    assert {step for step in steps if isinstance(step, str)} | set(r1.HERE) == set(POINTS)
+    shown = POINTS.index("publish.link_replaced")
+    for home in homes[:2]:
+        # A point before publishing is not met once a run has published, nor one of ingest once the files are loaded.
+        late = [isinstance(step, str) and POINTS.index(step) >= shown for step in home]
+        assert late == [False] * (len(home) - 1) + [True]
+        assert not any(isinstance(step, str) and step.startswith("ingest.") for step in home[1:])
 
 
 def test_an_interrupted_torture_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
