@@ -22,6 +22,7 @@ import orjson
 
 from ingestion.contract_files import load_contracts
 from ingestion.relations import relation_columns
+from kizuna.builds import DATABASE_CONFIG
 from orchestration.dbt_child import DbtChild
 from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest
 
@@ -78,7 +79,7 @@ def prepare(folder: Path, db: Path) -> list[str]:
     for mart in COMPARED:
         add(f"model.kizuna.{mart}")
     staged = [node["name"] for node in wanted.values() if node["fqn"][1] == "staging"]
-    with duckdb.connect(str(db)) as connection:
+    with duckdb.connect(str(db), config=DATABASE_CONFIG) as connection:
         for name in {node["schema"] for node in nodes.values()} | {s["schema"] for s in sources.values()}:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name}")
         for name, columns in relation_columns(load_contracts()).items():
@@ -148,7 +149,7 @@ def run_script(folder: Path, db: Path) -> Side:
 def _script(sender: Any, folder: str, db: str) -> None:
     sender.send("ready")
     steps: dict[str, float] = {}
-    with duckdb.connect(db) as connection:
+    with duckdb.connect(db, config=DATABASE_CONFIG) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET threads = 2; SET enable_progress_bar = false")
         connection.execute("SET VARIABLE inputs = ?", [folder])
         connection.execute(f"SET VARIABLE as_of = DATE '{kpis_data.AS_OF}'")

@@ -8,16 +8,19 @@
     states of the world are kept apart (none in a build).
 -#}
 
-{#- orders: customer_id, region, ordered_on, gross_reporting. refunds: region, refunded_on, amount_reporting. -#}
-{% macro kpi_order_rows(orders, refunds, by=[]) -%}
+{#-
+    order_days, one row per buyer, region and day: buyer (NULL for orders that name nobody), region, ordered_on, orders,
+    gross_reporting. refunds: region, refunded_on, amount_reporting.
+-#}
+{% macro kpi_order_rows(order_days, refunds, by=[]) -%}
     {%- set by_list = by | join(', ') ~ (', ' if by else '') -%}
     with
 
     -- Few rows go on from here, whatever the number of orders.
     ordered as (
 
-        select {{ by_list }}region, ordered_on, count(*) as orders, sum(gross_reporting) as gross
-        from {{ orders }}
+        select {{ by_list }}region, ordered_on, sum(orders) as orders, sum(gross_reporting) as gross
+        from {{ order_days }}
         group by {{ by_list }}region, ordered_on
 
     ),
@@ -30,21 +33,14 @@
 
     ),
 
-    order_days as (
-
-        select distinct {{ by_list }}customer_id, region, ordered_on
-        from {{ orders }}
-        where customer_id is not null
-
-    ),
-
     customer_days as (
 
         select
-            order_days.*,
-            lead(ordered_on) over (partition by {{ by_list }}customer_id order by ordered_on) as next_ordered_on,
-            row_number() over (partition by {{ by_list }}customer_id order by ordered_on) as order_day_number
-        from order_days
+            {{ by_list }}region, ordered_on,
+            lead(ordered_on) over (partition by {{ by_list }}buyer order by ordered_on) as next_ordered_on,
+            row_number() over (partition by {{ by_list }}buyer order by ordered_on) as order_day_number
+        from {{ order_days }}
+        where buyer is not null
 
     )
 
@@ -75,11 +71,11 @@
     from customer_days
 {%- endmacro %}
 
-{#- sessions: region, started_on. -#}
+{#- sessions: region, started_on, sessions (how many the row stands for). -#}
 {% macro kpi_session_rows(sessions, by=[]) -%}
     select
         {{ by | join(', ') ~ (', ' if by else '') }}'sessions' as kpi, 1 as is_flow, region, started_on as day,
-        cast(1 as decimal(18, 2)) as numerator, 0 as denominator
+        cast(sessions as decimal(18, 2)) as numerator, 0 as denominator
     from {{ sessions }}
 {%- endmacro %}
 

@@ -79,9 +79,18 @@ judged as (
 
 ),
 
+ordered_days as (
+
+    select ordered_on from {{ ref('stg_shopify__orders') }}
+    union all
+    select ordered_on from {{ ref('canonical__order') }}
+
+),
+
 rates_of_days as (
 
-    {{ core_rates_of_days('exchange_rates', '(select max(ordered_on) from judged)') }}
+    -- The last day is asked of the tables themselves: asked of `judged`, every order would be kept for it.
+    {{ core_rates_of_days('exchange_rates', '(select max(ordered_on) from ordered_days)') }}
 
 )
 

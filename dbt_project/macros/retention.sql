@@ -29,49 +29,72 @@
     )
 {%- endmacro %}
 
+{#- Where the CTE lives of int_retention keeps the last day that counts as a return, by way to come. -#}
+{% macro retention_last_on(cohort_by) -%}
+    {{ {
+        'first_order': 'last_order_on', 'first_session': 'last_session_on', 'sign_up': 'last_after_sign_up',
+    }[cohort_by] }}
+{%- endmacro %}
+
 {#-
-    Customers by way to come (`ways`: key, column of the first day), grain, cohort, first day of the period and
-    combination of segments, from the CTEs days, weeks, months, years and lives of int_retention.
+    Customers by definition (its place in `definitions`), cohort, period of the last return and combination of segments,
+    from the CTE lives of int_retention. `ways`: key and column of the first day. What is constant stays out of GROUP BY.
 -#}
-{% macro retention_returned_on(ways, limits) -%}
-    {% for grain, rows, on in [
-        ('day', 'days', 'active_on'), ('week', 'weeks', 'week_on'), ('month', 'months', 'month_on'),
-        ('year', 'years', 'year_on'),
-    ] -%}
-    {% set outer_loop = loop -%}
-    {% for cohort_by, first_on in ways -%}
-    {{ 'union all ' if not (loop.first and outer_loop.first) }}select
-        '{{ cohort_by }}' as cohort_by,
-        '{{ grain }}' as grain,
-        {{ retention_period(grain, ('seen.' if grain == 'day' else 'lives.') ~ first_on) }} as cohort,
-        seen.{{ on }} as period_on,
-        {{ 'lives.combination' if grain in ['month', 'year'] else '0' }} as combination,
-        count(*) as returned,
-        {% if cohort_by == 'first_order' -%}
-        sum(seen.gross) as gross,
-        sum(seen.net) as net,
-        sum(least(greatest(seen.net, 0), lives.first_{{ grain }})) as net_kept
-        {%- else -%}
-        cast(null as decimal(18, 2)) as gross, cast(null as decimal(18, 2)) as net, cast(null as decimal(18, 2)) as net_kept
-        {%- endif %}
-    from {{ rows }} as seen
-    {% if grain != 'day' or cohort_by == 'first_order' -%}
-    inner join lives on seen.customer_number = lives.customer_number
-    {% endif -%}
-    where
-        {% if cohort_by == 'first_order' -%}
-        {{ 'seen.has_ordered' if grain in ['day', 'week'] else 'seen.last_order_on is not null' }}
-        {%- elif cohort_by == 'first_session' -%}
-        {{ 'seen.has_visited' if grain in ['day', 'week'] else 'seen.last_session_on is not null' }}
-        {%- else -%}
-        seen.{{ 'active_on' if grain == 'day' else 'last_on' }} >= {{ 'seen' if grain == 'day' else 'lives' }}.signed_up_on
-        {%- endif %}
-        {% if grain == 'day' -%}
-        and seen.active_on <= {{ core_add_days('seen.' ~ first_on, limits['day']) }}
-        {%- elif grain == 'week' -%}
-        and seen.week_on < lives.{{ first_on }}_weeks_until
-        {%- endif %}
-    group by 1, 2, 3, 4, 5
-    {% endfor -%}
+{% macro retention_lasting(ways, definitions) -%}
+    {% for cohort_by, grain in definitions if cohort_by in dict(ways) -%}
+    {%- set first_on = dict(ways)[cohort_by] -%}
+    {{ 'union all ' if not loop.first }}select
+        {{ definitions.index((cohort_by, grain)) }} as definition_number, cohort, last_period_number, combination, customers
+    from (
+        select
+            {{ first_on ~ ('_' ~ grain if grain != 'day' else '') }} as cohort,
+            {{ retention_periods_between(grain, first_on, retention_last_on(cohort_by)) }} as last_period_number,
+            {{ 'combination' if grain in ['month', 'year'] else '0 as combination' }},
+            count(*) as customers
+        from lives
+        where {{ first_on }} is not null
+        group by 1, 2, 3
+    ) as lasting_{{ loop.index }}
+    {% endfor %}
+{%- endmacro %}
+
+{#-
+    Customers who returned and what they brought, by definition, cohort, period and combination, from the CTEs near and
+    lived_weeks, lived_months and lived_years of int_retention. Grouped by the days themselves, and numbered when few rows
+    are left.
+-#}
+{% macro retention_returning(ways, definitions) -%}
+    {% for cohort_by, grain in definitions if cohort_by in dict(ways) -%}
+    {%- set first_on = dict(ways)[cohort_by] -%}
+    {{ 'union all ' if not loop.first }}select
+        {{ definitions.index((cohort_by, grain)) }} as definition_number,
+        cohort,
+        {{ retention_periods_between(grain, 'cohort', 'period_on') }} as period_number,
+        combination, returned, gross, net, net_kept
+    from (
+        select
+            {{ first_on ~ ('_' ~ grain if grain != 'day' else '') }} as cohort,
+            {{ 'active_on' if grain == 'day' else grain ~ '_on' }} as period_on,
+            {{ 'combination' if grain in ['month', 'year'] else '0 as combination' }},
+            count(*) as returned,
+            {%- if cohort_by == 'first_order' %}
+            sum(gross) as gross, sum(net) as net, sum(net_kept) as net_kept
+            {%- else %}
+            cast(null as decimal(18, 2)) as gross, cast(null as decimal(18, 2)) as net,
+            cast(null as decimal(18, 2)) as net_kept
+            {%- endif %}
+        from {{ 'lived_days' if cohort_by == 'first_order' and grain == 'day' else 'near' if grain == 'day' else 'lived_' ~ grain ~ 's' }}
+        where
+            {% if cohort_by == 'sign_up' -%}
+            {{ 'active_on' if grain == 'day' else 'last_on' }} >= signed_up_on
+            {%- else -%}
+            {%- set kind = 'order' if cohort_by == 'first_order' else 'session' -%}
+            {{ {'order': 'has_ordered', 'session': 'has_visited'}[kind] if grain in ['day', 'week'] else 'last_' ~ kind ~ '_on is not null' }}
+            {%- endif %}
+            {% if grain in ['day', 'week'] -%}
+            and {{ 'active_on' if grain == 'day' else 'week_on' }} < {{ first_on }}_{{ grain }}s_until
+            {%- endif %}
+        group by 1, 2, 3
+    ) as returning_{{ loop.index }}
     {% endfor %}
 {%- endmacro %}

@@ -2,11 +2,17 @@
 {%- set limits = var('retention_periods') -%}
 {%- set grains = ['day', 'week', 'month', 'year'] -%}
 {%- set attributes = ['region', 'age_band', 'first_channel'] -%}
-{%- set per_cohort = 'partition by cohort_by, grain, segment_type, segment, cohort order by period_number' -%}
+{%- set per_cohort = 'partition by cohort_number order by period_number' -%}
 {#- How a customer came, and the day of it. -#}
 {%- set ways = [
     ('first_order', 'first_order_on'), ('first_session', 'first_session_on'), ('sign_up', 'signed_up_on'),
 ] -%}
+{#- Definitions of cohorts, by their place in this list while millions of rows are grouped. -#}
+{%- set definitions = [] -%}
+{%- for grain in grains -%}
+{%- for cohort_by, _ in ways -%}{%- do definitions.append((cohort_by, grain)) -%}{%- endfor -%}
+{%- endfor -%}
+{%- do definitions.append(('first_subscription', 'month')) -%}
 with
 
 paid_months as (select * from {{ ref('int_contract_cohorts') }}),
@@ -44,13 +50,19 @@ combinations as (
 
 ),
 
+-- With each first day the periods it lies in and the first days after those that are shown, once per customer.
 numbered as (
 
     select
         people.customer_id, people.customer_number, combinations.combination,
-        people.first_order_on, people.first_session_on, people.signed_up_on
-        {%- for _, first_on in ways %},
+        {%- for _, first_on in ways %}
+        people.{{ first_on }},
+        {%- for grain in ['week', 'month', 'year'] %}
+        {{ retention_period(grain, 'people.' ~ first_on) }} as {{ first_on }}_{{ grain }},
+        {%- endfor %}
+        {{ core_add_days('people.' ~ first_on, limits['day'] + 1) }} as {{ first_on }}_days_until,
         {{ core_add_days(core_week('people.' ~ first_on), 7 * (limits['week'] + 1)) }} as {{ first_on }}_weeks_until
+        {{- ',' if not loop.last }}
         {%- endfor %}
     from people
     inner join combinations
@@ -60,35 +72,39 @@ numbered as (
 
 ),
 
-days as (
+-- Days that some way to come shows by day or by week: the others are asked for their months only.
+near as (
 
     select
         active_days.customer_number, active_days.active_on, active_days.has_ordered, active_days.has_visited,
         active_days.gross, active_days.net,
         {%- for _, first_on in ways %}
-        numbered.{{ first_on }}, numbered.{{ first_on }}_weeks_until,
+        numbered.{{ first_on }}, numbered.{{ first_on }}_days_until, numbered.{{ first_on }}_weeks_until,
         {%- endfor %}
         {{ core_week('active_days.active_on') }} as week_on
     from {{ ref('int_active_days') }} as active_days
     inner join numbered on active_days.customer_number = numbered.customer_number
+    where
+        {%- for _, first_on in ways %}
+        {{ 'or ' if not loop.first }}(
+            active_days.active_on >= numbered.{{ first_on }}
+            and (
+                active_days.active_on < numbered.{{ first_on }}_weeks_until
+                or active_days.active_on < numbered.{{ first_on }}_days_until
+            )
+        )
+        {%- endfor %}
 
 ),
 
 -- Days become weeks, months and years, each once for all ways to come: what follows goes over a fraction of the rows.
--- Weeks only as far as some way to come shows them.
 weeks as (
 
     select
         customer_number, week_on,
         max(has_ordered) as has_ordered, max(has_visited) as has_visited, max(active_on) as last_on,
         sum(gross) as gross, sum(net) as net
-    from days
-    where
-        {%- for _, first_on in ways %}
-        {{ 'or ' if not loop.first }}(
-            active_on >= {{ first_on }} and active_on < {{ first_on }}_weeks_until
-        )
-        {%- endfor %}
+    from near
     group by customer_number, week_on
 
 ),
@@ -103,7 +119,7 @@ months as (
         max(active_on) as last_on,
         sum(gross) as gross,
         sum(net) as net
-    from days
+    from {{ ref('int_active_days') }}
     group by customer_number, {{ core_month('active_on') }}
 
 ),
@@ -123,19 +139,6 @@ years as (
 
 ),
 
--- What a buyer's first day and week brought.
-begun as (
-
-    select
-        customer_number,
-        sum(case when active_on = first_order_on then net end) as first_day,
-        sum(net) as first_week
-    from days
-    where has_ordered and active_on < {{ core_add_days(core_week('first_order_on'), 7) }}
-    group by customer_number
-
-),
-
 -- Everybody once: the last day of activity of each kind, and what a buyer's first periods brought.
 lived as (
 
@@ -150,28 +153,60 @@ lived as (
 lives as (
 
     select
-        numbered.customer_number, combination,
-        {%- for _, first_on in ways %}
-        {{ first_on }}, {{ first_on }}_weeks_until,
-        {%- endfor %}
-        lived.last_order_on, lived.last_session_on, lived.last_on,
-        greatest(coalesce(begun.first_day, 0), 0) as first_day,
-        greatest(coalesce(begun.first_week, 0), 0) as first_week,
+        numbered.*,
+        lived.last_order_on,
+        lived.last_session_on,
+        -- A sign-up is no return by itself: what counts is an order or a session on that day or later.
+        case when lived.last_on >= numbered.signed_up_on then lived.last_on end as last_after_sign_up,
+        greatest(coalesce(first_days.net, 0), 0) as first_day,
+        greatest(coalesce(weeks.net, 0), 0) as first_week,
         greatest(coalesce(months.net, 0), 0) as first_month,
         greatest(coalesce(years.net, 0), 0) as first_year
     from numbered
     left join lived on numbered.customer_number = lived.customer_number
-    left join begun on numbered.customer_number = begun.customer_number
-    left join months
-        on numbered.customer_number = months.customer_number
-        and {{ core_month('numbered.first_order_on') }} = months.month_on
-    left join years
-        on numbered.customer_number = years.customer_number
-        and {{ retention_period('year', 'numbered.first_order_on') }} = years.year_on
+    left join near as first_days
+        on numbered.customer_number = first_days.customer_number and numbered.first_order_on = first_days.active_on
+    {%- for grain in ['week', 'month', 'year'] %}
+    left join {{ grain }}s
+        on numbered.customer_number = {{ grain }}s.customer_number
+        and numbered.first_order_on_{{ grain }} = {{ grain }}s.{{ grain }}_on
+    {%- endfor %}
     where numbered.customer_number is not null
 
 ),
 
+-- What each row of a period is counted by, joined once for all ways to come; of days only what the first one brought.
+lived_days as (
+
+    select
+        near.active_on, near.has_ordered, near.first_order_on, near.first_order_on_days_until, near.gross, near.net,
+        least(greatest(near.net, 0), lives.first_day) as net_kept
+    from near
+    inner join lives on near.customer_number = lives.customer_number
+    where near.has_ordered and near.active_on < near.first_order_on_days_until
+
+),
+
+{% for grain in ['week', 'month', 'year'] -%}
+lived_{{ grain }}s as (
+
+    select
+        seen.*,
+        lives.combination,
+        {%- for _, first_on in ways %}
+        lives.{{ first_on }}_{{ grain }},
+        {%- endfor %}
+        {%- for _, first_on in ways if grain == 'week' %}
+        lives.{{ first_on }}_weeks_until,
+        {%- endfor %}
+        lives.signed_up_on,
+        least(greatest(seen.net, 0), lives.first_{{ grain }}) as net_kept
+    from {{ grain }}s as seen
+    inner join lives on seen.customer_number = lives.customer_number
+
+),
+
+{% endfor -%}
 payers as (
 
     select
@@ -184,66 +219,24 @@ payers as (
 
 ),
 
-comers as (
-
-    select 'first_order' as cohort_by, combination, first_order_on as first_on, last_order_on as last_on
-    from lives
-    where first_order_on is not null
-    union all
-    select 'first_session', combination, first_session_on, last_session_on
-    from lives
-    where first_session_on is not null
-    union all
-    -- A sign-up is no return by itself: what counts is an order or a session on that day or later.
-    select 'sign_up', combination, signed_up_on, case when last_on >= signed_up_on then last_on end
-    from lives
-    where signed_up_on is not null
-
-),
-
 -- Customers by cohort and the last period in which they were active, NULL for never; without segments by day and week.
 lasting as (
 
-    {% for grain in grains -%}
-    select
-        cohort_by,
-        '{{ grain }}' as grain,
-        {{ retention_period(grain, 'first_on') }} as cohort,
-        {{ retention_periods_between(grain, 'first_on', 'last_on') }} as last_period_number,
-        {{ 'combination' if grain in ['month', 'year'] else '0' }} as combination,
-        count(*) as customers
-    from comers
-    group by 1, 2, 3, 4, 5
+    {{ retention_lasting(ways, definitions) }}
     union all
-    {% endfor -%}
-    select 'first_subscription', 'month', cohort, last_number, combination, count(*)
+    select {{ definitions | length - 1 }}, cohort, last_number, combination, count(*)
     from payers
     group by cohort, last_number, combination
 
 ),
 
--- Customers with activity by cohort and period, as far as periods are shown; only orders bring money. Grouped by the
--- days themselves, and by numbers of periods when few rows are left.
-returned_on as (
-
-    {{ retention_returned_on(ways, limits) }}
-
-),
-
+-- Customers with activity by cohort and period, as far as periods are shown; only orders bring money.
 returning_customers as (
 
-    select
-        cohort_by, grain, cohort,
-        case grain
-            {%- for grain in grains %}
-            when '{{ grain }}' then {{ retention_periods_between(grain, 'cohort', 'period_on') }}
-            {%- endfor %}
-        end as period_number,
-        combination, returned, gross, net, net_kept
-    from returned_on
+    {{ retention_returning(ways, definitions) }}
     union all
     select
-        'first_subscription', 'month', paid_months.cohort, paid_months.period_number, payers.combination, count(*),
+        {{ definitions | length - 1 }}, paid_months.cohort, paid_months.period_number, payers.combination, count(*),
         sum(recurring), sum(recurring), sum(least(greatest(recurring, 0), payers.first_month))
     from paid_months
     inner join payers on paid_months.customer_id = payers.customer_id and paid_months.cohort = payers.cohort
@@ -251,36 +244,74 @@ returning_customers as (
 
 ),
 
-lasting_by_segment as (
+-- Each combination is in one segment of each kind; 0 is everybody of the definitions that are not split.
+memberships as (
 
-    select 'overall' as segment_type, 'all' as segment, lasting.* from lasting
-    {% for attribute in attributes -%}
+    select combination, 'overall' as segment_type, 'all' as segment from combinations
     union all
-    select '{{ attribute }}', combinations.{{ attribute }}, lasting.*
-    from lasting
-    inner join combinations on lasting.combination = combinations.combination
-    where grain in ('month', 'year')
-    {% endfor %}
+    select 0, 'overall', 'all'
+    {%- for attribute in attributes %}
+    union all
+    select combination, '{{ attribute }}', {{ attribute }} from combinations
+    {%- endfor %}
+
+),
+
+segments as (
+
+    select segment_type, segment, cast(row_number() over (order by segment_type, segment) as integer) as segment_number
+    from (select distinct segment_type, segment from memberships) as found
+
+),
+
+counted as (
+
+    select
+        segments.segment_number, periods.definition_number, periods.cohort, periods.period_number,
+        sum(periods.left_after) as left_after,
+        sum(periods.returned) as returned,
+        sum(periods.gross) as gross,
+        sum(periods.net) as net,
+        sum(periods.net_kept) as net_kept
+    from (
+        select
+            definition_number, cohort, last_period_number as period_number, combination, customers as left_after,
+            cast(null as bigint) as returned, cast(null as {{ money }}) as gross, cast(null as {{ money }}) as net,
+            cast(null as {{ money }}) as net_kept
+        from lasting
+        union all
+        select definition_number, cohort, period_number, combination, null, returned, gross, net, net_kept
+        from returning_customers
+    ) as periods
+    inner join memberships on periods.combination = memberships.combination
+    inner join segments
+        on memberships.segment_type = segments.segment_type and memberships.segment = segments.segment
+    group by segments.segment_number, periods.definition_number, periods.cohort, periods.period_number
+
 ),
 
 cohorts as (
 
     select
-        segment_type, segment, cohort_by, grain, cohort,
-        cast(sum(customers) as bigint) as cohort_size,
+        cast(row_number() over (order by definition_number, segment_number, cohort) as integer) as cohort_number,
+        sized.*,
         -- Periods from the cohort's own to that of as_of, or as many as are wanted.
-        least(
-            {% for grain in ['day', 'week'] -%}
-            case when grain = '{{ grain }}' then {{ limits[grain] }} else 100000 end,
-            {% endfor -%}
-            case grain
-                {%- for grain in grains %}
-                when '{{ grain }}' then {{ retention_periods_between(grain, 'cohort', core_as_of()) }}
-                {%- endfor %}
-            end
-        ) as last_number
-    from lasting_by_segment
-    group by segment_type, segment, cohort_by, grain, cohort
+        case definition_number
+            {%- for cohort_by, grain in definitions %}
+            when {{ loop.index0 }} then
+                {{ 'least(' ~ limits[grain] ~ ', ' if grain in limits }}
+                {{- retention_periods_between(grain, 'cohort', core_as_of()) }}
+                {{- ')' if grain in limits }}
+            {%- endfor %}
+        end as last_number
+    from (
+        select
+            segment_number, definition_number, cohort,
+            cast(sum(left_after) as bigint) as cohort_size,
+            coalesce(sum(case when period_number is not null then left_after end), 0) as ever_active
+        from counted
+        group by segment_number, definition_number, cohort
+    ) as sized
 
 ),
 
@@ -291,74 +322,47 @@ grid as (
 
 ),
 
-returns as (
-
-    select
-        segment_type, segment, cohort_by, grain, cohort, period_number,
-        cast(sum(returned) as bigint) as returned,
-        sum(gross) as gross,
-        sum(net) as net,
-        sum(net_kept) as net_kept
-    from (
-        select 'overall' as segment_type, 'all' as segment, returning_customers.* from returning_customers
-        {% for attribute in attributes -%}
-        union all
-        select '{{ attribute }}', combinations.{{ attribute }}, returning_customers.*
-        from returning_customers
-        inner join combinations on returning_customers.combination = combinations.combination
-        where grain in ('month', 'year')
-        {% endfor %}
-    ) as returning_by_segment
-    group by segment_type, segment, cohort_by, grain, cohort, period_number
-
-),
-
-departures as (
-
-    select
-        lasting.segment_type, lasting.segment, lasting.cohort_by, lasting.grain, lasting.cohort,
-        least(lasting.last_period_number, cohorts.last_number) as last_period_number,
-        sum(lasting.customers) as customers
-    from lasting_by_segment as lasting
-    inner join cohorts
-        on lasting.segment_type = cohorts.segment_type
-        and lasting.segment = cohorts.segment
-        and lasting.cohort_by = cohorts.cohort_by
-        and lasting.grain = cohorts.grain
-        and lasting.cohort = cohorts.cohort
-    where lasting.last_period_number is not null
-    group by 1, 2, 3, 4, 5, 6
-
-),
-
 joined as (
 
     select
-        grid.segment_type, grid.segment, grid.cohort_by, grid.grain, grid.cohort, grid.period_number,
-        grid.cohort_size,
-        coalesce(returns.returned, 0) as returned,
-        coalesce(departures.customers, 0) as left_after,
-        case when grid.cohort_by in ('first_order', 'first_subscription') then coalesce(returns.gross, 0) end as gross,
-        case when grid.cohort_by in ('first_order', 'first_subscription') then coalesce(returns.net, 0) end as net,
-        case
-            when grid.cohort_by in ('first_order', 'first_subscription') then coalesce(returns.net_kept, 0)
-        end as net_kept
+        grid.cohort_number, grid.segment_number, grid.definition_number, grid.cohort, grid.period_number,
+        grid.cohort_size, grid.ever_active,
+        cast(coalesce(counted.returned, 0) as bigint) as returned,
+        coalesce(counted.left_after, 0) as left_after,
+        coalesce(counted.gross, 0) as gross,
+        coalesce(counted.net, 0) as net,
+        coalesce(counted.net_kept, 0) as net_kept
     from grid
-    left join returns
-        on grid.segment_type = returns.segment_type
-        and grid.segment = returns.segment
-        and grid.cohort_by = returns.cohort_by
-        and grid.grain = returns.grain
-        and grid.cohort = returns.cohort
-        and grid.period_number = returns.period_number
-    left join departures
-        on grid.segment_type = departures.segment_type
-        and grid.segment = departures.segment
-        and grid.cohort_by = departures.cohort_by
-        and grid.grain = departures.grain
-        and grid.cohort = departures.cohort
-        and grid.period_number = departures.last_period_number
+    left join counted
+        on grid.segment_number = counted.segment_number
+        and grid.definition_number = counted.definition_number
+        and grid.cohort = counted.cohort
+        and grid.period_number = counted.period_number
 
+),
+
+followed as (
+
+    select
+        joined.*,
+        -- Whoever was last active in this period or a later one came back in or after it: all but those who left before.
+        ever_active - coalesce(
+            sum(left_after) over ({{ per_cohort }} rows between unbounded preceding and 1 preceding), 0
+        ) as returned_unbounded,
+        returned - lag(returned) over ({{ per_cohort }}) as returned_change,
+        first_value(gross) over ({{ per_cohort }}) as first_gross,
+        first_value(net) over ({{ per_cohort }}) as first_net
+    from joined
+
+),
+
+definitions as (
+
+    {% for cohort_by, grain in definitions -%}
+    {{ 'union all ' if not loop.first }}select
+        {{ loop.index0 }} as definition_number, '{{ cohort_by }}' as cohort_by, '{{ grain }}' as grain,
+        {{ cohort_by in ['first_order', 'first_subscription'] }} as has_money
+    {% endfor %}
 ),
 
 final as (
@@ -375,17 +379,14 @@ final as (
         cohort_size,
         returned,
         cohort_size - returned as lost,
-        -- Whoever was last active in this period or a later one came back in or after it.
-        cast(
-            sum(left_after) over ({{ per_cohort }} rows between current row and unbounded following) as bigint
-        ) as returned_unbounded,
-        cast(returned - lag(returned) over ({{ per_cohort }}) as bigint) as returned_change,
-        cast(gross as {{ money }}) as gross,
-        cast(net as {{ money }}) as net,
-        cast(net_kept as {{ money }}) as net_kept,
-        cast(first_value(gross) over ({{ per_cohort }}) as {{ money }}) as first_gross,
-        cast(first_value(net) over ({{ per_cohort }}) as {{ money }}) as first_net
-    from joined
+        cast(returned_unbounded as bigint) as returned_unbounded,
+        cast(returned_change as bigint) as returned_change,
+        {%- for amount in ['gross', 'net', 'net_kept', 'first_gross', 'first_net'] %}
+        cast(case when has_money then {{ amount }} end as {{ money }}) as {{ amount }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from followed
+    inner join definitions on followed.definition_number = definitions.definition_number
+    inner join segments on followed.segment_number = segments.segment_number
 
 )
 

@@ -96,11 +96,13 @@ worlds as (
 
 ),
 
-orders as (
+order_days as (
 
-    select step, customer_id, region, day as ordered_on, amount as gross_reporting
+    select
+        step, customer_id as buyer, region, day as ordered_on, count(*) as orders, sum(amount) as gross_reporting
     from worlds
     where record_type = 'order' and counts
+    group by step, customer_id, region, day
 
 ),
 
@@ -114,7 +116,7 @@ refunds as (
 
 sessions as (
 
-    select step, region, day as started_on from worlds where record_type = 'session'
+    select step, region, day as started_on, 1 as sessions from worlds where record_type = 'session'
 
 ),
 
@@ -163,7 +165,7 @@ responses as (
 
 order_rows as (
 
-    {{ kpi_order_rows('orders', 'refunds', ['step']) }}
+    {{ kpi_order_rows('order_days', 'refunds', ['step']) }}
 
 ),
 
