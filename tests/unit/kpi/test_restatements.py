@@ -16,6 +16,8 @@ AS_OF = date(2026, 6, 30)
 COMPANIES, ROUNDS, KPI_DAYS = 10, 6, 21
 MODELS = (
     "int_kpi_reach",
+    "int_retention_people",
+    "int_active_days",
     "int_kpi_orders",
     "int_kpi_sessions",
     "int_kpi_support",
@@ -32,7 +34,11 @@ MODELS = (
 TABLES = """
 create table dim_customers(customer_id varchar, region varchar);
 create table fct_orders(order_id varchar, customer_id varchar, ordered_on date, gross_reporting decimal(18,2),
-  is_counted boolean, batch varchar);
+  is_counted boolean, batch varchar, net_reporting decimal(18,2) generated always as (gross_reporting) virtual,
+  refunded_reporting decimal(18,2) generated always as (0) virtual);
+create table source_records(source varchar, record_key varchar, entity varchar, created_at timestamp);
+create schema identity;
+create table identity.customer_map(source varchar, record_key varchar, customer_id varchar, is_known boolean);
 create table fct_refunds(refund_id varchar, customer_id varchar, refunded_on date, amount_reporting decimal(18,2),
   is_counted boolean);
 create table fct_sessions(session_id varchar, customer_id varchar, started_on date);
