@@ -33,7 +33,7 @@ CHANGE_NO_NUMBER = {"as_of", "channels", "digest", "freshness", "retention", "sc
 
 #: Of build.duckdb, which nothing outside reads: from 1.4 on one way of packing texts is tried for a column, no longer
 #: two, so that tables are cheaper to write and to read. What is published keeps the format that every driver reads.
-DATABASE_CONFIG = {"storage_compatibility_version": "v1.4.0"}
+DATABASE_CONFIG: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.4.0"}
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
