@@ -28,8 +28,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 120
 
 #: How far below its limit a child is stopped, and after how long its memory is looked at again: what it takes between
-#: two looks must still be inside. A parser takes up to 3 GB a second. Looks every 5 ms would take a twentieth of a
-#: processor.
+#: two looks must still be inside. A parser takes up to 3 GB a second, 8 are reckoned with. Looks every 5 ms would take
+#: a twentieth of a processor.
 _MARGIN_MB = 32
 _FASTEST_MB = 8_192
 _LOOK_SECONDS = 0.005, 0.25
