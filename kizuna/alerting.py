@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from kizuna.builds import load_build, require_passed
 from kizuna.control.schema import publications
@@ -98,7 +98,7 @@ def _tell_digest(store: Store, settings: Settings, shown: Publication, day: date
 def _advance_incidents(
     store: Store, settings: Settings, shown: Publication, day: date, tables: dict[str, pa.Table]
 ) -> list[str]:
-    from analytics.alerts import incident_changes
+    from analytics.alerts import incident_changes, told_apart
 
     if tables["daily"].num_rows == 0:
         return []
@@ -106,9 +106,14 @@ def _advance_incidents(
     in_doubt = _in_doubt(tables["daily"], day)
     with store.read() as connection:
         known = incidents_before(connection, shown.version)
-    changes = incident_changes(known, tables["daily"], day, snoozed=snoozed, in_doubt=in_doubt)
+        changes = incident_changes(known, tables["daily"], day, snoozed=snoozed, in_doubt=in_doubt)
+        shared = [c for c in changes if c.beside or c.within]
+        if any(outbox.get(connection, c.message_key) for c in shared):
+            # A version rolled back since has told one of them already, without the other.
+            changes = told_apart(changes)
+        threads = {c.incident.key: _thread_of(connection, c) for c in changes}
     told = [
-        (c.message_key, c.incident.key, _payload(settings, shown, c, tables), _image(settings, shown, c))
+        (c.message_key, threads[c.incident.key], _payload(settings, shown, c, tables), _image(settings, shown, c))
         for c in changes
         if c.announce
     ]
@@ -133,6 +138,12 @@ def _advance_incidents(
             if added:
                 new.append(key)
     return new
+
+
+def _thread_of(connection: Connection, change: IncidentChange) -> str:
+    """Where an incident is told: in the thread in which it was opened, its own or that of another incident."""
+    opened = outbox.get(connection, f"{change.incident.key}:open")
+    return (opened.thread_key if opened is not None else None) or change.within or change.incident.key
 
 
 def _recorded(store: Store, shown: Publication) -> bool:

@@ -3,9 +3,10 @@
 from analytics.alerts.compose import spike_alert, spike_resolved, spike_update
 from analytics.alerts.data_team import GateCause, GateFailure, Recovered, RunFailure, ScoresWithheld, SourcesLate
 from analytics.alerts.digest import DigestKpi, DigestTarget, KpiDigest
-from analytics.alerts.incidents import Incident, IncidentChange, incident_changes
+from analytics.alerts.incidents import Incident, IncidentChange, incident_changes, told_apart
 from analytics.alerts.messages import (
     AlertsWithheld,
+    ContractsBeside,
     CustomerLine,
     Message,
     SpikeAlert,
@@ -20,6 +21,7 @@ from analytics.alerts.silence import Silence, silence_in_words
 __all__ = [
     "EVALUATED_SCHEMA",
     "AlertsWithheld",
+    "ContractsBeside",
     "CustomerLine",
     "DigestKpi",
     "DigestTarget",
@@ -46,4 +48,5 @@ __all__ = [
     "spike_alert",
     "spike_resolved",
     "spike_update",
+    "told_apart",
 ]

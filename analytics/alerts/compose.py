@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.alerts.incidents import IncidentChange
-from analytics.alerts.messages import MAX_CUSTOMERS, CustomerLine, SpikeAlert, SpikeResolved, SpikeUpdate
+from analytics.alerts.messages import (
+    MAX_CUSTOMERS,
+    ContractsBeside,
+    CustomerLine,
+    SpikeAlert,
+    SpikeResolved,
+    SpikeUpdate,
+)
 from analytics.alerts.parts import SourceState
 from analytics.alerts.rules import CONTRACTS, OVERALL
 from analytics.churn.assess import UNKNOWN
@@ -58,8 +65,21 @@ def spike_alert(
         sources=tuple(sources),
         measure=incident.measure,
         usual_at_risk=change.usual_at_risk,
-        usual_value=None if change.usual_value is None else Decimal(str(change.usual_value)),
+        usual_value=_money(change.usual_value),
+        beside=None if change.beside is None else _beside(change.beside),
     )
+
+
+def _beside(contracts: IncidentChange) -> ContractsBeside:
+    return ContractsBeside(
+        scored=contracts.scored, at_risk=contracts.at_risk, share=contracts.share, baseline=contracts.baseline,
+        value_at_risk=contracts.value_at_risk, measure=contracts.incident.measure,
+        usual_at_risk=contracts.usual_at_risk, usual_value=_money(contracts.usual_value),
+    )  # fmt: skip
+
+
+def _money(amount: float | None) -> Decimal | None:
+    return None if amount is None else Decimal(str(amount))
 
 
 def spike_update(change: IncidentChange, *, currency: str, build_id: str, link: str) -> SpikeUpdate:

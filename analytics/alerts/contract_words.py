@@ -33,6 +33,15 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "new_level_sentence": "*{where}* の解約リスクは {share}（{at_risk}件）のまま続いているため、"
         "この水準を新しい基準とします。以後、同じ水準では通知しません。",
         "resolved_since": "{opened} に始まり、最大 {peak}件でした。",
+        "beside": "契約でも同じ日に急上昇",
+        "beside_share": "*{where}* のうち、解約となるおそれの高い方が *{share}*（{at_risk}件 / {scored}件）です。"
+        "ふだんは約{baseline}で、失うおそれのある売上は{value}です。",
+        "beside_number": "*{where}* のうち、解約となるおそれの高い方が *{at_risk}件*（{scored}件の{share}）です。"
+        "ふだんは約{usual}件で、失うおそれのある売上は{value}です。",
+        "beside_value": "*{where}* で失うおそれのある売上が *{value}* です。ふだんは約{usual_value}です"
+        "（解約となるおそれの高い方は{at_risk}件）。",
+        "beside_more": "詳しくはこのスレッドをご覧ください。",
+        "beside_text": "、契約でも{at_risk}件",
     },
     "en": {
         "spike_title": "Risk of cancellations spikes: {where}",
@@ -58,6 +67,15 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "new_level_sentence": "{share} of *{where}* have stayed at high risk of being ended ({at_risk}). "
         "This is the baseline from now on; the same level does not alert again.",
         "resolved_since": "Began on {opened}, {peak} at its height.",
+        "beside": "Contracts, on the same day",
+        "beside_share": "*{share}* of *{where}* are at high risk of being ended ({at_risk} of {scored}). "
+        "Usual is about {baseline}. Revenue at risk: {value}. ",
+        "beside_number": "*{at_risk}* *{where}* are at high risk of being ended ({share} of {scored}). "
+        "Usual are about {usual}. Revenue at risk: {value}. ",
+        "beside_value": "*{value}* of revenue from *{where}* is at risk. Usual is about {usual_value} "
+        "({at_risk} at high risk of being ended). ",
+        "beside_more": "More in this thread.",
+        "beside_text": ", and {at_risk} contracts",
     },
 }
 _ACTIONS: dict[Locale, dict[str, str]] = {

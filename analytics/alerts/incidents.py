@@ -6,6 +6,9 @@ segments start on one day than may speak for themselves, the overall series spea
 
 An incident may be known without being told: its segment is snoozed, or the data is in doubt. It is told when neither
 holds any more and it still goes on.
+
+Buyers and contracts are judged apart. Where both are to be told of on one day, people get one message: that of the
+buyers has a line about contracts, and whatever there is to say of these answers in its thread.
 """
 
 from __future__ import annotations
@@ -81,6 +84,8 @@ class IncidentChange:
     `message_key` is the same whenever the same change is computed again; the outbox keeps it unique.
     `children` are segments that spike as part of the incident; `before` is the number at risk told last. `baseline` is
     the usual share, `usual_at_risk` and `usual_value` the usual number and value (None where nobody knows).
+    `beside`: what opens for contracts on the same day, to be told in this message; `within` there: this incident's key,
+    in whose thread contracts are told.
     """
 
     kind: Kind
@@ -97,6 +102,8 @@ class IncidentChange:
     before: int = 0
     usual_at_risk: float | None = None
     usual_value: float | None = None
+    beside: IncidentChange | None = None
+    within: str = ""
 
     @property
     def message_key(self) -> str:
@@ -148,7 +155,25 @@ def incident_changes(
         if change is None or (in_doubt and not (row["is_spike"] and change.kind != "resolve")):
             continue
         changes.append(change)
-    return changes
+    return _told_together(changes)
+
+
+def told_apart(changes: Sequence[IncidentChange]) -> list[IncidentChange]:
+    """The same changes, with buyers and contracts in messages of their own."""
+    return [replace(c, beside=None, within="") for c in changes]
+
+
+def _told_together(changes: list[IncidentChange]) -> list[IncidentChange]:
+    """Contracts that open on the day on which buyers do answer to their message: the whole company's, else that of the
+    segment with the largest excess. An answer comes after what it answers."""
+    opened = [c for c in changes if c.kind == "open" and c.announce]
+    contracts = next((c for c in opened if c.incident.segment_type == CONTRACTS), None)
+    buyers = [c for c in opened if c.incident.segment_type != CONTRACTS]
+    if contracts is None or not buyers:
+        return changes
+    root = min(buyers, key=lambda c: (c.incident.segment_type != OVERALL, (c.baseline or 0.0) * c.scored - c.at_risk))
+    others = [replace(c, beside=contracts) if c is root else c for c in changes if c is not contracts]
+    return [*others, replace(contracts, within=root.incident.key)]
 
 
 def _leaders(

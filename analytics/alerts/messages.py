@@ -17,7 +17,7 @@ from analytics.alerts.contract_words import actions_for, words_for
 from analytics.alerts.data_team import DataTeamMessage, render_data_team
 from analytics.alerts.digest import KpiDigest, render_digest
 from analytics.alerts.parts import SourceState, listed, small_print
-from analytics.alerts.rules import OVERALL
+from analytics.alerts.rules import CONTRACTS, OVERALL
 from analytics.alerts.silence import Silence, render_silence
 from analytics.alerts.words import WORDS, Locale, calendar_day, count, money, percent, segment_name
 from analytics.churn.drivers import DriverChange, driver_label
@@ -37,12 +37,26 @@ class CustomerLine:
 
 
 @dataclass(frozen=True)
+class ContractsBeside:
+    """Contracts that came to high risk on the same day, as a line in the message about buyers; as in SpikeAlert."""
+
+    scored: int
+    at_risk: int
+    share: float
+    baseline: float
+    value_at_risk: Decimal
+    measure: str = "share"
+    usual_at_risk: float | None = None
+    usual_value: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class SpikeAlert:
     """Customers at high risk who left their baseline. Shares are fractions, `value_at_risk` net revenue.
 
     `measure`: what rose beyond the usual, share, number or value. `usual_at_risk` and `usual_value`: the usual number
     and value, None where they are not known. `children`: segments of the whole company, or those of other cuts in which
-    the same customers show.
+    the same customers show. `beside`: contracts, where they spike on the same day; their own message answers this one.
     """
 
     segment_type: str
@@ -64,6 +78,7 @@ class SpikeAlert:
     measure: str = "share"
     usual_at_risk: float | None = None
     usual_value: Decimal | None = None
+    beside: ContractsBeside | None = None
 
 
 @dataclass(frozen=True)
@@ -135,20 +150,7 @@ def render_block_kit(message: Message, locale: Locale) -> dict[str, Any]:
 def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     w = words_for(m.segment_type, locale)
     name = segment_name(m.segment_type, m.segment, locale)
-    value = money(m.value_at_risk, m.currency, locale)
-    usual = count(round(m.baseline * m.scored if m.usual_at_risk is None else m.usual_at_risk))
-    numbers = {
-        "where": data(name),
-        "share": percent(m.share),
-        "baseline": percent(m.baseline),
-        "effect": f"{(m.share - m.baseline) * 100:.1f}",
-        "at_risk": count(m.at_risk),
-        "scored": count(m.scored),
-        "value": value,
-        "usual": usual,
-        "usual_value": "" if m.usual_value is None else money(m.usual_value, m.currency, locale),
-    }
-    what = m.measure if m.measure == "number" or (m.measure == "value" and m.usual_value is not None) else "share"
+    numbers, what = _numbers(m, name, m.currency, locale), _what_rose(m)
     title = w["spike_title_value" if what == "value" else "spike_title"]
     blocks: list[Block] = [
         header(title.format(where=name)),
@@ -156,11 +158,18 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
         fields(
             [
                 (w["since"], calendar_day(m.since, locale)),
-                (w["customers"], w["customers_value"].format(at_risk=numbers["at_risk"], usual=usual)),
-                (w["value"], value),
+                (w["customers"], w["customers_value"].format(at_risk=numbers["at_risk"], usual=numbers["usual"])),
+                (w["value"], numbers["value"]),
             ]
         ),
     ]
+    said = w["spike_text" if what == "share" else f"spike_text_{what}"].format(**numbers)
+    if m.beside is not None:
+        theirs = words_for(CONTRACTS, locale)
+        others = _numbers(m.beside, segment_name(CONTRACTS, "", locale), m.currency, locale)
+        line = theirs[f"beside_{_what_rose(m.beside)}"].format(**others)
+        blocks.append(section([f"*{theirs['beside']}*", f"{line}{theirs['beside_more']}"]))
+        said += theirs["beside_text"].format(**others)
     if m.children:
         inside = listed([segment_name(k, s, locale) for k, s in m.children], locale)
         blocks.append(section([f"*{w['children' if m.segment_type == OVERALL else 'also']}*", inside]))
@@ -179,7 +188,27 @@ def _spike(m: SpikeAlert, locale: Locale) -> dict[str, Any]:
     todo = [f"*{w['todo']}*", *_actions(m.segment_type, m.drivers, locale)]
     blocks.append(section([*todo, link(m.link, w["open_page"])]))
     blocks.append(context("\n".join(small_print(m.sources, m.build_id, m.day, locale))))
-    return payload(w["spike_text" if what == "share" else f"spike_text_{what}"].format(**numbers), blocks)
+    return payload(said, blocks)
+
+
+def _numbers(m: SpikeAlert | ContractsBeside, name: str, currency: str, locale: Locale) -> dict[str, str]:
+    usual = m.baseline * m.scored if m.usual_at_risk is None else m.usual_at_risk
+    return {
+        "where": data(name),
+        "share": percent(m.share),
+        "baseline": percent(m.baseline),
+        "effect": f"{(m.share - m.baseline) * 100:.1f}",
+        "at_risk": count(m.at_risk),
+        "scored": count(m.scored),
+        "value": money(m.value_at_risk, currency, locale),
+        "usual": count(round(usual)),
+        "usual_value": "" if m.usual_value is None else money(m.usual_value, currency, locale),
+    }
+
+
+def _what_rose(m: SpikeAlert | ContractsBeside) -> str:
+    """The measure to speak of; of a value whose usual one is unknown nothing can be said."""
+    return m.measure if m.measure == "number" or (m.measure == "value" and m.usual_value is not None) else "share"
 
 
 def _update(m: SpikeUpdate, locale: Locale) -> dict[str, Any]:

@@ -87,6 +87,21 @@ select 'region' as segment_type, 'east' as segment, date '{as_of}' as day, 'urge
 """
 
 
+#: The same day, and half of 600 payers under contract.
+BOTH = """
+{spike}
+alter table marts.churn_risk add column kind varchar;
+update marts.churn_risk set kind = 'non_contractual';
+insert into marts.churn_risk by name select * replace ('contractual' as kind) from marts.churn_risk limit 300;
+insert into marts.churn_risk_daily
+values ('contracts', 'all contracts', date '{{as_of}}', 600, 300, 0.5, 90000, 0.04, 30.0, true, 'spike', true);
+""".format(spike=SPIKE.replace("{", "{{").replace("}", "}}")).replace("{{as_of}}", "{as_of}")
+#: Both are as usual again.
+CALM_AGAIN = """
+update marts.churn_risk_daily set at_risk = scored // 25, is_spike = false, status = 'calm', z = 0;
+"""
+
+
 #: Half of 600 payers under contract at once; buyers are calm.
 CONTRACTS = """
 insert into marts.churn_risk_daily
@@ -295,6 +310,54 @@ def test_contracts_that_come_to_risk_are_told_in_words_of_contracts(
     assert message["image"].stat().st_size > 1000
     assert [words for words in said if words not in message["text"] + text_of(message)] == []
     assert "`C-299`" in text_of(message), "the payers with most at stake, by the score of their contracts"
+
+
+@pytest.mark.parametrize(
+    ("locale", "line"),
+    [
+        ("en", "*50.0%* of *contracts* are at high risk of being ended (300 of 600)"),
+        ("ja", "*契約中のお客様* のうち、解約となるおそれの高い方が *50.0%*（300件 / 600件）"),
+    ],
+)
+def test_one_cause_for_buyers_and_contracts_is_one_root_message(
+    told: Callable[..., Told], locale: str, line: str
+) -> None:
+    company = told(f"locale: {locale}\ncurrency: JPY\ndigest: {{every: never}}")
+    company.version(SUNDAY - timedelta(days=1))
+    root, answer = company.version(SUNDAY, more=BOTH)
+    east, contracts = f"churn:region:east:{SUNDAY}", f"churn:contracts:all contracts:{SUNDAY}"
+    assert [root["key"], answer["key"]] == [f"{east}:open", f"{contracts}:open"]
+    assert line in text_of(root) and line in text_of(answer) and "300" in root["text"]
+    assert root["thread"] == answer["thread"] == east, "people get one message, whose thread has the other"
+    ends = [m for k in (1, 2, 3) for m in company.version(SUNDAY + timedelta(days=k), more=BOTH + CALM_AGAIN)]
+    assert [(m["key"], m["thread"]) for m in ends] == [(f"{contracts}:resolve", east), (f"{east}:resolve", east)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "contracts_in"),
+    [
+        (BOTH, CONTRACTS, "region:east"),
+        (SPIKE, BOTH, "contracts:all contracts"),
+        (CONTRACTS, BOTH, "contracts:all contracts"),
+    ],
+    ids=["both, then contracts", "buyers, then both", "contracts, then both"],
+)
+def test_after_a_rollback_neither_is_told_twice_nor_hidden_in_a_thread(
+    told: Callable[..., Told], first: str, second: str, contracts_in: str
+) -> None:
+    """What a version told stays told. The day built anew may have one of the two only, or the other as well."""
+    company = told("locale: en\ndigest: {every: never}")
+    company.version(SUNDAY - timedelta(days=1))
+    heard = company.version(SUNDAY, more=first)
+    lease = company.company.lease("back")
+    rollback(company.company.store, company.company.settings, lease, to=1)
+    lease.release()
+    heard += company.version(SUNDAY, rows=4, more=second)
+    east, contracts = f"churn:region:east:{SUNDAY}", f"churn:contracts:all contracts:{SUNDAY}"
+    threads = {m["key"]: m["thread"] for m in heard}
+    assert len(heard) == 2 and threads == {f"{east}:open": east, f"{contracts}:open": f"churn:{contracts_in}:{SUNDAY}"}
+    (buyers,) = (m for m in heard if m["key"].startswith(east))
+    assert ("contracts" in buyers["text"]) == (first == BOTH), "a line only where its thread has the rest"
 
 
 def test_a_snooze_of_contracts_holds(told: Callable[..., Told]) -> None:

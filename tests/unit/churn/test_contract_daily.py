@@ -125,8 +125,8 @@ def test_a_day_on_which_payments_fail_is_one_message_about_contracts(
     assert "離反" not in text and "churn" not in text.lower()
 
 
-def test_what_contracts_do_is_no_part_of_what_buyers_do(found: ContractAssessment) -> None:
-    """Buyers of one region spike on the same day: two messages, none of which speaks for the other."""
+def test_contracts_and_buyers_are_judged_apart_and_told_together(found: ContractAssessment) -> None:
+    """Buyers of one region spike on the same day: two incidents, neither part of the other, under one message."""
     rng = np.random.default_rng(3)
     days = days_to_assess(DAY, None)
     rows = []
@@ -144,6 +144,9 @@ def test_what_contracts_do_is_no_part_of_what_buyers_do(found: ContractAssessmen
         CONTRACTS, ("region", "east"),
     ]  # fmt: skip
     assert all(CONTRACTS not in c.children for c in told)
+    buyers, contracts = told
+    assert (contracts.within, buyers.within) == (buyers.incident.key, "") and buyers.beside is not None
+    assert buyers.beside.incident == contracts.incident
 
 
 def test_withheld_scores_have_no_days(club: tuple[pa.Table, pa.Table]) -> None:
