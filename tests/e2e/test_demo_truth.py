@@ -6,6 +6,7 @@ the build's map of records to customers, which is first shown to be the same par
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ import duckdb
 import pytest
 from demo_day import DAYS, Day, day, differences
 
+from analytics.alerts.parts import listed
+from analytics.alerts.words import WORDS, segment_name
 from kizuna.pseudonym import pseudonym
 
 __all__ = ["day"]
@@ -256,6 +259,24 @@ def test_the_week_after_day_one_and_one_alert_after_day_two(demo: Any) -> None:
     figures = "SELECT at_risk, scored FROM marts.churn_risk_daily WHERE is_spike AND segment_type = 'region'"
     assert [f"{at_risk}人 / {scored}人" in page for at_risk, scored in demo.published(figures)] == [True]
     assert spike["segment"] in page
+
+
+def test_the_other_cuts_in_which_the_same_people_show_are_named_in_that_alert_and_open_nothing(demo: Any) -> None:
+    """The spike is planted in one region; who was hit has an age, a value tier and a channel as well."""
+    spike = demo.truth_json("spike")
+    region = (spike["segment_type"], spike["segment"])
+    spiking = demo.published("SELECT segment_type, segment FROM marts.churn_risk_daily WHERE is_spike ORDER BY ALL", 2)
+    others = [cut for cut in spiking if cut != region]
+    assert region in spiking and len({kind for kind, _ in others}) >= 2, spiking
+    assert {kind for kind, _ in others} <= {"age_band", "value_tier", "channel_preference"}, spiking
+    assert demo.control("SELECT segment_type, segment, state FROM incidents WHERE kind = 'churn_spike'") == [
+        (*region, "open")
+    ]
+    ((payload, thread),) = demo.control("SELECT payload, thread_key FROM outbox WHERE key LIKE 'churn:%'")
+    assert thread == f"churn:{region[0]}:{region[1]}:{spike['day']}"
+    names = listed([segment_name(kind, segment, "ja") for kind, segment in others], "ja")
+    sections = [block["text"]["text"] for block in json.loads(payload)["blocks"] if "text" in block]
+    assert f"*{WORDS['ja']['also']}*\n{names}" in sections, sections
 
 
 def test_quarantine_holds_exactly_the_planted_bad_rows(demo: Any) -> None:
