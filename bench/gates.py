@@ -63,7 +63,7 @@ _RAW = {
 _FILLED = {"attribution": "'login'", "events": "1", "source": "'shop'", "has_time_conflict": "false"}
 _MADE = """
 CREATE OR REPLACE TABLE raw.batches (batch_id VARCHAR, source VARCHAR, entity VARCHAR, relation VARCHAR, file VARCHAR,
-    sha256 VARCHAR, bytes BIGINT, rows_in BIGINT, accepted BIGINT, quarantined BIGINT, duplicates BIGINT,
+    content_hash VARCHAR, bytes BIGINT, rows_in BIGINT, accepted BIGINT, quarantined BIGINT, duplicates BIGINT,
     first_event_at TIMESTAMP, last_event_at TIMESTAMP, loaded_at TIMESTAMP);
 CREATE OR REPLACE TABLE identity.unmapped (source VARCHAR, record_key VARCHAR, reason VARCHAR);
 CREATE OR REPLACE TABLE identity.decision_conflicts (line BIGINT, decision VARCHAR, problem VARCHAR,

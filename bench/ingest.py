@@ -39,7 +39,7 @@ from ingestion.parse import engine
 from ingestion.readers.count import Count
 from ingestion.reading import Job, read_job
 from kizuna.control.store import open_store
-from kizuna.files import sha256_of
+from kizuna.files import hash_of
 from kizuna.settings import Settings, load_settings
 
 _HERE = Path(__file__).resolve().parent
@@ -211,7 +211,7 @@ class Case:
         """What the child does, in this process."""
         kind = "csv" if self.file.suffix == ".csv" else "ndjson"
         job = Job(
-            place=os.fsencode(self.file).hex(), kind=kind, contract=contract, name="x", sha256="0" * 64,
+            place=os.fsencode(self.file).hex(), kind=kind, contract=contract, name="x", content_hash="0" * 64,
             bytes=self.file.stat().st_size, batch_id="0" * 32, loaded_at=datetime(2026, 1, 1),
             raw=folder / "raw.parquet", quarantine=folder / "quarantine.parquet",
         )  # fmt: skip
@@ -236,7 +236,7 @@ class Case:
         add = self.spent
         add["DuckDB alone, no promises"].append(bare(f"{self.query}('{self.file}')", folder / "bare.parquet"))
         add["the full path"].append(self.full(folder, number))
-        add["hash, twice"].append(measured(lambda: (sha256_of(self.file), sha256_of(self.file))))
+        add["hash, twice"].append(measured(lambda: (hash_of(self.file), hash_of(self.file))))
         add["reading alone"].append(self.reading(folder, self.contract))
         add["  without the count"].append(self.reading(folder, self.contract, counted=False))
         add["  without identical rows"].append(self.reading(folder, unseen))

@@ -19,7 +19,6 @@ from ingestion.limits import Limits
 from ingestion.readers.base import FileRefused
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
-from kizuna.files import sha256_of
 
 if TYPE_CHECKING:
     from kizuna.control.store import Store
@@ -41,6 +40,7 @@ class Loader:
     settled: Callable[[FileRecord], bool]
     limits: Limits
     unpack: Unpack
+    hash_of: Callable[[Path], str]
 
     @property
     def folder(self) -> Path:
@@ -63,14 +63,14 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
     An unchanged archive is opened again only while a member waits for a mended contract; otherwise only its members
     without a contract are named again.
     """
-    sha256 = sha256_of(file.full)
+    content_hash = loader.hash_of(file.full)
     blank = FileRecord(
-        landing.file_id(file.path, sha256), file.source, file.path, sha256, file.full.stat().st_size, "accepted",
-        loader.now, contract=f"{CONTRACT}/{file.source}", loaded_at=loader.now,
+        landing.file_id(file.path, content_hash), file.source, file.path, content_hash, file.full.stat().st_size,
+        "accepted", loader.now, contract=f"{CONTRACT}/{file.source}", loaded_at=loader.now,
     )  # fmt: skip
     with loader.store.read() as connection:
         known = ledger.find_file(connection, blank.file_id)
-        first = ledger.find_content(connection, sha256, str(blank.contract))
+        first = ledger.find_content(connection, content_hash, str(blank.contract))
         members = [ledger.find_file(connection, name) for name in (known.detail.get("members", ()) if known else ())]
     if (
         known is not None
@@ -87,7 +87,7 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
     try:
         with Archive(file.full, loader.limits) as archive:
             for member in archive.members():
-                record = _load_member(loader, file, sha256, archive, member)
+                record = _load_member(loader, file, content_hash, archive, member)
                 ids.append(record.file_id)
                 yield record
     except FileRefused as refusal:
@@ -97,25 +97,25 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
     yield _record(loader, replace(blank, first_seen_at=since, detail={"members": ids}))
 
 
-def _load_member(loader: Loader, file: Landed, sha256: str, archive: Archive, member: Member) -> FileRecord:
+def _load_member(loader: Loader, file: Landed, archive_hash: str, archive: Archive, member: Member) -> FileRecord:
     path = f"{file.path}{MARK}{member.name}"
     target = unpack_target(loader.folder, member)
     try:
         if member.problem is not None:
             raise member.problem
-        content = archive.unpack(member, target, loader.unpack)
+        archive.unpack(member, target, loader.unpack)
         found = loader.handle(Landed(path, file.source, target, is_link=False))
         if found is not None:
             return found
         with loader.store.read() as connection:
-            known = ledger.find_file(connection, landing.file_id(path, content))
+            known = ledger.find_file(connection, landing.file_id(path, loader.hash_of(target)))
         assert known is not None, "a file that needs no handling is in the ledger"
         return known
     except FileRefused as refusal:
         # A member that must not be read has no content to be known by: its place in the archive stands for it.
-        name = landing.file_id(f"{path}#{member.index}", sha256)
+        name = landing.file_id(f"{path}#{member.index}", archive_hash)
         blank = FileRecord(
-            name, file.source, path, sha256, member.bytes, "refused", loader.now,
+            name, file.source, path, archive_hash, member.bytes, "refused", loader.now,
             contract=f"{CONTRACT}/{file.source}", loaded_at=loader.now,
         )  # fmt: skip
         return _refused(loader, blank, refusal)

@@ -8,7 +8,6 @@ cannot be listed safely is refused as a whole.
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import stat
 import struct
@@ -48,9 +47,9 @@ class Member:
     problem: FileRefused | None
 
 
-#: Writes a member of an archive to a file: (archive, member, target, bytes its neighbours unpacked to) -> (SHA-256,
-#: bytes), or raises `FileRefused`.
-Unpack = Callable[[Path, Member, Path, int], tuple[str, int]]
+#: Writes a member of an archive to a file: (archive, member, target, bytes its neighbours unpacked to) -> bytes, or
+#: raises `FileRefused`.
+Unpack = Callable[[Path, Member, Path, int], int]
 
 
 def is_archive(path: str) -> bool:
@@ -101,26 +100,24 @@ class Archive:
             found.append(Member(index, _printable(name), entry.file_size, _problem(entry, name, names)))
         return found
 
-    def unpack(self, member: Member, target: Path, unpack: Unpack) -> str:
-        """Have a member written to `target`; its SHA-256. Raises `FileRefused` for what only reading shows."""
+    def unpack(self, member: Member, target: Path, unpack: Unpack) -> None:
+        """Have a member written to `target`. Raises `FileRefused` for what only reading shows."""
         if self._bombs >= _BOMBS:
             raise FileRefused("archive.bomb", f"not read, since {_BOMBS} members before it were bombs")
         try:
-            sha256, size = unpack(self._path, member, target, self._total)
+            self._total += unpack(self._path, member, target, self._total)
         except FileRefused as refusal:
             # What was refused takes no room from its neighbours.
             self._bombs += refusal.code not in ("archive.nested", "archive.corrupt")
             raise
-        self._total += size
-        return sha256
 
 
-def write_member(path: Path, index: int, name: str, target: Path, before: int, limits: Limits) -> tuple[str, int]:
-    """Unpack the member at a position of the archive; (SHA-256, bytes). `before`: bytes its neighbours unpacked to.
+def write_member(path: Path, index: int, name: str, target: Path, before: int, limits: Limits) -> int:
+    """Unpack the member at a position of the archive; its bytes. `before`: bytes its neighbours unpacked to.
 
     Raises `FileRefused`.
     """
-    digest, size, packed = hashlib.sha256(), 0, path.stat().st_size
+    size, packed = 0, path.stat().st_size
     total = {"total_mb": limits.unpacked_mb, "setting": "limits.unpacked_mb"}
     try:
         with _opened(path, limits) as archive:
@@ -132,19 +129,18 @@ def write_member(path: Path, index: int, name: str, target: Path, before: int, l
                     size += len(block)
                     limits.check_member(min(entry.compress_size, packed), size, **total)  # type: ignore[arg-type]
                     limits.check_member(packed, before + size, **total)  # type: ignore[arg-type]
-                    digest.update(block)
                     output.write(block)
     except (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, IndexError, NotImplementedError, RuntimeError,
         struct.error,
     ) as error:  # fmt: skip
         raise FileRefused("archive.corrupt", f"the member cannot be unpacked ({error})") from None
-    return digest.hexdigest(), size
+    return size
 
 
 @contextmanager
-def unpacked(archive: Path, name: str, folder: Path, limits: Limits, unpack: Unpack) -> Iterator[tuple[Path, str]]:
-    """One member by its name as a file that is gone afterwards, and its SHA-256. Raises `FileRefused`."""
+def unpacked(archive: Path, name: str, folder: Path, limits: Limits, unpack: Unpack) -> Iterator[Path]:
+    """One member by its name as a file that is gone afterwards. Raises `FileRefused`."""
     with Archive(archive, limits) as opened:
         found = [member for member in opened.members() if member.name == name]
         if not found:
@@ -153,7 +149,8 @@ def unpacked(archive: Path, name: str, folder: Path, limits: Limits, unpack: Unp
             raise found[0].problem
         target = unpack_target(folder, found[0])
         try:
-            yield target, opened.unpack(found[0], target, unpack)
+            opened.unpack(found[0], target, unpack)
+            yield target
         finally:
             target.unlink(missing_ok=True)
 

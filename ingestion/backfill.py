@@ -15,7 +15,7 @@ from pathlib import Path
 from ingestion import landing
 from ingestion.landing import Landed
 from kizuna.errors import InputError
-from kizuna.files import fsync_file, fsync_folder, sha256_of
+from kizuna.files import fsync_file, fsync_folder, hash_of
 from kizuna.settings import Settings
 
 
@@ -70,7 +70,7 @@ def _place(file: Landed, target: Path) -> bool | None:
     """True when the file was placed, False when it lies there already, None when something else does."""
     if target.exists():
         same = target.samefile(file.full) or (
-            target.stat().st_size == file.full.stat().st_size and sha256_of(target) == sha256_of(file.full)
+            target.stat().st_size == file.full.stat().st_size and hash_of(target) == hash_of(file.full)
         )
         return False if same else None
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -65,13 +65,13 @@ class Children:
     def submit(self, job: Job | UnpackJob) -> Future[Reading]:
         return self._pool.submit(self._answer, job)
 
-    def unpack(self, archive: Path, member: Member, target: Path, before: int) -> tuple[str, int]:
+    def unpack(self, archive: Path, member: Member, target: Path, before: int) -> int:
         """Have a member of an archive unpacked (`archives.Unpack`)."""
         place = os.fsencode(archive).hex()
         reading = self.submit(UnpackJob(place, member.index, member.name, target, before, self.limits)).result()
         if reading.refusal is not None:
             raise reading.refusal.to_error()
-        return reading.content
+        return reading.unpacked
 
     def close(self) -> None:
         """Wait for what is being read; the children stay for the next ingest of this process."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from ingestion.archives import without_archives
 from ingestion.contract import Contract, Format
 from ingestion.globs import matches
+from kizuna.files import hex_of
 
 #: Names of files that are still being written or are no data at all.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", "~")
@@ -102,12 +103,12 @@ def advice(file: Landed, contracts: Iterable[Contract]) -> str:
     )
 
 
-def file_id(path: str, sha256: str) -> str:
+def file_id(path: str, content_hash: str) -> str:
     """Id of one content at one path."""
-    return hashlib.sha256(f"{path}\x1f{sha256}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{path}\x1f{hex_of(content_hash)}".encode()).hexdigest()[:32]
 
 
-def batch_id(contract: Contract, sha256: str) -> str:
+def batch_id(contract: Contract, content_hash: str) -> str:
     """Id of what a contract makes of a content: the same file read by the same contract is the same batch."""
-    parts = (contract.source, contract.entity, contract.name, sha256, contract.version)
+    parts = (contract.source, contract.entity, contract.name, hex_of(content_hash), contract.version)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]

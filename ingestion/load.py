@@ -27,7 +27,7 @@ from ingestion.scan import unfinished_files
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import utcnow
-from kizuna.files import make_private, sha256_of
+from kizuna.files import make_private
 
 if TYPE_CHECKING:
     from kizuna.control.store import Store
@@ -184,7 +184,7 @@ def _members(run: Run, file: Landed) -> list[FileRecord]:
 
         loader = archive_load.Loader(
             run.settings, run.store, run.now, lambda member: _handle(run, member), settled, run.children.limits,
-            run.children.unpack,
+            run.children.unpack, run.hash_of,
         )  # fmt: skip
         try:
             return list(archive_load.load_archive(loader, file))
@@ -205,21 +205,21 @@ def _begin(run: Run, file: Landed) -> Begun | None:
     """Begin to bring one landing file up to date; None while the same content is under way under another name."""
     matched = None if file.is_link else landing.match(file, run.contracts)
     try:
-        sha256 = "" if file.is_link else run.hashes.pop(file.path, "") or sha256_of(file.full)
+        content_hash = "" if file.is_link else run.hashes.pop(file.path, "") or run.hash_of(file.full)
     except OSError as error:
         return partial(_unreadable, run, file, error)
-    if matched is not None and (sha256, matched.contract.name) in run.under_way:
+    if matched is not None and (content_hash, matched.contract.name) in run.under_way:
         return None
-    file_id = landing.file_id(file.path, sha256)
+    file_id = landing.file_id(file.path, content_hash)
     with run.store.read() as connection:
         known = ledger.find_file(connection, file_id)
-        first = None if matched is None else ledger.find_content(connection, sha256, matched.contract.name)
+        first = None if matched is None else ledger.find_content(connection, content_hash, matched.contract.name)
     if known is not None and _is_settled(run, known, matched):
         unmatched = known if known.status == "unmatched" else None
         return lambda: unmatched
     since = known.first_seen_at if known else run.now
     size = 0 if file.is_link else file.full.stat().st_size
-    blank = FileRecord(file_id, file.source, file.path, sha256, size, "unmatched", since, loaded_at=run.now)
+    blank = FileRecord(file_id, file.source, file.path, content_hash, size, "unmatched", since, loaded_at=run.now)
     if matched is None:
         record = replace(blank, code="contract.none", reason=landing.advice(file, run.contracts))
         return partial(_record, run, record)

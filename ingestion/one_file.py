@@ -23,7 +23,7 @@ from ingestion.reading import Job, Reading
 from kizuna.control import ledger
 from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.failpoints import failpoint
-from kizuna.files import sha256_of
+from kizuna.files import has_hash, hash_of, old_hash_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -53,13 +53,27 @@ class Run:
     headers: dict[str, list[str] | None] = field(default_factory=dict)
     #: (hash, contract) of the files that are being read: the ledger does not know them yet.
     under_way: set[tuple[str, str]] = field(default_factory=set)
-    #: SHA-256 by path, of files that looked the same before and after it was made.
+    #: Hash by path, of files that looked the same before and after it was made.
     hashes: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def children(self) -> Children:
         """Processes that read the files."""
         return Children(Limits(**self.settings.company.limits.model_dump()))
+
+    @cached_property
+    def _old_sizes(self) -> frozenset[int]:
+        with self.store.read() as connection:
+            return ledger.sizes_with_old_hashes(connection)
+
+    def hash_of(self, path: Path) -> str:
+        """What the file's content is known by: the hash of an earlier release where the ledger has it."""
+        if path.stat().st_size in self._old_sizes:
+            old = old_hash_of(path)
+            with self.store.read() as connection:
+                if ledger.has_content(connection, old):
+                    return old
+        return hash_of(path)
 
     def prepare(self, files: Sequence[Landed], due: float) -> None:
         """Do what reading will need, until `due` (by `time.monotonic`): start a child, hash files."""
@@ -72,7 +86,7 @@ class Run:
             with suppress(OSError):
                 # A larger one may be one that is being copied; it is hashed when it is known to be whole.
                 if file.full.stat().st_size <= _HASHED_EARLY:
-                    self.hashes[file.path] = sha256_of(file.full)
+                    self.hashes[file.path] = self.hash_of(file.full)
 
 
 def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, force: bool = False) -> FileRecord:
@@ -85,7 +99,7 @@ def load_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, fo
 def begin_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, force: bool = False) -> Begun:
     """Have the file read. Calling what comes back waits for that and records it, or raises `StillChanging`."""
     contract = matched.contract
-    batch_id = landing.batch_id(contract, blank.sha256)
+    batch_id = landing.batch_id(contract, blank.content_hash)
     blank = replace(
         blank,
         entity=contract.entity,
@@ -101,7 +115,7 @@ def begin_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, f
         kind=matched.format,
         contract=contract,
         name=file.path,
-        sha256=blank.sha256,
+        content_hash=blank.content_hash,
         bytes=blank.bytes,
         batch_id=batch_id,
         loaded_at=run.now,
@@ -109,7 +123,7 @@ def begin_file(run: Run, file: Landed, matched: Matched, blank: FileRecord, *, f
         quarantine=quarantine.temporary,
         limits=run.children.limits,
     )
-    key = (blank.sha256, contract.name)
+    key = (blank.content_hash, contract.name)
     run.under_way.add(key)
     reading = run.children.submit(job)
 
@@ -154,7 +168,7 @@ def _record(
         quarantine.write(rejected_rows((item,), contract, file=file.path, batch_id=batch_id, at=run.now, scope="file"))
     if not str(record.code).startswith("limit."):
         # Of a file that was stopped nothing is used, and reading it once more may be what the limit is there against.
-        is_hashed = reading.refusal is None and reading.notes.sha256 == blank.sha256
+        is_hashed = reading.refusal is None and reading.notes.content_hash == blank.content_hash
         _unchanged_or_raise(file, blank, is_hashed=is_hashed)
     if quarantine.place():
         record = replace(record, quarantine_path=quarantine.path.relative_to(run.settings.home).as_posix())
@@ -204,7 +218,7 @@ def _unchanged_or_raise(file: Landed, blank: FileRecord, *, is_hashed: bool) -> 
 
     Where what was read has that hash, only one that grows or shrinks is still being written: half of it would count.
     """
-    if file.full.stat().st_size != blank.bytes or (not is_hashed and sha256_of(file.full) != blank.sha256):
+    if file.full.stat().st_size != blank.bytes or not (is_hashed or has_hash(file.full, blank.content_hash)):
         raise StillChanging(file.path)
 
 
@@ -217,8 +231,8 @@ def _batch(run: Run, record: FileRecord, contract: Contract, raw: ParquetFile, r
         relation=contract.relation,
         namespace=contract.namespace,
         path=raw.path.relative_to(run.settings.home).as_posix(),
-        sha256=record.sha256,
-        parquet_sha256=sha256_of(raw.path),
+        content_hash=record.content_hash,
+        parquet_hash=hash_of(raw.path),
         bytes=record.bytes,
         rows_in=record.rows_in,
         accepted=record.accepted,

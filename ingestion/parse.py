@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from ingestion.contract import Contract, Format
 from ingestion.readers.base import Chunk, Notes, Reject, TextBlock
-from ingestion.readers.hashed import Hashed
 from ingestion.readers.text import find_encoding, open_bytes, open_text
 from ingestion.typing_sql import describe_problem, typing_query
 from ingestion.usual import UsualColumns
+from kizuna.files import Hasher
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,7 +98,8 @@ def _parse_blocks(
     if kind == "csv":
         notes.encoding = notes.encoding or find_encoding(path, contract.dialect.encodings)
     read = delimited.read_file if kind == "csv" else ndjson.read_file
-    with Hashed() as hashed, open_bytes(path, hashed) as stream:
+    hashed = Hasher()
+    with open_bytes(path, hashed) as stream:
         for found in read(stream, contract, notes, con, path.stat().st_size, type_block):
             if isinstance(found, Chunk):
                 yield _check(con, contract, found, file_hash)
@@ -117,7 +118,7 @@ def _parse_blocks(
                 return found
 
             yield _split(contract, typed, rejects, keep, values, raws)
-        notes.sha256 = hashed.hexdigest()
+        notes.content_hash = hashed.stated()
 
 
 def encoding_of(path: Path, contract: Contract, kind: Format) -> str | None:

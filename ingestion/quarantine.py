@@ -28,7 +28,7 @@ from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import utcnow
 from kizuna.errors import InputError
-from kizuna.files import sha256_of
+from kizuna.files import has_hash
 
 if TYPE_CHECKING:
     from kizuna.control.store import Store
@@ -168,17 +168,17 @@ def replay(
     archive, member = split(known.path)
     with ExitStack() as stack:
         stack.enter_context(ingest_lock(settings))
-        full, sha256 = settings.landing / archive, None
+        full = settings.landing / archive
         contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
         run = Run(settings, store, contracts, now or utcnow())
         stack.callback(run.children.close)
         if member is not None and full.is_file():
             try:
                 out = unpacked(full, member, settings.home / FOLDER, run.children.limits, run.children.unpack)
-                full, sha256 = stack.enter_context(out)
+                full = stack.enter_context(out)
             except FileRefused as refusal:
                 raise InputError(f"{known.path}: {refusal.reason}.") from None
-        if not full.is_file() or (sha256 or sha256_of(full)) != known.sha256:
+        if not full.is_file() or not has_hash(full, known.content_hash):
             raise InputError(
                 f"{settings.landing / archive} is gone or holds something else now, so it cannot be read again. Put "
                 f"the file back, or let its rows go with `kizuna quarantine discard {known.file_id[:8]}`."
@@ -190,7 +190,7 @@ def replay(
         if matched is None:
             raise InputError(f"{known.path}: {landing.advice(file, contracts)}")
         blank = FileRecord(
-            known.file_id, known.source, known.path, known.sha256, known.bytes, "unmatched", known.first_seen_at,
+            known.file_id, known.source, known.path, known.content_hash, known.bytes, "unmatched", known.first_seen_at,
             detail={"decisions": [*known.detail.get("decisions", ()), _decision("replay", now, forced=force)]},
         )  # fmt: skip
         return load_file(run, file, matched, blank, force=force)

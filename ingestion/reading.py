@@ -24,6 +24,7 @@ from ingestion.readers.base import FileRefused, Notes
 from ingestion.readers.count import Count, count_records
 from ingestion.readers.signature import refuse_foreign
 from ingestion.readers.text import printable
+from kizuna.files import hex_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +42,7 @@ class Job:
     kind: Format
     contract: Contract
     name: str
-    sha256: str
+    content_hash: str
     bytes: int
     batch_id: str
     loaded_at: datetime
@@ -100,8 +101,8 @@ class Reading:
     first_event_at: datetime | None = None
     last_event_at: datetime | None = None
     refusal: Refusal | None = None
-    #: Of a member that was only unpacked: its SHA-256 and its bytes.
-    content: tuple[str, int] = ("", 0)
+    #: Bytes of a member that was only unpacked.
+    unpacked: int = 0
 
     def to_json(self) -> str:
         return _READING.dump_json(self).decode()
@@ -126,7 +127,7 @@ def unpack_job(job: UnpackJob) -> Reading:
     """Unpack a member. What must not be unpacked is told as a refusal."""
     path = Path(os.fsdecode(bytes.fromhex(job.place)))
     try:
-        return Reading(content=write_member(path, job.index, job.name, job.target, job.before, job.limits))
+        return Reading(unpacked=write_member(path, job.index, job.name, job.target, job.before, job.limits))
     except FileRefused as refused:
         return Reading(refusal=Refusal(refused.code, refused.reason))
 
@@ -183,7 +184,9 @@ def _take_rows(
     span: EventSpan,
     watch: drift.Watch,
 ) -> None:
-    for number, parsed in enumerate(parse_file(con, job.path, job.contract, job.kind, job.sha256, notes), start=1):
+    for number, parsed in enumerate(
+        parse_file(con, job.path, job.contract, job.kind, hex_of(job.content_hash), notes), start=1
+    ):
         if number % _GIVE_BACK_EVERY == 0:
             give_back()
         raw.write(accepted_rows(parsed.good, file=job.name, batch_id=job.batch_id, loaded_at=job.loaded_at))

@@ -17,7 +17,7 @@ from ingestion.quarantine import QuarantinedFile, list_quarantined
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import open_store_at, utcnow
 from kizuna.errors import InputError
-from kizuna.files import make_private, sha256_of
+from kizuna.files import hash_of, make_private
 from kizuna.settings import Company, Settings
 
 
@@ -51,9 +51,9 @@ def rehearse(path: Path, contracts: Sequence[Contract], company: Company, source
         now = utcnow()
         run = Run(settings, store, contracts, now)
         try:
-            sha256, size = sha256_of(path), path.stat().st_size
-            file_id = landing.file_id(file.path, sha256)
-            blank = FileRecord(file_id, file.source, file.path, sha256, size, "unmatched", now)
+            content_hash, size = hash_of(path), path.stat().st_size
+            file_id = landing.file_id(file.path, content_hash)
+            blank = FileRecord(file_id, file.source, file.path, content_hash, size, "unmatched", now)
             record = load_file(run, file, matched, blank)
             problems = tuple(list_quarantined(settings, store))
         finally:

@@ -20,7 +20,7 @@ from ingestion.typing_sql import identifier, literal
 from kizuna.control import ledger
 from kizuna.control.ledger import BatchRecord, FileRecord
 from kizuna.errors import InputError
-from kizuna.files import sha256_of
+from kizuna.files import has_hash
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,7 +36,8 @@ _ORIGIN = (
     ("_loaded_at", "TIMESTAMP"),
 )
 _BATCHES = (
-    "batch_id VARCHAR, source VARCHAR, entity VARCHAR, relation VARCHAR, file VARCHAR, sha256 VARCHAR, bytes BIGINT, "
+    "batch_id VARCHAR, source VARCHAR, entity VARCHAR, relation VARCHAR, file VARCHAR, content_hash VARCHAR, "
+    "bytes BIGINT, "
     "rows_in BIGINT, accepted BIGINT, quarantined BIGINT, duplicates BIGINT, first_event_at TIMESTAMP, "
     "last_event_at TIMESTAMP, loaded_at TIMESTAMP, doubled_rows BIGINT, doubled_taken VARCHAR"
 )
@@ -52,9 +53,9 @@ class Batch:
     relation: str
     namespace: str | None
     path: str
-    parquet_sha256: str
+    parquet_hash: str
     file: str
-    sha256: str
+    content_hash: str
     contract_version: str | None
     bytes: int
     rows_in: int
@@ -83,9 +84,9 @@ def _batch(batch: BatchRecord, file: FileRecord) -> Batch:
         relation=batch.relation,
         namespace=batch.namespace,
         path=batch.path,
-        parquet_sha256=batch.parquet_sha256,
+        parquet_hash=batch.parquet_hash,
         file=file.path,
-        sha256=batch.sha256,
+        content_hash=batch.content_hash,
         contract_version=file.contract_version,
         bytes=batch.bytes,
         rows_in=batch.rows_in,
@@ -132,7 +133,7 @@ def create_raw_relations(con: duckdb.DuckDBPyConnection, settings: Settings, bat
             f"{home / missing[0]} is missing ({len(missing)} of {len(batches)} batch files). Run `kizuna ingest`, "
             "which loads it again from landing."
         )
-    changed = [batch.path for batch in batches if sha256_of(home / batch.path) != batch.parquet_sha256]
+    changed = [batch.path for batch in batches if not has_hash(home / batch.path, batch.parquet_hash)]
     if changed:
         raise InputError(
             f"{home / changed[0]} is not the file that was loaded ({len(changed)} of {len(batches)} differ). Delete"
@@ -178,8 +179,8 @@ def _create_relation(
 def _create_batches(con: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> None:
     con.execute(f"CREATE OR REPLACE TABLE raw.batches ({_BATCHES})")
     rows = [
-        (b.batch_id, b.source, b.entity, b.relation, b.file, b.sha256, b.bytes, b.rows_in, b.accepted, b.quarantined,
-         b.duplicates, b.first_event_at, b.last_event_at, b.loaded_at, b.doubled_rows, b.doubled_taken)
+        (b.batch_id, b.source, b.entity, b.relation, b.file, b.content_hash, b.bytes, b.rows_in, b.accepted,
+         b.quarantined, b.duplicates, b.first_event_at, b.last_event_at, b.loaded_at, b.doubled_rows, b.doubled_taken)
         for b in sorted(batches, key=lambda b: (b.relation, b.file, b.batch_id))
     ]  # fmt: skip
     if rows:

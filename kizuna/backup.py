@@ -27,7 +27,16 @@ from kizuna.control.copying import fill_store, save_store
 from kizuna.control.schema import batches, outbox, publications
 from kizuna.control.store import HEAD, Store, open_store_at, utcnow
 from kizuna.errors import InputError, SettingsError
-from kizuna.files import fsync_file, fsync_folder, make_private, replace_link, sha256_of, write_atomically
+from kizuna.files import (
+    Hasher,
+    fsync_file,
+    fsync_folder,
+    has_hash,
+    hash_of,
+    make_private,
+    replace_link,
+    write_atomically,
+)
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import CONFIG_NAME, Settings
 
@@ -99,7 +108,7 @@ def save_home(
             copier.bring(_below(settings.home, [*bulk, *CONFIG]), again=True)
             versions = settings.published.glob("v-*") if settings.published.exists() else ()
             copier.bring(path for folder in sorted(versions) for path in sorted(folder.rglob("*")))
-        _require_what_the_store_says(temporary / CONTROL, copier.done)
+        _require_what_the_store_says(temporary, copier.done)
         manifest = {
             "format": FORMAT,
             "made_at": utcnow().isoformat(timespec="seconds"),
@@ -109,7 +118,7 @@ def save_home(
             "schema": HEAD,
             "rows": rows,
             "shown": shown,
-            "control_sha256": sha256_of(temporary / CONTROL),
+            "control_hash": hash_of(temporary / CONTROL),
             "folders": _folders(settings.home),
             "files": [copier.done[path] for path in sorted(copier.done)],
         }
@@ -215,7 +224,7 @@ class _Copier:
                     into.parent.mkdir(parents=True, exist_ok=True)
                     digest, size = _copy_hashed(path, into)
                     self.done[name] = {
-                        "path": name, "bytes": size, "sha256": digest, "mode": state.st_mode & 0o777,
+                        "path": name, "bytes": size, "hash": digest, "mode": state.st_mode & 0o777,
                         "mtime_ns": state.st_mtime_ns,
                     }  # fmt: skip
             except FileNotFoundError:
@@ -248,16 +257,16 @@ def _is_temporary(name: str) -> bool:
 
 def _copy_hashed(source: Path, target: Path) -> tuple[str, int]:
     """Copy one file to the disk; hash and size of what was read."""
-    digest, size = hashlib.sha256(), 0
+    hashed, size = Hasher(), 0
     with source.open("rb") as read, target.open("wb") as write:
         while chunk := read.read(_CHUNK):
-            digest.update(chunk)
+            hashed.see(chunk)
             size += len(chunk)
             write.write(chunk)
         write.flush()
         os.fsync(write.fileno())
     target.chmod(0o600)
-    return digest.hexdigest(), size
+    return hashed.stated(), size
 
 
 def _sealed(manifest: Mapping[str, Any]) -> bytes:
@@ -266,23 +275,27 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
     return (json.dumps({**manifest, "seal": seal}, sort_keys=True, indent=1) + "\n").encode()
 
 
-def _require_what_the_store_says(control: Path, done: Mapping[str, Mapping[str, Any]]) -> None:
+def _require_what_the_store_says(backup: Path, done: Mapping[str, Mapping[str, Any]]) -> None:
     """Batches in use and published versions must be in the backup with the hashes that the control store knows."""
-    store = open_store_at(f"sqlite:///{control}")
+    store = open_store_at(f"sqlite:///{backup / CONTROL}")
     with store.read() as connection:
         wanted = {
-            row.path: row.parquet_sha256
+            row.path: row.parquet_hash
             for row in connection.execute(
-                select(batches.c.path, batches.c.parquet_sha256).where(batches.c.active, batches.c.accepted > 0)
+                select(batches.c.path, batches.c.parquet_hash).where(batches.c.active, batches.c.accepted > 0)
             )
         }
         wanted |= {
-            f"published/v-{row.version}/manifest.json": row.manifest_sha256
+            f"published/v-{row.version}/manifest.json": f"sha256:{row.manifest_sha256}"
             for row in connection.execute(select(publications).where(publications.c.state == "published"))
             if row.manifest_sha256
         }
     store.close()
-    wrong = sorted(path for path, digest in wanted.items() if done.get(path, {}).get("sha256") != digest)
+    wrong = sorted(
+        path
+        for path, stated in wanted.items()
+        if path not in done or (done[path]["hash"] != stated and not has_hash(backup / FILES / path, stated))
+    )
     if wrong:
         raise InputError(
             f"{len(wrong)} files are gone or not what the control store says, first {wrong[0]}; no backup was made. "
@@ -292,17 +305,22 @@ def _require_what_the_store_says(control: Path, done: Mapping[str, Mapping[str, 
 
 def _require_whole(backup: Path, manifest: Mapping[str, Any]) -> None:
     """Every file is there with its hash, read from the disk. Raises `InputError` naming the first that is not."""
-    wanted = {f"{FILES}/{file['path']}": file["sha256"] for file in manifest["files"]}
-    wanted[CONTROL] = manifest["control_sha256"]
+    wanted = {f"{FILES}/{file['path']}": _stated(file, "hash") for file in manifest["files"]}
+    wanted[CONTROL] = _stated(manifest, "control_hash")
     for name in [*wanted, *manifest["folders"]]:
         if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
             raise InputError(f"{backup / MANIFEST} names {name!r}, which lies outside the backup.")
-    for name, digest in wanted.items():
+    for name, stated in wanted.items():
         path = backup / name
         if not path.is_file() or path.is_symlink():
             raise InputError(f"The backup is not whole: {path} is gone. Use another backup.")
-        if sha256_of(path) != digest:
+        if not has_hash(path, stated):
             raise InputError(f"The backup is damaged: {path} is not what was saved. Use another backup.")
+
+
+def _stated(entry: Mapping[str, Any], key: str) -> str:
+    """A hash of a backup's manifest; an earlier release wrote the bare SHA-256."""
+    return str(entry[key] if key in entry else f"sha256:{entry[key.replace('hash', 'sha256')]}")
 
 
 def _mend_outbox(store: Store, before: str, now: str) -> None:

@@ -6,6 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 
+from blake3 import blake3
+
+#: How a hash of a content begins: the name of what made it.
+_BLAKE3, _SHA256 = "blake3:", "sha256:"
+_BLOCK = 1 << 20
+
 
 def fsync_file(path: Path) -> None:
     """Force a file's bytes to the disk."""
@@ -48,6 +54,45 @@ def make_private(*folders: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
+
+
+def hash_of(path: Path) -> str:
+    """What a content is known by: `blake3:` and the BLAKE3 of the file's bytes in hex (decision 38)."""
+    hashed = Hasher()
+    with path.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK):
+            hashed.see(block)
+    return hashed.stated()
+
+
+class Hasher:
+    """`hash_of` of bytes that come by in blocks."""
+
+    def __init__(self) -> None:
+        self._blake3 = blake3()
+
+    def see(self, data: bytes) -> None:
+        """The next bytes."""
+        self._blake3.update(data)
+
+    def stated(self) -> str:
+        """What a file of the bytes seen so far is known by."""
+        return _BLAKE3 + self._blake3.hexdigest()
+
+
+def has_hash(path: Path, stated: str) -> bool:
+    """Whether the file is the one of which `hash_of` or, for an earlier release, `old_hash_of` said this."""
+    return stated == (old_hash_of(path) if stated.startswith(_SHA256) else hash_of(path))
+
+
+def old_hash_of(path: Path) -> str:
+    """What a content was known by when BLAKE3 was not used yet."""
+    return _SHA256 + sha256_of(path)
+
+
+def hex_of(stated: str) -> str:
+    """The part of a hash that names of files and batches are made of: those of an earlier release stay."""
+    return stated.removeprefix(_SHA256)
 
 
 def sha256_of(path: Path) -> str:

@@ -233,7 +233,7 @@ def _manifest(
                     batches.c.batch_id,
                     batches.c.source,
                     batches.c.entity,
-                    batches.c.sha256,
+                    batches.c.content_hash,
                     batches.c.rows_in,
                     batches.c.accepted,
                     batches.c.quarantined,

@@ -83,7 +83,7 @@ class Notes:
     dropped: set[str] = field(default_factory=set)
     renamed: dict[str, str] = field(default_factory=dict)
     #: Of the bytes the rows were read from, where that is known.
-    sha256: str | None = field(default=None, compare=False)
+    content_hash: str | None = field(default=None, compare=False)
 
     def drift(self) -> dict[str, Any]:
         """Differences from the contract, for the ledger; empty when there are none."""

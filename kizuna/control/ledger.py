@@ -31,7 +31,7 @@ class FileRecord:
     file_id: str
     source: str
     path: str
-    sha256: str
+    content_hash: str
     bytes: int
     status: FileStatus
     first_seen_at: datetime
@@ -67,8 +67,8 @@ class BatchRecord:
     relation: str
     namespace: str | None
     path: str
-    sha256: str
-    parquet_sha256: str
+    content_hash: str
+    parquet_hash: str
     bytes: int
     rows_in: int
     accepted: int
@@ -86,15 +86,29 @@ def find_file(connection: Connection, file_id: str) -> FileRecord | None:
     return None if row is None else _file(row)
 
 
-def find_content(connection: Connection, sha256: str, contract: str) -> FileRecord | None:
+def find_content(connection: Connection, content_hash: str, contract: str) -> FileRecord | None:
     """The first file with this content that was read by `contract`, whatever became of it."""
     files = schema.files
     row = connection.execute(
         select(files)
-        .where(files.c.sha256 == sha256, files.c.contract == contract, files.c.status != "duplicate")
+        .where(files.c.content_hash == content_hash, files.c.contract == contract, files.c.status != "duplicate")
         .order_by(files.c.first_seen_at, files.c.path)
     ).first()
     return None if row is None else _file(row)
+
+
+def sizes_with_old_hashes(connection: Connection) -> frozenset[int]:
+    """Bytes of the files that are known by the hash of an earlier release."""
+    files = schema.files
+    old = select(files.c.bytes).where(files.c.content_hash.startswith("sha256:")).distinct()
+    return frozenset(connection.execute(old).scalars())
+
+
+def has_content(connection: Connection, content_hash: str) -> bool:
+    """Whether any file is known by this hash."""
+    files = schema.files
+    found = select(files.c.file_id).where(files.c.content_hash == content_hash).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def last_header(connection: Connection, contract: str) -> list[str] | None:

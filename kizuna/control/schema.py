@@ -36,6 +36,9 @@ metadata = MetaData(
 #: SQLite numbers rows by itself only for INTEGER keys.
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
+#: What a content is known by (`kizuna.files.hash_of`). SQLite heeds no length, and the first release said 64.
+_Hash = String(80).with_variant(String(64), "sqlite")
+
 files = Table(
     "files",
     metadata,
@@ -43,7 +46,7 @@ files = Table(
     Column("source", String(64), nullable=False),
     Column("entity", String(64)),
     Column("path", Text, nullable=False),  # relative to landing
-    Column("sha256", String(64), nullable=False),
+    Column("content_hash", _Hash, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("contract", String(128)),
     Column("contract_version", String(16)),
@@ -60,7 +63,7 @@ files = Table(
     Column("first_seen_at", DateTime, nullable=False),
     Column("loaded_at", DateTime),
     Column("detail", JSON),
-    Index(None, "sha256"),
+    Index(None, "content_hash"),
     Index(None, "status"),
 )
 
@@ -74,8 +77,8 @@ batches = Table(
     Column("relation", String(128), nullable=False),  # raw.<vendor>__<entity> or raw.mapped__<entity>
     Column("namespace", String(64)),
     Column("path", Text, nullable=False),  # Parquet file, relative to home
-    Column("sha256", String(64), nullable=False),  # of the landing file
-    Column("parquet_sha256", String(64), nullable=False),
+    Column("content_hash", _Hash, nullable=False),  # of the landing file
+    Column("parquet_hash", _Hash, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("rows_in", BigInteger, nullable=False),
     Column("accepted", BigInteger, nullable=False),

@@ -68,7 +68,7 @@ def test_ingest_loads_files_without_dagster(landed: Path, built: Any, copy_of: C
     # Another process, with another hash seed, and Dagster's job: a build finds the same inputs.
     of_shell, of_job = (
         [
-            (batch.relation, batch.file, batch.sha256, batch.rows_in, batch.accepted)
+            (batch.relation, batch.file, batch.content_hash, batch.rows_in, batch.accepted)
             for batch in list_inputs(company.store)
         ]
         for company in (line, copy_of(built.line.home))

@@ -92,14 +92,14 @@ def test_messages_are_queued_once_and_in_order_from_many_writers(store: Store) -
 
 def test_a_file_and_its_batch_are_recorded_read_back_and_replaced(store: Store) -> None:
     file = FileRecord(
-        file_id="f" * 32, source="shopify", path="shopify/注文.csv", sha256="a" * 64, bytes=5_000_000_000,
+        file_id="f" * 32, source="shopify", path="shopify/注文.csv", content_hash="a" * 71, bytes=5_000_000_000,
         status="accepted", first_seen_at=AT, entity="orders", contract="shopify__orders", contract_version="1",
         rows_in=3, accepted=2, quarantined=1, batch_id="b" * 32, loaded_at=AT,
         detail={"relation": "raw.shopify__orders", "drift": {"added": ["Employee"]}},
     )  # fmt: skip
     batch = BatchRecord(
         batch_id="b" * 32, file_id="f" * 32, source="shopify", entity="orders", relation="raw.shopify__orders",
-        namespace=None, path="raw/x.parquet", sha256="a" * 64, parquet_sha256="c" * 64, bytes=10, rows_in=3,
+        namespace=None, path="raw/x.parquet", content_hash="a" * 71, parquet_hash="c" * 71, bytes=10, rows_in=3,
         accepted=2, quarantined=1, duplicates=0, first_event_at=AT, last_event_at=None, known_at=AT,
     )  # fmt: skip
     with store.begin() as connection:

@@ -51,6 +51,12 @@ def rows_of(url: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def as_known_today(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the first release under today's names: 0003 tells hashes of contents by what made them."""
+    renamed = {"sha256": "content_hash", "parquet_sha256": "parquet_hash"} if table in ("files", "batches") else {}
+    return {renamed.get(k, k): f"sha256:{value}" if k in renamed and value else value for k, value in row.items()}
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     database = request.getfixturevalue("database") if request.param == "postgresql" else lambda name: name
@@ -65,6 +71,7 @@ def test_a_store_of_the_first_release_is_upgraded_and_keeps_every_row(url: str) 
         context = MigrationContext.configure(connection)
         assert context.get_current_revision() == HEAD
         assert compare_metadata(context, metadata) == [], "the same tables as in a new store"
+    before = {n: [as_known_today(n, row) for row in rows] for n, rows in before.items()}
     after = rows_of(url)
     kept = {n: [{k: row[k] for k in old} for row, old in zip(after[n], before[n], strict=True)] for n in before}
     assert kept == before

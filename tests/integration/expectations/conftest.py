@@ -34,7 +34,7 @@ def _raw(con: duckdb.DuckDBPyConnection, rows: int) -> None:
     con.execute("create schema raw")
     con.execute(
         "create table raw.batches (batch_id varchar, source varchar, entity varchar, relation varchar, file varchar,"
-        " sha256 varchar, bytes bigint, rows_in bigint, accepted bigint, quarantined bigint, duplicates bigint,"
+        " content_hash varchar, bytes bigint, rows_in bigint, accepted bigint, quarantined bigint, duplicates bigint,"
         " first_event_at timestamp, last_event_at timestamp, loaded_at timestamp)"
     )
     for relation in RELATIONS:

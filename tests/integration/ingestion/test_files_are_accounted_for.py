@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ingestion import load, reading
+from ingestion import one_file, reading
 from ingestion.children import Children
 from ingestion.load import Progress
 from ingestion.lock import ingest_lock
@@ -146,14 +146,14 @@ def test_the_reason_of_a_refusal_names_no_cell_of_a_file_without_header(shop: An
 def test_odd_names_and_unreadable_files_stop_nothing(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.land("delighted/b.csv", HEADER + responses(1))
     shop.land("delighted/" + os.fsdecode(b"\xff.csv"), HEADER + responses(2))
-    plain = load.sha256_of
+    plain = one_file.hash_of
 
     def refuse(path: Any) -> str:
         if path.name == "b.csv":
             raise PermissionError(13, "Permission denied")
         return plain(path)
 
-    monkeypatch.setattr(load, "sha256_of", refuse)
+    monkeypatch.setattr(one_file, "hash_of", refuse)
     report = shop.ingest()
     (locked,) = report.with_status("refused")
     assert (report.accepted, locked.path, locked.code) == (2, "delighted/b.csv", "file.unreadable")

@@ -49,7 +49,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
         rejected.unlink(missing_ok=True)
         job = Job(
-            place=bytes(file).hex(), kind=kind, contract=contracts[kind], name=file.name, sha256="0" * 64,  # type: ignore[arg-type]
+            place=bytes(file).hex(), kind=kind, contract=contracts[kind], name=file.name, content_hash="0" * 64,  # type: ignore[arg-type]
             bytes=file.stat().st_size, batch_id="0" * 32, loaded_at=datetime(2026, 7, 1),
             raw=folder / "raw.parquet", quarantine=rejected,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from ingestion.load import ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.control.schema import batches
 from kizuna.errors import InputError
-from kizuna.files import sha256_of
+from kizuna.files import hash_of
 
 ORDERS = """
 source: {source}
@@ -69,7 +69,7 @@ def test_batches_of_an_older_contract_stay_readable(shop: Any) -> None:
         con.execute(f"COPY (SELECT * EXCLUDE (channel) FROM '{older}') TO '{older}.new' (FORMAT parquet)")
     (older.with_name(older.name + ".new")).replace(older)
     with shop.store.begin() as connection:
-        connection.execute(update(batches).values(parquet_sha256=sha256_of(older)))
+        connection.execute(update(batches).values(parquet_hash=hash_of(older)))
     shop.contract("till.yml", ORDERS.format(source="till", namespace="t", more="  channel: {column: Channel}"))
     shop.load("till/b.csv", "Card,When,Total,Channel\nk2,2026-06-30,1,web\n")
     assert shop.rows("mapped__order", "customer_key, channel") == [("k1", None), ("k2", "web")]
@@ -92,10 +92,10 @@ def test_raw_batches_tells_each_input(shop: Any) -> None:
     with duckdb.connect() as con:
         create_raw_relations(con, shop.settings, list_inputs(shop.store))
         (row,) = con.execute(
-            "SELECT batch_id, relation, file, sha256, rows_in, accepted, quarantined, duplicates, first_event_at, "
-            "last_event_at FROM raw.batches"
+            "SELECT batch_id, relation, file, content_hash, rows_in, accepted, quarantined, duplicates, "
+            "first_event_at, last_event_at FROM raw.batches"
         ).fetchall()
-    assert row == (record.batch_id, "raw.delighted__responses", "delighted/a.csv", record.sha256, 4, 2, 1, 1,
+    assert row == (record.batch_id, "raw.delighted__responses", "delighted/a.csv", record.content_hash, 4, 2, 1, 1,
                    datetime(2026, 6, 29), datetime(2026, 6, 30))  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from ingestion.contract import Column, Contract
 from ingestion.parse import engine, parse_file
 from ingestion.readers.base import Notes
 from ingestion.scan import look, new_whole_files
+from kizuna.files import hash_of
 
 HEADER = "Response ID,Survey Type,Score,Created At\n"
 ROW = "r{},nps,9,2026-06-30T00:00:00Z\n"
@@ -105,7 +106,7 @@ def test_what_was_read_is_hashed_while_it_is_read(tmp_path: Path) -> None:
         notes = Notes()
         with closing(engine()) as con:
             rows = sum(part.good.num_rows for part in parse_file(con, tmp_path / name, contract, "csv", "", notes))
-        assert (rows, notes.sha256) == (400_000, hashlib.sha256(kept).hexdigest())
+        assert (rows, notes.content_hash) == (400_000, hash_of(tmp_path / name))
 
 
 def test_a_done_file_beside_it_is_the_senders_word(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,12 +281,12 @@ def test_a_source_that_comes_every_day_is_late_after_three_times_its_longest_gap
     with company.company.store.begin() as connection:
         for k in (0, 1, 2, 4, 5, 6):
             at = datetime(2026, 6, 20) + timedelta(days=k)
-            shared = {"source": "shopify", "sha256": f"{k}", "bytes": 1, "rows_in": 1}
+            shared = {"source": "shopify", "content_hash": f"{k}", "bytes": 1, "rows_in": 1}
             connection.execute(insert(files).values(
                 file_id=f"f{k}", path=f"a{k}", status="accepted", first_seen_at=at, **shared))  # fmt: skip
             connection.execute(insert(batches).values(
                 batch_id=f"b{k}", file_id=f"f{k}", entity="orders", relation="raw.shopify__orders", path=f"p{k}",
-                parquet_sha256="x", accepted=1, quarantined=0, duplicates=0, known_at=at, last_event_at=at,
+                parquet_hash="x", accepted=1, quarantined=0, duplicates=0, known_at=at, last_event_at=at,
                 active=True, **shared))  # fmt: skip
     assert company.version(date(2026, 7, 2), shopify=date(2026, 6, 26)) == [], "six days: as often as not"
     (late,) = company.version(date(2026, 7, 3), shopify=date(2026, 6, 26))

@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torture import Trial
 
-from ingestion import children, load, one_file
+from ingestion import children, one_file
 from ingestion.load import ingest
 from kizuna.control.store import open_store
-from kizuna.files import sha256_of
+from kizuna.files import hash_of
 from kizuna.settings import load_settings
 
 PROOF_TRIALS = 1
@@ -236,24 +236,21 @@ def run_trial(seed: int, folder: Path) -> Trial:
 
 
 class _Hashing:
-    """Seconds in which files are hashed to be known by their content: as much for a bomb as for any file of its size,
-    and 0.7 to 4.7 s a gigabyte by what the processor has for it."""
+    """Seconds in which files are hashed to be known by their content: a bomb takes as many as any file of its size."""
 
     def __enter__(self) -> _Hashing:
         self.seconds = 0.0
-        self._patches = [patch.object(module, "sha256_of", self._hash) for module in (load, one_file)]
-        for one in self._patches:
-            one.start()
+        self._patch = patch.object(one_file, "hash_of", self._hash)
+        self._patch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in self._patches:
-            one.stop()
+        self._patch.stop()
 
     def _hash(self, path: Path) -> str:
         began = time.monotonic()
         try:
-            return sha256_of(path)
+            return hash_of(path)
         finally:
             self.seconds += time.monotonic() - began
 

@@ -31,7 +31,7 @@ def home(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", KEY)
     then = utcnow() - timedelta(hours=30)
     file = FileRecord(
-        file_id="f", source="shopify", path="shopify/a.csv", sha256="a", bytes=1, status="accepted",
+        file_id="f", source="shopify", path="shopify/a.csv", content_hash="a", bytes=1, status="accepted",
         first_seen_at=then, loaded_at=then, detail={},
     )  # fmt: skip
     with store.begin() as connection:
