@@ -40,7 +40,8 @@ from kizuna.files import (
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import CONFIG_NAME, Settings
 
-FORMAT = 1
+#: Of a backup. In the first the hashes were bare SHA-256.
+FORMAT, _READABLE = 2, (1, 2)
 MANIFEST, CONTROL, FILES = "backup.json", "control.db", "files"
 #: What grows while the line runs; copied before anything is held, then once more for what is new.
 BULK = ("landing", "raw", "quarantine", "messages", "previews")
@@ -197,8 +198,8 @@ def read_manifest(backup: Path) -> dict[str, Any]:
         sealed = json.loads(_sealed(manifest))["seal"]
     except (ValueError, KeyError, AttributeError):
         raise InputError(f"{path} cannot be read: it is damaged. Use another backup.") from None
-    if seal != sealed or manifest["format"] != FORMAT:
-        what = "was changed" if seal != sealed else f"has format {manifest['format']}, this release reads {FORMAT}"
+    if seal != sealed or manifest["format"] not in _READABLE:
+        what = "was changed" if seal != sealed else f"has format {manifest['format']}, this release reads {_READABLE}"
         raise InputError(f"{path} {what}. Use another backup.")
     return dict(manifest)
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from kizuna.backup import MANIFEST, _sealed, read_manifest, restore_home, save_home
+from kizuna.backup import CONTROL, FILES, MANIFEST, _sealed, read_manifest, restore_home, save_home
 from kizuna.cli.backup import _quiet
+from kizuna.control import ledger
 from kizuna.control.lease import acquire
 from kizuna.control.schema import lease, outbox
 from kizuna.control.store import Store, open_store, open_store_at
 from kizuna.delivery.outbox import enqueue, listing
 from kizuna.errors import InputError, LeaseHeld, SettingsError
+from kizuna.files import old_hash_of, sha256_of
 from kizuna.settings import Settings, load_settings
 
 KEY = {"KIZUNA_PSEUDONYM_KEY": "0123456789abcdef0123456789abcdef"}
@@ -72,6 +74,41 @@ def test_a_backup_has_no_secret_and_says_what_it_left_out(company: tuple[Setting
         waiting = listing(connection)
     assert {message.image for message in waiting} == {tmp_path / "again" / "messages" / "a.png"}
     assert {message.state for message in waiting} == {"sending"}, "they may have gone since: looked for before sent"
+
+
+def test_hashes_of_an_earlier_release_are_still_compared(company: tuple[Settings, Store], tmp_path: Path) -> None:
+    """Its raw files are in the ledger by their SHA-256, and so are the files of a backup that it made."""
+    settings, store = company
+    raw = settings.raw / "shopify" / "x.parquet"
+    raw.parent.mkdir(parents=True)
+    raw.write_bytes(b"rows")
+    file = ledger.FileRecord("f", "shopify", "shopify/a.csv", old_hash_of(raw), 4, "accepted", AT, batch_id="x")
+    batch = ledger.BatchRecord(
+        batch_id="x", file_id="f", source="shopify", entity="orders", relation="raw.shopify__orders", namespace=None,
+        path="raw/shopify/x.parquet", content_hash="sha256:1", parquet_hash=old_hash_of(raw), bytes=4, rows_in=1,
+        accepted=1, quarantined=0, duplicates=0, first_event_at=None, last_event_at=None, known_at=AT,
+    )  # fmt: skip
+    with store.begin() as connection:
+        ledger.record(connection, file, batch)
+    save_home(settings, store, tmp_path / "b", nullcontext)
+
+    manifest = read_manifest(tmp_path / "b")
+    manifest["format"] = 1
+    manifest["control_sha256"] = sha256_of(tmp_path / "b" / CONTROL)
+    del manifest["control_hash"]
+    for entry in manifest["files"]:
+        entry["sha256"] = sha256_of(tmp_path / "b" / FILES / entry["path"])
+        del entry["hash"]
+    (tmp_path / "b" / MANIFEST).write_bytes(_sealed(manifest))
+    restore_home(tmp_path / "b", tmp_path / "again", KEY)
+    assert (tmp_path / "again" / "raw" / "shopify" / "x.parquet").read_bytes() == b"rows"
+
+    raw.write_bytes(b"else")
+    with pytest.raises(InputError, match=r"not what the control store says, first raw/shopify/x\.parquet"):
+        save_home(settings, store, tmp_path / "c", nullcontext)
+    (tmp_path / "b" / FILES / "raw" / "shopify" / "x.parquet").write_bytes(b"else")
+    with pytest.raises(InputError, match="is not what was saved"):
+        restore_home(tmp_path / "b", tmp_path / "once-more", KEY)
 
 
 def test_a_backup_waits_for_no_build_and_is_never_half_written(company: tuple[Settings, Store], tmp_path: Path) -> None:
