@@ -119,6 +119,8 @@ class _Child:
         self.idle_since = time.monotonic()
         self.is_tight = limits.is_tight
         self._is_ready = False
+        #: Said by the child and not taken yet: what it answers may lie beside what it said before.
+        self._said = b""
         # The child needs none of the company's secrets, and must not be killed at a point that is the run's.
         env = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
         env |= _ALLOCATOR[limits.is_tight] | _ARROW
@@ -179,16 +181,15 @@ class _Child:
         assert self._process.stdout is not None
         handle = self._process.stdout.fileno()
         end = time.monotonic() + limits.seconds
-        answer = b""
         used, moved = -1, time.monotonic()
         free = 0
-        while not answer.endswith(b"\n"):
+        while b"\n" not in self._said:
             pause = min(max(free / _FASTEST_MB, _LOOK_SECONDS[0]), _LOOK_SECONDS[1])
             if select.select([handle], [], [], pause)[0]:
                 more = os.read(handle, 1 << 20)
                 if not more:
                     break
-                answer += more
+                self._said += more
             elif (free := limits.memory_mb - _MARGIN_MB - (own_memory(self._process.pid) >> 20)) < 0:
                 self._process.kill()
                 return b"", _too_much(limits)
@@ -203,7 +204,8 @@ class _Child:
                     f"reading took longer than {limits.seconds:,} s and was stopped. If the file is that large, raise "
                     "limits.seconds in kizuna.yaml, or split it.",
                 )
-        return answer, None
+        line, end_of_line, self._said = self._said.partition(b"\n")
+        return line + end_of_line, None
 
 
 def own_memory(pid: int) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import gzip
 import io
 import os
 import resource
 import signal
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -117,6 +120,24 @@ def test_a_child_that_stands_still_is_ended_and_its_file_tried_again(
     assert "stood still" in record.reason
     monkeypatch.undo()
     assert [one.status for one in shop.ingest().files] == ["accepted"]
+
+
+def test_a_child_may_have_read_its_first_file_before_the_run_looks(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the answer lies in the pipe beside the word that the child is ready."""
+    wait, looked = children._Child._wait, []
+
+    def late(self: Any, limits: Any) -> Any:
+        handle, lying = self._process.stdout.fileno(), array.array("i", [0])
+        while not looked and lying[0] <= len(b"ready\n"):
+            fcntl.ioctl(handle, termios.FIONREAD, lying)
+            time.sleep(0.01)
+        looked.append(lying[0])
+        return wait(self, limits)
+
+    monkeypatch.setattr(children._Child, "_wait", late)
+    while not children._idle.empty():
+        children._idle.get().end()
+    assert shop.load("delighted/a.csv", GOOD).status == "accepted"
 
 
 def test_a_machine_that_refuses_stops_the_run_and_blames_no_file(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
