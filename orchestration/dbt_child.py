@@ -29,6 +29,9 @@ from kizuna.redact import tree_without_values, without_values
 #: Marks the line that is not an event of dbt's.
 _RELATIONS = b"relations "
 
+#: Tag of what a child leaves out.
+LEFT_OUT = "kizuna_left_out"
+
 _context = multiprocessing.get_context("forkserver")
 
 
@@ -51,8 +54,12 @@ class DbtChild:
         cwd: Path,
         manifest: Path | None,
         variables: Mapping[str, Any] | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
         """`manifest`: dbt's own `partial_parse.msgpack`, to skip parsing; None parses anew.
+
+        `left_out` are unique ids of the manifest that carry the tag `LEFT_OUT` in this child, for `--exclude`: a
+        criterion for each of a hundred names took dbt more than a second.
 
         `variables` become `--vars`. They are not part of `args`, the command that dagster-dbt repeats in every log and
         error: forty years of holidays would bury what it says.
@@ -69,6 +76,7 @@ class DbtChild:
                 dict(env),
                 str(cwd),
                 str(manifest) if manifest else None,
+                tuple(left_out),
             ),
         )
         self._process.start()
@@ -123,7 +131,14 @@ class _Lines:
         self._connection.close()
 
 
-def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], cwd: str, manifest: str | None) -> None:
+def run_dbt(
+    sender: Connection[Any, Any],
+    args: list[str],
+    env: dict[str, str],
+    cwd: str,
+    manifest: str | None,
+    left_out: Sequence[str] = (),
+) -> None:
     """Body of the child: run dbt, send its events, then the row counts and columns of what it built."""
     _die_with_parent()
     # Nobody's shell decides which tests run: dbt reads many DBT_* variables.
@@ -136,9 +151,10 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
         os.dup2(quiet.fileno(), 1)
 
     from dbt.cli.main import dbtRunner
-    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
     from dbt_common.events.functions import msg_to_dict
+
+    from orchestration.dbt_preload import parsed_project
 
     lock = threading.Lock()
 
@@ -151,10 +167,10 @@ def run_dbt(sender: Connection[Any, Any], args: list[str], env: dict[str, str], 
     # The child lives for seconds and dbt makes few cycles: collecting took a sixth of its processor time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
-    parsed = Manifest.from_msgpack(Path(manifest).read_bytes()) if manifest else None
+    parsed = parsed_project(manifest) if manifest else None
     if parsed is not None:
-        # dbt does this after parsing; tests that look at `graph` need it.
-        parsed.build_flat_graph()  # type: ignore[no-untyped-call]
+        for unique_id in left_out:
+            parsed.nodes[unique_id].tags.append(LEFT_OUT)
     runner = dbtRunner(manifest=parsed, callbacks=[forward])
     result = runner.invoke(args)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

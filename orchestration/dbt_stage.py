@@ -18,8 +18,8 @@ from kizuna.state import definition_of
 from kizuna.survivorship import company_survivorship
 from kizuna.targets import company_targets
 from orchestration import idle_models
-from orchestration.dbt_child import DbtChild
-from orchestration.idle_tests import exclusions, idle_tests, relations_with_batches
+from orchestration.dbt_child import LEFT_OUT, DbtChild
+from orchestration.idle_tests import idle_tests, relations_with_batches
 from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest, published_tables
 from orchestration.session import BUILD_POOL, Company, Session, resume
 from orchestration.when import FRESH
@@ -52,6 +52,10 @@ class StageTranslator(DagsterDbtTranslator):
         return str(dbt_resource_props["config"].get("schema") or dbt_resource_props["source_name"])
 
 
+#: One for all stages: it keeps the specs it has made, and each needs those of all that is upstream of it.
+_TRANSLATOR = StageTranslator()
+
+
 def stage_assets(stage: str, *, completes_stage: bool = True) -> dg.AssetsDefinition:
     """The models of `models/<stage>` as one op. It refuses subsets: a stage is built and judged as a whole.
 
@@ -63,7 +67,7 @@ def stage_assets(stage: str, *, completes_stage: bool = True) -> dg.AssetsDefini
         name=f"dbt_{stage}",
         select=f"fqn:kizuna.{stage}",
         exclude="resource_type:unit_test",
-        dagster_dbt_translator=StageTranslator(),
+        dagster_dbt_translator=_TRANSLATOR,
         pool=BUILD_POOL,
     )
     def _stage(context: dg.AssetExecutionContext, company: Company) -> Iterator[Any]:
@@ -93,18 +97,20 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     idle, empty = idle_tests(stage, present), idle_models.empty_tables(stage, present)
     idle_models.create(session.build.db, empty.values())
     args = ["build", "--select", f"fqn:kizuna.{stage}"]
-    args += ["--exclude", "resource_type:unit_test", *exclusions(stage, idle)]
-    args += [f"fqn:{table.fqn}" for table in empty.values()]
+    left_out = [*idle, *empty]
+    args += ["--exclude", "resource_type:unit_test", *([f"tag:{LEFT_OUT}"] if left_out else [])]
     args += ["--indirect-selection", INDIRECT_SELECTION]
     args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
     # Events come through the callback; what dbt would print beside them nobody reads.
     args += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
     env = {"KIZUNA_BUILD_DB": str(session.build.db), "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION}
-    child = DbtChild(args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest(), variables=dbt_vars(session))
+    child = DbtChild(
+        args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest(), variables=dbt_vars(session), left_out=left_out
+    )
     invocation = DbtCliInvocation(
         process=child,  # type: ignore[arg-type]
         manifest=manifest(),
-        dagster_dbt_translator=StageTranslator(),
+        dagster_dbt_translator=_TRANSLATOR,
         project_dir=DBT_PROJECT,
         target_path=target,
         raise_on_error=True,
@@ -137,7 +143,7 @@ def _made_empty(empty: Mapping[str, idle_models.EmptyTable]) -> Iterator[dg.Mate
     for table in empty.values():
         columns = [dg.TableColumn(name=name, type=kind) for name, kind in table.columns]
         yield dg.MaterializeResult(
-            asset_key=StageTranslator().get_asset_key(manifest()["nodes"][table.unique_id]),
+            asset_key=_TRANSLATOR.get_asset_key(manifest()["nodes"][table.unique_id]),
             metadata={
                 "dagster/row_count": 0,
                 "dagster/column_schema": dg.TableSchema(columns=columns),

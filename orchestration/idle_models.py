@@ -28,7 +28,6 @@ class EmptyTable:
     unique_id: str
     schema: str
     name: str
-    fqn: str
     columns: Sequence[tuple[str, str]]
 
     @property
@@ -54,7 +53,7 @@ def empty_tables(stage: str, present: AbstractSet[str]) -> dict[str, EmptyTable]
         if not all([add(parent) for parent in node["depends_on"]["nodes"]]):
             return False
         columns = [(name, kind) for name, kind in known[unique_id]]
-        found[unique_id] = EmptyTable(unique_id, node["schema"], node["alias"], ".".join(node["fqn"]), columns)
+        found[unique_id] = EmptyTable(unique_id, node["schema"], node["alias"], columns)
         return True
 
     for unique_id in models:

@@ -6,7 +6,6 @@ absent vendors are left out of dbt's run and reported as what they are.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
@@ -35,22 +34,6 @@ def reads_only_absent(node: str, present: AbstractSet[str]) -> bool:
     """True when `node` (a test or a model, by unique_id) reads raw relations, and none of them has a batch."""
     relations = _raw_relations(node)
     return bool(relations) and not relations & {*present, _ALWAYS_THERE}
-
-
-def exclusions(stage: str, idle: Mapping[str, str]) -> list[str]:
-    """dbt selectors that leave out exactly the tests in `idle`: folders where all tests are idle, else names."""
-    folders: dict[str, list[str]] = defaultdict(list)
-    nodes = manifest()["nodes"]
-    for test in _tests_of(stage):
-        folders[".".join(nodes[test]["fqn"][:-1])].append(test)
-    chosen: list[str] = []
-    for folder, tests in sorted(folders.items()):
-        asleep = [test for test in tests if test in idle]
-        if len(asleep) == len(tests) and folder != f"kizuna.{stage}":
-            chosen.append(f"fqn:{folder},resource_type:test")
-        else:
-            chosen += [f"fqn:{'.'.join(nodes[test]['fqn'])}" for test in asleep]
-    return chosen
 
 
 def relations_with_batches(db: Path) -> frozenset[str]:
