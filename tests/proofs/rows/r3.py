@@ -44,66 +44,7 @@ DAY = date(2026, 6, 30)
 KEY = {"KIZUNA_PSEUDONYM_KEY": "k" * 64}
 
 days = beside("gate_days")
-
-#: (relation that is judged, SQL). `$row` is the condition of one row, `$half` of every second one, both by the seed.
-DEFECTS: tuple[tuple[str, str], ...] = (
-    ("raw.batches", "UPDATE raw.batches SET accepted = accepted - 1 WHERE $row"),
-    ("raw.batches", "INSERT INTO raw.batches FROM raw.batches WHERE $row"),
-    ("raw.shopify__orders", "UPDATE raw.shopify__orders SET name = NULL WHERE $row"),
-    ("raw.shopify__orders", "DELETE FROM raw.shopify__orders WHERE $half"),
-    ("raw.shopify__orders", "UPDATE raw.shopify__orders SET total = -1 WHERE $row"),
-    ("raw.shopify__orders", "UPDATE raw.shopify__orders SET _batch = 'of nowhere' WHERE $row"),
-    ("raw.ga4__events", "UPDATE raw.ga4__events SET event_timestamp = TIMESTAMP '1970-01-01' WHERE $half"),
-    ("raw.reference__exchange_rates", "UPDATE raw.reference__exchange_rates SET rate = 1 / rate"
-     " WHERE rate_on = (SELECT max(rate_on) FROM raw.reference__exchange_rates)"),
-    ("identity.customer_map", "DELETE FROM identity.customer_map WHERE $row"),
-    ("identity.customer_map", "INSERT INTO identity.customer_map FROM identity.customer_map WHERE $row"),
-    ("identity.customer_map", "UPDATE identity.customer_map SET customer_id = NULL WHERE $row"),
-    ("identity.customer_identifiers", "UPDATE identity.customer_identifiers SET customer_id = 'c_nobody' WHERE $row"),
-    ("core.dim_customers", "INSERT INTO core.dim_customers FROM core.dim_customers WHERE $row"),
-    ("core.fct_orders", "UPDATE core.fct_orders SET order_id = NULL WHERE $row"),
-    ("core.fct_orders", "INSERT INTO core.fct_orders FROM core.fct_orders WHERE $row"),
-    ("core.fct_orders", "UPDATE core.fct_orders SET customer_id = 'c_nobody' WHERE $row"),
-    ("core.fct_orders", "DELETE FROM core.fct_orders WHERE $half"),
-    ("core.fct_orders", "UPDATE core.fct_orders SET gross_amount = 100 * gross_amount, net_amount = 100 * net_amount,"
-     " refunded_amount = 100 * refunded_amount WHERE $half"),
-    ("core.fct_orders", "UPDATE core.fct_orders SET exchange_rate = NULL WHERE is_counted"),
-    ("core.fct_orders", "UPDATE core.fct_orders SET ordered_on = ordered_on + 1000 WHERE $row"),
-    ("core.fct_survey_responses", "UPDATE core.fct_survey_responses SET score = 11, is_valid = true WHERE $row"),
-    ("core.fct_sessions", "DELETE FROM core.fct_sessions WHERE $row"),
-    ("core.customer_features", "UPDATE core.customer_features SET as_of = as_of + 1 WHERE $row"),
-    ("marts.customer_360", "DELETE FROM marts.customer_360 WHERE $row"),
-    ("marts.customer_360", "UPDATE marts.customer_360 SET region = 'someone@example.jp' WHERE $row"),
-    ("marts.ltv_by_customer", "UPDATE marts.ltv_by_customer SET net = net - 1 WHERE $row"),
-    ("marts.ltv_by_customer", "UPDATE marts.ltv_by_customer SET ltv = -1 WHERE $row"),
-    ("marts.nps_by_period", "UPDATE marts.nps_by_period SET nps = 101 WHERE $row"),
-    ("marts.churn_risk", "UPDATE marts.churn_risk SET probability = 1.2 WHERE $row"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = 'nan' WHERE $row"),
-)  # fmt: skip
-
-#: The same for a company of drawn days; `$last` is its day.
-BESIDE_HISTORY: tuple[tuple[str, str], ...] = (
-    ("raw.mapped__order", "UPDATE raw.mapped__order SET gross_amount = gross_amount * 100 WHERE $new"),
-    ("raw.mapped__order", "UPDATE raw.mapped__order SET ordered_at = ordered_at - INTERVAL 9 HOUR WHERE $new"),
-    ("raw.mapped__order", "DELETE FROM raw.mapped__order WHERE _line % 5 < 3"),
-    ("raw.batches", "UPDATE raw.batches SET rows_in = rows_in // 3, accepted = accepted // 3 WHERE source = 'shop'"
-     " AND batch_id NOT IN (FROM state.published_batches)"),
-    ("raw.batches", "UPDATE raw.batches SET last_event_at = least(last_event_at, $last - INTERVAL 5 DAY)"
-     " WHERE source = 'shop'"),
-    ("core.dim_customers", "UPDATE core.dim_customers SET region = 'unknown' WHERE region <> 'east'"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator * 100 WHERE day = $last AND unit = 'money'"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator / 50 WHERE day = $last"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET numerator = numerator * 2 WHERE day < $last AND kpi = 'orders'"),
-    ("raw.mapped__order", "UPDATE raw.mapped__order SET tier = NULL WHERE $new"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = 1 - value, denominator = 300 WHERE day = $last"
-     " AND kpi = 'sla_met_share' AND value > 0.8"
-     "; UPDATE marts.kpi_daily SET value = -100, denominator = 300 WHERE day = $last AND kpi = 'nps_28d'"),
-    ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = value * 100, denominator = 300 WHERE day = $last"
-     " AND unit = 'minutes'"),
-)  # fmt: skip
-
-#: Those that go through every launch, by their place in `DEFECTS`.
-LAUNCHED = (3, 8, 14, 17, 26)
+defects = beside("gate_defects")
 
 
 @dataclass
@@ -151,18 +92,18 @@ def run_trial(seed: int, folder: Path) -> Trial:
         company = _company[0]
         before = company.published()
         failures += _clean_build(company)
-        for place, (relation, sql) in enumerate(DEFECTS):
-            with _planted(company.build.db, relation, _by_chance(sql, dice)):
+        for place, (relation, sql) in enumerate(defects.DEFECTS):
+            with _planted(company.build.db, relation, defects.by_chance(sql, dice)):
                 failures += _stopped(company, relation, company.build.db, before)
-                if place in LAUNCHED:
+                if place in defects.LAUNCHED:
                     failures += _launched(company, relation, before)
         clean, found = _drawn(company, seed, folder, before)
         failures += found
-    stopped = len(DEFECTS) + len(BESIDE_HISTORY)
+    stopped = len(defects.DEFECTS) + len(defects.BESIDE_HISTORY)
     return Trial(
-        stopped + len(LAUNCHED) * 5 + clean,
+        stopped + len(defects.LAUNCHED) * 5 + clean,
         tuple(failures),
-        f"{stopped} defects, {len(LAUNCHED)} of them through 5 launches each, {clean} clean days and builds",
+        f"{stopped} defects, {len(defects.LAUNCHED)} of them through 5 launches each, {clean} clean days and builds",
     )
 
 
@@ -213,7 +154,7 @@ def _built(home: Path) -> Company:
     shutil.copyfile(first.db, build.db)
     with duckdb.connect(str(build.db)) as con:
         prepare_state(settings, con, DAY, build.base_version)
-        for relation in dict.fromkeys(relation for relation, _ in DEFECTS):
+        for relation in dict.fromkeys(relation for relation, _ in defects.DEFECTS):
             # Tables keep their promises by constraints, which would refuse the defect before the gate can.
             kind = con.execute(
                 "SELECT table_type FROM information_schema.tables WHERE table_schema || '.' || table_name = ?",
@@ -243,11 +184,6 @@ def _clean_build(company: Company) -> list[str]:
         verdicts = judge(_session(company), name)  # type: ignore[arg-type]
         failures += [f"a clean build was stopped: {v.summary}" for v in verdicts.values() if v.outcome != "passed"]
     return failures
-
-
-def _by_chance(sql: str, dice: random.Random) -> str:
-    return sql.replace("$row", f"rowid = (SELECT rowid FROM $table ORDER BY hash(rowid, {dice.randrange(10**9)})"
-                       " LIMIT 1)").replace("$half", f"hash(rowid, {dice.randrange(10**9)}) % 2 = 0")  # fmt: skip
 
 
 @contextmanager
@@ -388,7 +324,7 @@ def _drawn(company: Company, seed: int, folder: Path, before: dict[str, str]) ->
             verdict = days.judge(path, context, relation)
             if verdict.outcome != "passed":
                 failures.append(f"a clean day was stopped: {verdict.summary}")
-    for relation, sql in BESIDE_HISTORY:
+    for relation, sql in defects.BESIDE_HISTORY:
         fresh = "_batch NOT IN (SELECT batch_id FROM state.published_batches)"
         row = _row(relation)
         with _planted(path, relation, sql.replace("$last", f"DATE '{context.as_of}'").replace("$new", fresh)):
