@@ -1,4 +1,4 @@
-"""Sentiment of texts: agreement with the scores that their writers gave, and the time it takes.
+"""Sentiment of texts: agreement with the scores that their writers gave, and the time it takes, in two builds too.
 
 Usage: python bench/sentiment.py [texts], by default 100,000 distinct ones for the time. The agreement needs
 KIZUNA_TEST_DATA: reasons beside an answer of 0 to 10 (prepbench 040 and 050) and descriptions of tickets beside a
@@ -10,10 +10,13 @@ from __future__ import annotations
 import csv
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 
 from analytics.churn.judge import auc
 from analytics.sentiment import score_text, score_texts
@@ -58,7 +61,7 @@ def agreement(rated: Rated, low: float) -> tuple[int, int, float, float]:
 
 
 def main(count: int) -> None:
-    data = Path(os.environ.get("KIZUNA_TEST_DATA", "absent"))
+    data = Path(os.environ.get("KIZUNA_TEST_DATA") or "absent")
     if data.is_dir():
         for name, rated, low in (("reasons", reasons(data), 6), ("tickets", tickets(data), 2)):
             lows, known, scored, everybody = agreement(rated, low)
@@ -72,9 +75,35 @@ def main(count: int) -> None:
         "replies. The kettle I bought before was great, but this is really disappointing."
     )
     texts = [(japanese if k % 2 else english).format(k) for k in range(count)]
-    begin = time.perf_counter()
+    begin, worked = time.perf_counter(), time.process_time()
     table = score_texts(texts)
-    print(f"{table.num_rows:,} distinct texts, half Japanese: {time.perf_counter() - begin:.1f} s")
+    print(f"{table.num_rows:,} distinct texts, half Japanese: {spent(begin, worked)}")
+    with tempfile.TemporaryDirectory() as folder:
+        builds(texts, Path(folder))
+
+
+def spent(begin: float, worked: float) -> str:
+    return f"{time.perf_counter() - begin:.1f} s ({time.process_time() - worked:.1f} s of processor time)"
+
+
+def builds(texts: list[str], folder: Path) -> None:
+    """The step of a build, without and with the readings of the build before it."""
+    from orchestration.text_scoring import reader_of, text_sentiment
+
+    found = []
+    for name, before in (("first", None), ("next", folder / "first.duckdb")):
+        with duckdb.connect(str(folder / f"{name}.duckdb")) as db:
+            db.register("given", pa.table({"content": texts}))
+            db.execute("CREATE SCHEMA core; CREATE SCHEMA scores")
+            db.execute(
+                "CREATE TABLE core.customer_texts AS SELECT content AS text_id, '' AS kind, '' AS customer_id, "
+                "'' AS interaction_id, DATE '2026-06-01' AS written_on, content FROM given"
+            )
+            begin, worked = time.perf_counter(), time.process_time()
+            scores, read = text_sentiment(db, reader_of("bench"), before)
+            print(f"  {name} build, {read:,} texts read: {spent(begin, worked)}")
+            found.append(scores)
+    assert found[0].equals(found[1])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from orchestration.contract_scoring import contract_assessment
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
 from orchestration.session import BUILD_POOL, Company, Session, resume
-from orchestration.text_scoring import text_sentiment
+from orchestration.text_scoring import build_before, reader_of, text_sentiment
 
 if TYPE_CHECKING:
     from analytics.churn import Assessment, ContractAssessment
@@ -87,7 +87,7 @@ def score(
     with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         judged = forecast_backtest(session, db)
-        texts = text_sentiment(db)
+        texts, texts_read = text_sentiment(db, reader_of(session.build.code_version), build_before(session))
         signals = customer_signals(session, db, texts)
         found = assessment(session, db, signals)
         contracts, contract_scores = contract_assessment(
@@ -117,7 +117,8 @@ def score(
     counts = {name: table.num_rows for name, table in tables.items()} | {"gate_verdicts": len(verdicts)}
     complete_stage(session, "scores", **counts)
     for name, rows in counts.items():
-        yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows})
+        own = {"texts_read": texts_read} if name == "text_sentiment" else {}
+        yield dg.MaterializeResult(asset_key=["scores", name], metadata={"dagster/row_count": rows, **own})
     yield backtest_result(judged)
     floor = session.settings.company.kpi.churn_floor_auc
     yield from churn_results(found, floor)
