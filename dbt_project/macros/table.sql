@@ -59,15 +59,21 @@
 
 {#
   What `config.meta` of the model and of its columns promises: kizuna.key (one row per key; NULL counts as a value),
-  kizuna.never_null (columns of a model without contract) and values (all that a column may hold, beside NULL).
+  kizuna.ascending (rows stand in the order of the key), kizuna.never_null (columns of a model without contract) and
+  values (all that a column may hold, beside NULL). One query asks all of a table.
+
+  Keys are counted by their hashes, which are numbers however many texts a key has. As many hashes as rows: no key is
+  doubled. Fewer: the keys themselves are grouped, since two of them may share a hash. Where rows stand in the order of
+  their key, each is compared with the one before, and no key needs to be counted.
 #}
 {% macro keep_promises(relation) %}
   {%- set promises, rules = config.get('meta', {}).get('kizuna', {}), [] -%}
-  {%- if promises.get('key') -%}
-    {%- set key = promises['key'] | join(', ') -%}
-    {%- do rules.append(
-      "select 'keys (" ~ key ~ ") that stand in more than one row' as rule, count(*) as found from (select 1 from "
-      ~ relation ~ " group by " ~ key ~ " having count(*) > 1)") -%}
+  {%- set key = promises.get('key', []) | join(', ') -%}
+  {%- set doubled = "keys (" ~ key ~ ") that stand in more than one row" -%}
+  {%- if promises.get('ascending') -%}
+    {%- do rules.append("select 'rows that do not come after the one before by (" ~ key ~ ")' as rule, count(*) as found from " ~ out_of_order(relation, promises['key'])) -%}
+  {%- elif key -%}
+    {%- do rules.append("select '" ~ doubled ~ "' as rule, count(*) - count(distinct hash(" ~ key ~ ")) as found from " ~ relation) -%}
   {%- endif -%}
   {%- for column in promises.get('never_null', []) -%}
     {%- do rules.append("select 'rows without " ~ column ~ "' as rule, count(*) as found from " ~ relation ~ " where " ~ column ~ " is null") -%}
@@ -79,10 +85,27 @@
   {%- if rules -%}
     {%- set broken = [] -%}
     {%- for row in run_query("select * from (" ~ rules | join(" union all ") ~ ") where found > 0").rows -%}
-      {%- do broken.append(row[1] ~ " " ~ row[0]) -%}
+      {%- set found = row[1] if row[0] != doubled else doubled_keys(relation, key) -%}
+      {%- if found -%}{%- do broken.append(found ~ " " ~ row[0]) -%}{%- endif -%}
     {%- endfor -%}
     {%- if broken -%}
       {%- do exceptions.raise_compiler_error(model['name'] ~ " does not keep its promises: " ~ broken | join("; ") ~ ".") -%}
     {%- endif -%}
   {%- endif -%}
 {% endmacro %}
+
+{#- Keys that stand in more than one row. -#}
+{% macro doubled_keys(relation, key) %}
+  {{ return(run_query("select count(*) from (select 1 from " ~ relation ~ " group by " ~ key ~ " having count(*) > 1)").rows[0][0] | int) }}
+{% endmacro %}
+
+{#- Rows whose key is not greater than that of the row before, and rows that lack a part of it. -#}
+{% macro out_of_order(relation, key) -%}
+  {%- set compared, later, same = [], [], [] -%}
+  {%- for column in key -%}
+    {%- do compared.append(column ~ ", lag(" ~ column ~ ") over () as before_" ~ column) -%}
+    {%- do later.append((same + [column ~ " > before_" ~ column]) | join(" and ")) -%}
+    {%- do same.append(column ~ " = before_" ~ column) -%}
+  {%- endfor -%}
+  (select {{ compared | join(", ") }}, row_number() over () as place from {{ relation }}) where (place > 1 and ({{ later | join(" or ") }}) is not true) or {{ key | join(" is null or ") }} is null
+{%- endmacro %}

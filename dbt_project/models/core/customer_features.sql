@@ -28,38 +28,23 @@ responses as (
 
 ),
 
--- Orders and sessions in one pass, by the number of the customer.
-days as (
+activity as (
 
-    select
-        customer_number,
-        min(case when has_ordered then active_on end) as first_order_on,
-        max(case when has_ordered then active_on end) as last_order_on,
-        sum(orders) as orders,
-        count(case when has_ordered then 1 end) as order_days,
-        sum(case when days_ago < 90 then orders else 0 end) as orders_90d,
-        sum(gross) as gross_reporting,
-        sum(gross) - sum(net) as refunded_reporting,
-        sum(net) as net_reporting,
-        sum(case when days_ago < 90 then net else 0 end) as net_reporting_90d,
-        sum(refunded_orders) as refunded_orders,
-        sum(sessions) as sessions,
-        sum(case when days_ago < 30 then sessions else 0 end) as sessions_30d,
-        sum(case when days_ago < 90 then sessions else 0 end) as sessions_90d,
-        max(case when has_visited then active_on end) as last_session_on
-    from (
-        select active_days.*, {{ days_between('active_on', as_of) }} as days_ago
-        from {{ ref('int_active_days') }} as active_days
-    ) as listed
-    group by customer_number
+    select * from {{ ref('int_retention_people') }}
 
 ),
 
-activity as (
+recent_days as (
 
-    select people.customer_id, days.*
-    from days
-    inner join {{ ref('int_retention_people') }} as people on days.customer_number = people.customer_number
+    select
+        customer_number,
+        sum(orders) as orders_90d,
+        sum(net) as net_reporting_90d,
+        sum(case when active_on > {{ core_add_days(as_of, -30) }} then sessions else 0 end) as sessions_30d,
+        sum(sessions) as sessions_90d
+    from {{ ref('int_active_days') }}
+    where active_on > {{ core_add_days(as_of, -90) }}
+    group by customer_number
 
 ),
 
@@ -128,12 +113,12 @@ final as (
         activity.last_order_on,
         cast(coalesce(activity.orders, 0) as bigint) as orders,
         cast(coalesce(activity.order_days, 0) as bigint) as order_days,
-        cast(coalesce(activity.orders_90d, 0) as bigint) as orders_90d,
+        cast(coalesce(recent_days.orders_90d, 0) as bigint) as orders_90d,
         cast(coalesce(activity.refunded_orders, 0) as bigint) as refunded_orders,
-        cast(coalesce(activity.gross_reporting, 0) as decimal(18, 2)) as gross_reporting,
-        cast(coalesce(activity.refunded_reporting, 0) as decimal(18, 2)) as refunded_reporting,
-        cast(coalesce(activity.net_reporting, 0) as decimal(18, 2)) as net_reporting,
-        cast(coalesce(activity.net_reporting_90d, 0) as decimal(18, 2)) as net_reporting_90d,
+        cast(coalesce(activity.gross, 0) as decimal(18, 2)) as gross_reporting,
+        cast(coalesce(activity.gross - activity.net, 0) as decimal(18, 2)) as refunded_reporting,
+        cast(coalesce(activity.net, 0) as decimal(18, 2)) as net_reporting,
+        cast(coalesce(recent_days.net_reporting_90d, 0) as decimal(18, 2)) as net_reporting_90d,
         {{ days_between('activity.first_order_on', as_of) }} as tenure_days,
         {{ days_between('activity.last_order_on', as_of) }} as days_since_order,
         cast(coalesce(interaction_features.interactions, 0) as bigint) as interactions,
@@ -157,11 +142,12 @@ final as (
         latest_nps.last_nps_on,
         survey_features.last_response_on,
         cast(coalesce(activity.sessions, 0) as bigint) as sessions,
-        cast(coalesce(activity.sessions_30d, 0) as bigint) as sessions_30d,
-        cast(coalesce(activity.sessions_90d, 0) as bigint) as sessions_90d,
+        cast(coalesce(recent_days.sessions_30d, 0) as bigint) as sessions_30d,
+        cast(coalesce(recent_days.sessions_90d, 0) as bigint) as sessions_90d,
         activity.last_session_on
     from customers
     left join activity on customers.customer_id = activity.customer_id
+    left join recent_days on activity.customer_number = recent_days.customer_number
     left join interaction_features on customers.customer_id = interaction_features.customer_id
     left join survey_features on customers.customer_id = survey_features.customer_id
     left join latest_nps on customers.customer_id = latest_nps.customer_id

@@ -1,27 +1,27 @@
 with
 
-people as (
+numbers as (
 
-    select customer_id, customer_number from {{ ref('int_retention_people') }}
+    select * from {{ ref('int_customer_numbers') }}
 
 ),
 
 done as (
 
     select
-        people.customer_number,
+        numbers.customer_number,
         orders.ordered_on as active_on,
         true as is_order,
         orders.refunded_reporting > 0 as is_refunded,
         orders.gross_reporting as gross,
         orders.net_reporting as net
     from {{ ref('fct_orders') }} as orders
-    inner join people on orders.customer_id = people.customer_id
+    inner join numbers on orders.customer_id = numbers.customer_id
     where orders.is_counted
     union all
-    select people.customer_number, sessions.started_on, false, false, null, null
+    select numbers.customer_number, sessions.started_on, false, false, null, null
     from {{ ref('fct_sessions') }} as sessions
-    inner join people on sessions.customer_id = people.customer_id
+    inner join numbers on sessions.customer_id = numbers.customer_id
     where sessions.started_on is not null
 
 ),
@@ -43,4 +43,6 @@ final as (
 
 )
 
+-- Days of a customer stand together: seven models group and join them by customer, and find them where they are.
 select * from final
+order by customer_number, active_on

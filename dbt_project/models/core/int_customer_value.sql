@@ -1,36 +1,29 @@
 with
 
-orders as (
-
-    select * from {{ ref('fct_orders') }}
-    where is_counted and customer_id is not null
-
-),
-
 order_margins as (
 
     select * from {{ ref('int_order_margins') }}
 
 ),
 
--- Only orders of a customer's first moment can be the first one: the others need no order among themselves.
-first_moments as (
+-- Only orders of a customer's first day can be the first one.
+of_first_days as (
 
-    select customer_id, min(ordered_at) as first_at
-    from orders
-    group by customer_id
+    select orders.customer_id, orders.order_id, orders.ordered_at, orders.channel
+    from {{ ref('fct_orders') }} as orders
+    inner join {{ ref('int_retention_people') }} as people
+        on orders.customer_id = people.customer_id and orders.ordered_on = people.first_order_on
+    where orders.is_counted
 
 ),
 
 first_orders as (
 
     select
-        orders.customer_id,
-        coalesce(lower(trim(orders.channel)), 'unknown') as channel,
-        row_number() over (partition by orders.customer_id order by orders.order_id) as place
-    from orders
-    inner join first_moments
-        on orders.customer_id = first_moments.customer_id and orders.ordered_at = first_moments.first_at
+        customer_id,
+        coalesce(lower(trim(channel)), 'unknown') as channel,
+        row_number() over (partition by customer_id order by ordered_at, order_id) as place
+    from of_first_days
 
 ),
 
@@ -40,8 +33,9 @@ of_articles as (
         orders.customer_id,
         sum(orders.net_reporting) as net,
         sum({{ core_reporting_money('orders.net_reporting * order_margins.margin_rate') }}) as margin
-    from orders
+    from {{ ref('fct_orders') }} as orders
     inner join order_margins on orders.order_id = order_margins.order_id
+    where orders.is_counted and orders.customer_id is not null
     group by orders.customer_id
 
 ),

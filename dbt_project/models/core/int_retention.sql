@@ -20,7 +20,8 @@ paid_months as (select * from {{ ref('int_contract_cohorts') }}),
 -- Everything below goes over numbers: of customers, and of the combinations of segments that they are in.
 listed as (
 
-    select * from {{ ref('int_retention_people') }}
+    select customer_id, customer_number, first_order_on, first_session_on, signed_up_on
+    from {{ ref('int_retention_people') }}
     union all
     select distinct customer_id, cast(null as integer), cast(null as date), cast(null as date), cast(null as date)
     from paid_months

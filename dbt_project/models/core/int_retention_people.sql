@@ -1,20 +1,22 @@
 with
 
-first_orders as (
+-- First and last days, and all that the days add up to, in one pass.
+lives as (
 
-    select customer_id, min(ordered_on) as first_order_on
-    from {{ ref('fct_orders') }}
-    where is_counted and customer_id is not null
-    group by customer_id
-
-),
-
-first_sessions as (
-
-    select customer_id, min(started_on) as first_session_on
-    from {{ ref('fct_sessions') }}
-    where customer_id is not null and started_on is not null
-    group by customer_id
+    select
+        customer_number,
+        min(case when has_ordered then active_on end) as first_order_on,
+        max(case when has_ordered then active_on end) as last_order_on,
+        min(case when has_visited then active_on end) as first_session_on,
+        max(case when has_visited then active_on end) as last_session_on,
+        cast(sum(orders) as bigint) as orders,
+        count(case when has_ordered then 1 end) as order_days,
+        cast(sum(refunded_orders) as bigint) as refunded_orders,
+        cast(sum(sessions) as bigint) as sessions,
+        cast(coalesce(sum(gross), 0) as decimal(18, 2)) as gross,
+        cast(coalesce(sum(net), 0) as decimal(18, 2)) as net
+    from {{ ref('int_active_days') }}
+    group by customer_number
 
 ),
 
@@ -30,39 +32,26 @@ sign_ups as (
 
 ),
 
-listed as (
-
-    select
-        customer_id, first_order_on, cast(null as date) as first_session_on, cast(null as date) as signed_up_on
-    from first_orders
-    union all
-    select customer_id, null, first_session_on, null from first_sessions
-    union all
-    select customer_id, null, null, signed_up_on from sign_ups
-
-),
-
-together as (
-
-    select
-        customer_id,
-        max(first_order_on) as first_order_on,
-        max(first_session_on) as first_session_on,
-        max(signed_up_on) as signed_up_on
-    from listed
-    group by customer_id
-
-),
-
 final as (
 
     select
-        customer_id,
-        cast(row_number() over (order by customer_id) as integer) as customer_number,
-        first_order_on,
-        first_session_on,
-        signed_up_on
-    from together
+        numbers.customer_id,
+        numbers.customer_number,
+        lives.first_order_on,
+        lives.first_session_on,
+        sign_ups.signed_up_on,
+        lives.last_order_on,
+        lives.last_session_on,
+        coalesce(lives.orders, 0) as orders,
+        coalesce(lives.order_days, 0) as order_days,
+        coalesce(lives.refunded_orders, 0) as refunded_orders,
+        coalesce(lives.sessions, 0) as sessions,
+        coalesce(lives.gross, 0) as gross,
+        coalesce(lives.net, 0) as net
+    from {{ ref('int_customer_numbers') }} as numbers
+    left join lives on numbers.customer_number = lives.customer_number
+    left join sign_ups on numbers.customer_id = sign_ups.customer_id
+    where lives.customer_number is not null or sign_ups.signed_up_on is not null
 
 )
 

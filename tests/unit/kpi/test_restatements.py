@@ -16,8 +16,9 @@ AS_OF = date(2026, 6, 30)
 COMPANIES, ROUNDS, KPI_DAYS = 10, 6, 21
 MODELS = (
     "int_kpi_reach",
-    "int_retention_people",
+    "int_customer_numbers",
     "int_active_days",
+    "int_retention_people",
     "int_kpi_orders",
     "int_kpi_sessions",
     "int_kpi_support",
