@@ -51,6 +51,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "amount", "total", "total amount", "gross", "gross amount", "price", "revenue", "sales", "order total",
         "金額", "合計", "合計金額", "税込金額", "売上金額", "購入金額", "注文金額",
     ),
+    "line_key": ("line id", "line no", "line number", "明細番号", "行番号"),
+    "sku": ("sku", "item code", "product code", "article number", "商品コード", "品番"),
+    "unit_price": ("unit price", "price per unit", "単価", "販売単価"),
     "quantity": ("quantity", "qty", "pieces", "items", "units", "数量", "個数", "点数"),
     "discount_amount": ("discount", "discount amount", "coupon", "値引", "値引額", "割引", "割引額"),
     "cancelled_at": (
@@ -132,6 +135,7 @@ FILE_NAMES: dict[str, tuple[str, ...]] = {
     "subscription": ("subscription", "contract", "契約", "定期"),
     "call": ("call", "telephony", "通話", "電話"),
     "message": ("message", "chat", "メッセージ"),
+    "order_line": ("order_line", "line_item", "order_detail", "注文明細", "売上明細", "受注明細"),
     "order_step": ("fulfillment", "fulfilment", "shipment", "order_status", "出荷", "配送"),
     "campaign_touch": ("campaign", "mailing", "施策", "配信"),
     "consent": ("consent", "optin", "同意"),

@@ -21,6 +21,7 @@
         'account': ['stg_hubspot__companies', 'stg_zendesk__organizations'],
         'opportunity': ['stg_hubspot__deals'],
         'order': ['stg_mapped__order', 'stg_stripe__payments'],
+        'order_line': ['stg_mapped__order_line'],
         'order_step': ['stg_mapped__order_step'],
         'refund': ['stg_mapped__refund', 'stg_stripe__refunds'],
         'subscription': ['stg_mapped__subscription'],
@@ -140,6 +141,11 @@
             'body', ('sent_at', 'timestamp'), ('sent_on', 'date'), 'as_of_note', '_source', '_file',
             ('_line', 'bigint'), '_batch'
         ],
+        'order_line': [
+            'source_name', 'order_key', 'line_key', 'sku', 'item_name', ('quantity', 'bigint'),
+            ('unit_price', 'decimal(18, 2)'), ('discount_amount', 'decimal(18, 2)'), '_source', '_file',
+            ('_line', 'bigint'), '_batch'
+        ],
         'order_step': [
             'source_name', 'identity_namespace', 'step_key', 'order_key', 'person_source', 'person_record_key',
             'customer_key', 'email', 'phone', 'step', 'place', ('stepped_at', 'timestamp'), ('stepped_on', 'date'),
@@ -190,6 +196,7 @@
         'interaction_event': {'event_id': 'event_key', 'interaction_id': 'interaction_key'},
         'call': {'call_id': 'call_key', 'continues_call_id': 'continues_key'},
         'message': {'message_id': 'message_key', 'interaction_id': 'interaction_key'},
+        'order_line': {'order_id': 'order_key'},
         'order_step': {'step_id': 'step_key', 'order_id': 'order_key'},
         'campaign_touch': {'touch_id': 'touch_key'},
         'experiment_exposure': {'exposure_id': 'exposure_key'},

@@ -150,6 +150,7 @@ RELATIONS: tuple[RawRelation, ...] = (
         ["queue_seconds", "talk_seconds", "hold_seconds", "acw_seconds"],
     ),
     RawRelation("mapped__message", ["message_key", "direction", "sent_at"], ["sent_at"]),
+    RawRelation("mapped__order_line", ["order_key", "unit_price"], (), ["quantity", "unit_price", "discount_amount"]),
     RawRelation("mapped__order_step", ["order_key", "step", "stepped_at"], ["stepped_at"]),
     RawRelation("mapped__campaign_touch", ["touch_kind", "touched_at"], ["touched_at"]),
     RawRelation("mapped__experiment_exposure", ["experiment", "variant", "exposed_at"], ["exposed_at"]),

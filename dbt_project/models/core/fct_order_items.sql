@@ -1,12 +1,6 @@
 with
 
-order_items as (
-
-    select * from {{ ref('stg_shopify__order_items') }}
-
-),
-
-final as (
+shopify as (
 
     select
         'shopify:' || order_name as order_id,
@@ -17,7 +11,47 @@ final as (
         upper(currency) as currency,
         cast(unit_price as decimal(18, 2)) as unit_price,
         cast(coalesce(discount_amount, 0) as decimal(18, 2)) as discount_amount
-    from order_items
+    from {{ ref('stg_shopify__order_items') }}
+
+),
+
+order_lines as (
+
+    select * from {{ ref('canonical__order_line') }}
+
+),
+
+canonical_orders as (
+
+    select
+        order_id,
+        upper(currency) as currency
+    from {{ ref('canonical__order') }}
+
+),
+
+-- Lines of orders that no file tells, or that are not made yet, wait in staging.
+others as (
+
+    select
+        order_lines.order_id,
+        row_number() over (partition by order_lines.order_id order by order_lines.line_key) as line_number,
+        order_lines.sku,
+        order_lines.item_name as name,
+        order_lines.quantity,
+        canonical_orders.currency,
+        order_lines.unit_price,
+        order_lines.discount_amount
+    from order_lines
+    inner join canonical_orders on order_lines.order_id = canonical_orders.order_id
+
+),
+
+final as (
+
+    select * from shopify
+    union all
+    select * from others
 
 )
 
