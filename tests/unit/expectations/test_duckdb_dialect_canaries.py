@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,27 @@ def test_a_remembered_configuration_is_the_stock_one_and_follows_a_change() -> N
     assert between.configuration.kwargs["min_value"] == 5
     REMEMBERED.forget()
     assert between.configuration is not first
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"column": "id"},
+        {"batch_id": "build-t", "column": "id", "row_condition": None, "min_value": 5, "strict_min": True},
+        {"column": "名前", "mostly": 0.5},
+        {"column": "id", "value_set": ["a", 2, None]},
+        {"column": "day", "min_value": date(2026, 6, 30)},
+        {"column": "id", 3: "three"},
+    ],
+)
+def test_an_id_of_arguments_is_the_stock_one(arguments: dict[Any, Any]) -> None:
+    from great_expectations.core.id_dict import IDDict
+
+    from expectations import duckdb_dialect
+
+    assert IDDict.to_id is duckdb_dialect._id_of_plain_values
+    assert IDDict(arguments).to_id() == duckdb_dialect._stock_id(IDDict(arguments))
+    assert IDDict(arguments).to_id(id_ignore_keys={"column"}) == duckdb_dialect._stock_id(
+        IDDict(arguments), id_ignore_keys={"column"}
+    )
