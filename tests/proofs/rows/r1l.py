@@ -1,10 +1,11 @@
-"""R1 over the whole line: a real `kizuna run` killed at the named points, then plainly run again.
+"""R1 over the whole line: a whole `kizuna run` killed at the named points, then plainly run again.
 
-It sends itself SIGKILL at the point, or gets it from outside. Whoever reads then sees the whole old version, or the
-whole new one once the link has moved. The plain run afterwards gives the files of a run that nobody disturbed, and the
-channel gets its message once. A trial is ten kills; a home is run plainly only after its last one, so that each run but
-the first meets what the crash before it left. Nine are the points that row R1 does not reach by the write path alone;
-the tenth is a random time in a home of its own (odd seeds), or one of R1's before readers see the new version (even).
+It is a process of its own, forked from one that has done the imports (preloaded_line.py), and sends itself SIGKILL at
+the point, or gets it from outside. Whoever reads then sees the whole old version, or the whole new one once the link
+has moved. The plain run afterwards gives the files of a run that nobody disturbed, and the channel gets its message
+once. A trial is ten kills; a home is run plainly only after its last one, so that each run but the first meets what
+the crash before it left. Nine are the points that row R1 does not reach by the write path alone; the tenth is a random
+time in a home of its own (odd seeds), or one of R1's before readers see the new version (even).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
     """Ten kills."""
     start = line.undisturbed()
     attacks = plan(seed, start.seconds)
-    companies = [line.open_company(folder / f"home-{number}") for number in range(len(attacks))]
+    companies = [line.open_company(folder / f"home-{number}", is_forked=True) for number in range(len(attacks))]
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda pair: line.attack(pair[0], start, pair[1]), zip(companies, attacks, strict=True)))
     wrong = [
