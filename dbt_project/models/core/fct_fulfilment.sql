@@ -54,12 +54,14 @@ united as (
 
 ),
 
+-- The account that the order names, else that of the person.
 final as (
 
     select
         united.order_id,
         cast(united.source as varchar) as source,
         map.customer_id,
+        coalesce(orders.account_id, customers.account_id) as account_id,
         united.place,
         united.placed_on,
         united.shipped_on,
@@ -69,6 +71,8 @@ final as (
     from united
     left join {{ source('identity', 'customer_map') }} as map
         on united.person_source = map.source and united.person_record_key = map.record_key
+    left join {{ ref('dim_customers') }} as customers on map.customer_id = customers.customer_id
+    left join {{ ref('fct_orders') }} as orders on united.order_id = orders.order_id
 
 )
 

@@ -18,6 +18,12 @@ customer_map as (
 
 ),
 
+customers as (
+
+    select customer_id, account_id from {{ ref('dim_customers') }}
+
+),
+
 -- Events without a device (consent denied) belong to nobody and to no session.
 events as (
 
@@ -251,6 +257,7 @@ final as (
     select
         attributed.session_id,
         coalesce(login_customer_id, before_customer_id, next_customer_id, device_customer_id) as customer_id,
+        customers.account_id,
         case
             when login_customer_id is not null then login_source
             when before_customer_id is not null then before_source
@@ -284,6 +291,8 @@ final as (
         end as attribution
     from attributed
     left join entries on attributed.session_id = entries.session_id
+    left join customers
+        on coalesce(login_customer_id, before_customer_id, next_customer_id, device_customer_id) = customers.customer_id
 
 )
 

@@ -25,6 +25,12 @@ def test_who_left_a_segment_counts_where_they_were(render: Callable[..., str]) -
         found = db.execute(
             f"select scheme, segment, customers, customers_before, changed, changed_share from ({sql}) order by all"
         ).fetchall()
+        assert db.execute(f"select distinct compared_as_of::varchar, is_complete from ({sql})").fetchall() == [
+            ("2026-06-29", True)
+        ]
+        db.execute("delete from state.published_build; delete from state.customer_360")
+        first = db.execute(f"select distinct compared_as_of, is_complete, changed from ({sql})").fetchall()
+    assert first == [(None, False, 0)]
     assert [row[1:] for row in found if row[0] == "value_tier"] == [
         ("all", 4, 3, 1, 0.333333),
         ("low", 3, 1, 0, 0.0),

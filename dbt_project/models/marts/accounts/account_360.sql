@@ -44,6 +44,20 @@ contracts as (
 
 ),
 
+-- Subscriptions, trials included, and won opportunities that are contracts (kpi.contract_months): these run to their term.
+agreements as (
+
+    select account_id, is_running, is_trial, cancelled_at is not null as is_cancelled, started_on, ended_on
+    from {{ ref('fct_subscriptions') }}
+    where account_id is not null
+    union all
+    select account_id, ended_on > {{ as_of }}, false, false, from_on, ended_on
+    from {{ ref('int_contract_spans') }}
+    where account_id is not null
+        and contract_id not in (select subscription_id from {{ ref('fct_subscriptions') }})
+
+),
+
 subscriptions as (
 
     select
@@ -51,11 +65,10 @@ subscriptions as (
         count(*) as subscriptions,
         sum(case when is_running and not is_trial then 1 else 0 end) as running,
         sum(case when is_trial then 1 else 0 end) as trials,
-        sum(case when is_running and cancelled_at is not null then 1 else 0 end) as cancelling,
+        sum(case when is_running and is_cancelled then 1 else 0 end) as cancelling,
         min(started_on) as customer_since_on,
         max(ended_on) as last_ended_on
-    from {{ ref('fct_subscriptions') }}
-    where account_id is not null
+    from agreements
     group by account_id
 
 ),

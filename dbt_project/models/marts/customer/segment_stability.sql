@@ -82,7 +82,8 @@ final as (
         cast(counted.customers as bigint) as customers,
         cast(counted.customers_before as bigint) as customers_before,
         cast(counted.changed as bigint) as changed,
-        {{ core_ratio('counted.changed', 'counted.customers_before') }} as changed_share
+        {{ core_ratio('counted.changed', 'counted.customers_before') }} as changed_share,
+        before.as_of is not null as is_complete
     from counted
     left join before on 1 = 1
 
