@@ -55,4 +55,4 @@ def behaviour(purchases: Purchases, chosen: npt.NDArray[np.bool_], pace: float, 
         purchases.before[chosen].astype(np.float64),
         np.log1p(np.clip(purchases.average(chosen), 0.0, None) / _LONG),
     )
-    return np.stack(columns, axis=1)
+    return np.stack(columns).T

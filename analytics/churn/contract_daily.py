@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from analytics.churn.assess import DAILY_SCHEMA, DRIVER_DAILY_SCHEMA
 from analytics.churn.contract_fits import ContractFits, ContractModel, drivers_of, sized
-from analytics.churn.contracts import ContractBook, State
-from analytics.churn.frames import Ints, day_number, decimals_from
+from analytics.churn.contracts import ContractBook, Flags, State
+from analytics.churn.frames import day_number, decimals_from
 from analytics.churn.rules import ContractRules
 
 #: Where contracts stand among the segments of churn_risk_daily; nobody is counted in it and in another segment at once.
@@ -42,39 +42,42 @@ def contract_days(
     daily_on = {day_number(day) for day in days}
     rows: list[tuple[int, _Day, int | None, int | None]] = []
     carried: list[tuple[int, str, int]] = []
+    state: State | None = None
     for day in sorted(daily_on | {day_number(d) for d in earlier}):
+        yesterday, state = state, None
         sunday = day - (day + 3) % 7 - 1
         model = fits.known(sunday)
         if model is None:
             continue
         state = book.at(day, rules.horizon_days)
-        if not state.kept.any():
+        if not len(state.who):
             continue
-        carried += [(day, code, count) for code, count in _carriers(state, model, rules)]
+        now, high = _count(state, model, rules)
+        carried += [(day, code, count) for code, count in _carriers(state, model, high, rules)]
         if day not in daily_on:
             continue
         before = fits.known(sunday - 7) if sunday == day - 1 else None
         moved: tuple[int | None, int | None] = (None, None)
         if before is not None:
-            then = book.at(sunday, rules.horizon_days)
-            old, new = _count(then, before, rules), _count(then, model, rules)
+            then = (
+                yesterday if yesterday is not None and yesterday.day == sunday else book.at(sunday, rules.horizon_days)
+            )
+            (old, _), (new, _) = _count(then, before, rules), _count(then, model, rules)
             moved = new.high - old.high, new.value - old.value
-        rows.append((day, _count(state, model, rules), *moved))
+        rows.append((day, now, *moved))
     return _daily(rows), _drivers(carried)
 
 
-def _count(state: State, model: ContractModel, rules: ContractRules) -> _Day:
-    kept = np.flatnonzero(state.kept)
-    probability, _, at_risk = sized(state, model, kept, rules)
+def _count(state: State, model: ContractModel, rules: ContractRules) -> tuple[_Day, Flags]:
+    """Sums of a day, and which of its payers are at high risk."""
+    probability, _, at_risk = sized(state, model, rules)
     high = probability >= rules.high
-    return _Day(len(kept), int(high.sum()), int(at_risk[high].sum()))
+    return _Day(len(state.who), int(high.sum()), int(at_risk[high].sum())), high
 
 
-def _carriers(state: State, model: ContractModel, rules: ContractRules) -> list[tuple[str, int]]:
-    kept: Ints = np.flatnonzero(state.kept)
-    high = sized(state, model, kept, rules)[0] >= rules.high
-    drivers = drivers_of(state, model, kept, np.ones(len(kept), dtype=bool), rules)
-    carried = np.where(drivers.contribution > 0, drivers.code, -1)[high]
+def _carriers(state: State, model: ContractModel, high: Flags, rules: ContractRules) -> list[tuple[str, int]]:
+    drivers = drivers_of(state, model, rules, high)
+    carried = np.where(drivers.contribution > 0, drivers.code, -1)
     return [(drivers.codes[k], int((carried == k).sum())) for k in range(len(drivers.codes)) if (carried == k).any()]
 
 

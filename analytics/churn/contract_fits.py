@@ -37,12 +37,9 @@ class ContractModel:
 
 @dataclass(frozen=True)
 class _Example:
-    """Payers kept on one weekly day: columns, plans, signals, and whether each had left one horizon later."""
+    """Payers kept on one weekly day, and whether each had left one horizon later."""
 
-    who: Ints
-    terms: Floats
-    plans: Flags
-    signals: Flags
+    state: State
     left: Flags
 
 
@@ -72,7 +69,7 @@ class ContractFits:
         book, rules = self._book, self._rules
         examples = [self._example(sunday - rules.horizon_days - WEEK * k) for k in range(SNAPSHOTS)]
         happened = np.concatenate([e.left for e in examples])
-        payers = np.concatenate([e.who for e in examples])
+        payers = np.concatenate([e.state.who for e in examples])
         ended, stayed = (len(np.unique(payers[mine])) for mine in (happened, ~happened))
         if min(ended, stayed) < rules.min_ended:
             raise TooFewEnded(
@@ -80,11 +77,9 @@ class ContractFits:
                 f"{rules.min_ended} of either, now and one horizon ago"
             )
         plans = tuple(
-            k for k in range(len(book.plan_names)) if sum(int(e.plans[k].sum()) for e in examples) >= _PLAN_MIN
+            k for k in range(len(book.plan_names)) if sum(int(e.state.plans[k].sum()) for e in examples) >= _PLAN_MIN
         )
-        values = np.concatenate(
-            [np.concatenate([e.terms, e.plans[list(plans)].T, e.signals.T], axis=1) for e in examples]
-        )
+        values = np.concatenate([e.state.values(plans) for e in examples])
         # Weekly days share most of their horizon: twelve rows of a payer tell as much as two or three.
         held = float(np.sqrt(SNAPSHOTS / (1 + WEEK * (SNAPSHOTS - 1) / rules.horizon_days)))
         logistic = learn_contracts(names_of(book, plans, rules), values, happened, rules, held)
@@ -92,15 +87,8 @@ class ContractFits:
 
     def _example(self, day: int) -> _Example:
         if day not in self._examples:
-            state = self._book.at(day, self._rules.horizon_days)
-            kept = np.flatnonzero(state.kept)
-            step = -(-len(kept) // SAMPLE) or 1
-            chosen = kept[(day // WEEK) % step :: step]
-            # Of a large company only the examples are kept, not its whole state of many days.
-            left = ~self._book.kept(day + self._rules.horizon_days)[chosen]
-            self._examples[day] = _Example(
-                chosen, state.terms[chosen], state.plans[:, chosen], state.signals[:, chosen], left
-            )
+            state = self._book.at(day, self._rules.horizon_days, most=SAMPLE)
+            self._examples[day] = _Example(state, ~self._book.kept(day + self._rules.horizon_days)[state.who])
         return self._examples[day]
 
 
@@ -117,48 +105,52 @@ def learn_contracts(
     return fit_logistic(names, values, left, beliefs=beliefs, spread=BEHAVIOUR_SD / held)
 
 
-def sized(state: State, model: ContractModel, chosen: Ints, rules: ContractRules) -> tuple[Floats, Ints, Ints]:
-    """(probability, worth, value at risk) of the chosen payers; money in hundredths.
+def sized(state: State, model: ContractModel, rules: ContractRules) -> tuple[Floats, Ints, Ints]:
+    """(probability, worth, value at risk) of the payers of `state`; money in hundredths.
 
     A contract is worth what it brings in a year if its payer stays as long as payers usually do.
     """
-    values = state.values(model.plans)[chosen]
-    probability = np.clip(model.logistic.probability(values), _FLOOR, _CEILING).round(6)
+    probability = np.clip(model.logistic.probability(state.columns(model.plans)), _FLOOR, _CEILING).round(6)
     stays = (1 - model.ended) ** (MONTH_DAYS / rules.horizon_days)
     months = float(np.sum(stays ** np.arange(1, 13)))
-    worth = np.rint(state.monthly[chosen] * months).astype(np.int64)
+    worth = np.rint(state.monthly * months).astype(np.int64)
     return probability, worth, np.rint(probability * worth).astype(np.int64)
 
 
-def drivers_of(today: State, model: ContractModel, chosen: Ints, shown: Flags, rules: ContractRules) -> Drivers:
-    """The three largest exact parts of each payer's log-odds; columns that say the same thing are one driver.
+def drivers_of(
+    state: State,
+    model: ContractModel,
+    rules: ContractRules,
+    chosen: Flags,
+    shown: bool = True,
+    ages: Ints | None = None,
+) -> Drivers:
+    """The three largest exact parts of the log-odds of the chosen payers; columns that say the same are one driver.
 
-    What belongs to the contract is counted against the median payer who is shown; a signal contributes its weight.
+    What belongs to the contract is counted against the median of all payers; a signal contributes its weight. `shown`:
+    whether anything may be said. `ages` of signals, shape (signals, payers), where days are asked for.
     """
-    parts = today.values(model.plans)[chosen] * model.logistic.slope
-    names = model.logistic.names
+    names, columns = model.logistic.names, state.columns(model.plans)
     of = [DRIVER_OF.get(name, PLAN if name.startswith("plan ") else name) for name in names]
     codes = tuple(dict.fromkeys(of))
-    columns = []
+    parts = []
     for code in codes:
-        part = parts[:, [k for k, name in enumerate(of) if name == code]].sum(axis=1)
-        if code not in rules.codes and shown.any():
-            part = part - float(np.median(part[shown]))
-        columns.append(np.round(part, 6))
-    contribution = np.stack(columns, axis=1)
+        mine = [k for k, name in enumerate(of) if name == code]
+        if code in rules.codes or not shown:
+            part = sum(columns[k][chosen] * model.logistic.slope[k] for k in mine)
+        else:
+            whole = sum(columns[k] * model.logistic.slope[k] for k in mine)
+            part = whole[chosen] - (float(np.median(whole)) if len(whole) else 0.0)
+        parts.append(np.round(part, 6))
+    contribution = np.stack(parts, axis=1)
     first = np.argsort(-np.abs(contribution), axis=1, kind="stable")[:, :DRIVERS_PER_CUSTOMER].astype(np.int64)
-    rows = np.arange(len(chosen))[:, None]
-    size = contribution[rows, first]
-    ages = np.stack(
-        [
-            today.ages[rules.codes.index(c)][chosen]
-            if c in rules.codes
-            else (today.since if c == DRIVER_OF["tenure"] else today.due)[chosen]
-            for c in codes
-        ],
-        axis=1,
-    )
-    silent = (np.abs(size) < WORTH_SAYING) | ~shown[:, None]
-    return Drivers(
-        codes, np.where(silent, -1, first), np.where(silent, 0.0, size), ages[rows, first], np.zeros_like(first)
-    )
+    size = np.take_along_axis(contribution, first, axis=1)
+    silent = (np.abs(size) < WORTH_SAYING) | (not shown)
+    days = np.zeros_like(first)
+    if ages is not None:
+        since = {True: state.since[chosen], False: state.due[chosen]}
+        lasted = [
+            ages[rules.codes.index(c)][chosen] if c in rules.codes else since[c == DRIVER_OF["tenure"]] for c in codes
+        ]
+        days = np.take_along_axis(np.stack(lasted, axis=1), first, axis=1)
+    return Drivers(codes, np.where(silent, -1, first), np.where(silent, 0.0, size), days, np.zeros_like(first))

@@ -84,9 +84,9 @@ def assess_contracts(
         evaluation = evaluated(
             judged,
             earlier_model.logistic,
-            state.values(earlier_model.plans)[state.kept],
-            ~book.kept(sunday)[state.kept],
-            today.values(earlier_model.plans)[today.kept],
+            state.columns(earlier_model.plans),
+            ~book.kept(sunday)[state.who],
+            today.columns(earlier_model.plans),
         )
         reason = evaluation.withheld(rules.floor)
     except TooFewEnded as few:
@@ -109,25 +109,33 @@ def _table(
     locale: Locale,
 ) -> pa.Table:
     chosen = np.flatnonzero(today.running)
-    kept, size = today.kept[chosen], len(chosen)
+    place = np.full(len(book.payers), -1, dtype=np.int64)
+    place[today.who] = np.arange(len(today.who))
+    place = place[chosen]
+    kept, size = place >= 0, len(chosen)
     band = np.where(kept, "withheld", "ending").astype(object)
     why = np.where(kept, reason, "end_declared").astype(object)
     columns: dict[str, Any] = {
         name: pa.nulls(size, CONTRACT_SCORES_SCHEMA.field(name).type) for name in CONTRACT_SCORES_SCHEMA.names
     }
     if model is not None:
-        probability, worth, at_risk = sized(today, model, chosen, rules)
-        shown = kept & (not reason)
-        high, medium = probability >= rules.high, probability >= rules.medium
-        band[shown] = np.select([high, medium], ["high", "medium"], "low")[shown]
-        drivers = drivers_of(today, model, chosen, shown, rules)
-        columns["probability"] = pa.array(probability, mask=~shown)
-        columns["expected_value"] = decimals_from(worth, kept)
-        columns["value_at_risk"] = decimals_from(at_risk, shown)
+        probability, worth, at_risk = sized(today, model, rules)
+        shown, everybody = not reason, np.ones(len(today.who), dtype=bool)
+        if shown:
+            high, medium = probability >= rules.high, probability >= rules.medium
+            band[kept] = np.select([high, medium], ["high", "medium"], "low")
+        drivers = drivers_of(today, model, rules, everybody, shown, book.signal_ages(today.day, today.who))
+        dense: dict[str, Any] = {
+            "probability": pa.array(probability, mask=~(everybody & shown)),
+            "expected_value": decimals_from(worth),
+            "value_at_risk": decimals_from(at_risk, everybody & shown),
+        }
         words = zip(drivers_in_words(drivers, locale), driver_codes(drivers), strict=True)
         for rank, (sentence, code) in enumerate(words, 1):
             effect = pa.array(drivers.contribution[:, rank - 1].round(6), mask=drivers.code[:, rank - 1] < 0)
-            columns |= {f"driver_{rank}": sentence, f"driver_{rank}_code": code, f"driver_{rank}_effect": effect}
+            dense |= {f"driver_{rank}": sentence, f"driver_{rank}_effect": effect, f"driver_{rank}_code": code}
+        index = pa.array(place, mask=~kept)
+        columns |= {name: column.take(index) for name, column in dense.items()}
     columns |= {
         "payer": book.payers.take(pa.array(chosen)),
         "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), size),

@@ -33,6 +33,7 @@ DRIVER_OF = {
 #: Prices are compared with those of so many days before.
 CHANGE_DAYS = 90
 MONTH_DAYS = 365 / 12
+WEEK = 7
 #: Plans beyond so many are too small to learn from; they count as no plan.
 PLANS = 12
 SPANS = ("payer", "contract_id", "plan", "from_on", "until_on", "cancelled_on", "ended_on", "term_months", "monthly")
@@ -41,26 +42,30 @@ _YEN = 100.0
 
 @dataclass(frozen=True)
 class State:
-    """All payers at the end of one day, one element per payer.
+    """The payers kept at the end of one day (or a part of them), one element per payer.
 
-    running: some contract runs; kept: one runs whose end is not declared. monthly: hundredths a month of the kept ones.
-    since: days since the payer first paid; due: days until the nearest renewal (of the kept contracts).
+    running: of all payers of the book, whether some contract runs. who: positions in the book of those kept (one of
+    their contracts runs whose end is not declared). monthly: hundredths a month of these contracts. since: days since
+    the payer first paid; due: days until the nearest renewal. terms, plans, signals: shape (columns, payers).
     """
 
     day: int
     running: Flags
-    kept: Flags
+    who: Ints
     monthly: Ints
     since: Ints
     due: Ints
     terms: Floats
     plans: Flags
     signals: Flags
-    ages: Ints
+
+    def columns(self, plans: Sequence[int]) -> list[Floats | Flags]:
+        """Columns TERMS, the chosen plans, the signals, one element per payer each."""
+        return [*self.terms, *self.plans[list(plans)], *self.signals]
 
     def values(self, plans: Sequence[int]) -> Floats:
-        """Columns TERMS, the chosen plans, the signals; shape (payers, columns)."""
-        return np.concatenate([self.terms, self.plans[list(plans)].T, self.signals.T], axis=1)
+        """The same as one array of shape (payers, columns)."""
+        return np.concatenate([self.terms, self.plans[list(plans)], self.signals]).T
 
 
 class ContractBook:
@@ -78,21 +83,30 @@ class ContractBook:
         self.payers: pa.Array = pc.unique(names)
         self._payer = codes_in(names, self.payers)
         contracts = pc.unique(spans["contract_id"])
-        self._contract = codes_in(spans["contract_id"], contracts)
+        contracts = pc.unique(spans["contract_id"])
+        contract = codes_in(spans["contract_id"], contracts)
         self._from, self._until = days_of(spans["from_on"]), days_of(spans["until_on"])
         self._monthly = hundredths_of(spans["monthly"])
-        # Of a contract as a whole.
+        # Of a contract as a whole, and then beside each of its spans.
         size = len(contracts)
-        self._begun = np.full(size, NEVER, dtype=np.int64)
-        np.minimum.at(self._begun, self._contract, self._from)
+        begun = np.full(size, NEVER, dtype=np.int64)
+        np.minimum.at(begun, contract, self._from)
         declared = np.minimum(days_of(spans["cancelled_on"]), days_of(spans["ended_on"]))
-        self._stop = np.full(size, NEVER, dtype=np.int64)
-        np.minimum.at(self._stop, self._contract, declared)
-        self._term = np.zeros(size)
-        self._term[self._contract] = np.maximum(np.nan_to_num(numbers_of(spans, "term_months"), nan=1.0), 1 / 31)
+        stop = np.full(size, NEVER, dtype=np.int64)
+        np.minimum.at(stop, contract, declared)
+        term = np.zeros(size)
+        term[contract] = np.maximum(np.nan_to_num(numbers_of(spans, "term_months"), nan=1.0), 1 / 31)
         self.plan_names = _common(spans["plan"])
-        self._plan = np.full(size, -1, dtype=np.int64)
-        self._plan[self._contract] = codes_in(spans["plan"], pa.array(self.plan_names, pa.string()))
+        plan = np.full(size, -1, dtype=np.int64)
+        plan[contract] = codes_in(spans["plan"], pa.array(self.plan_names, pa.string()))
+        self._contract, self._contracts = contract, size
+        self._begun, self._stop, self._term, self._plan = (
+            begun[contract],
+            stop[contract],
+            term[contract],
+            plan[contract],
+        )
+        self._is_first = self._from == self._begun
         self._first = np.full(len(self.payers), NEVER, dtype=np.int64)
         np.minimum.at(self._first, self._payer, self._from)
         what = codes_in(signals["signal"], pa.array(list(codes), pa.string()))
@@ -100,82 +114,103 @@ class ContractBook:
             unknown = sorted(set(signals["signal"].to_pylist()) - set(codes))
             raise ValueError(f"signals without a weight: {', '.join(unknown)}; weights exist for {', '.join(codes)}")
         who = codes_in(signals["payer"], self.payers)
-        mine = who >= 0
+        mine = np.flatnonzero(who >= 0)
         self._signals = (
             who[mine], what[mine], days_of(signals["start_on"])[mine], days_of(signals["end_on"])[mine]
         )  # fmt: skip
         self._codes = len(codes)
+        self._spells = _spells(self._signals[1] * len(self.payers) + self._signals[0], *self._signals[2:])
 
     def _on(self, day: int) -> Flags:
         on: Flags = (self._from <= day) & (day < self._until)
         return on
 
     def kept(self, day: int) -> Flags:
-        """Payers with a contract that runs at the end of `day` and whose end has not been declared."""
+        """Of all payers: who has a contract that runs at the end of `day` and whose end has not been declared."""
         found = np.zeros(len(self.payers), dtype=bool)
-        found[self._payer[self._on(day) & (day < self._stop[self._contract])]] = True
+        found[self._payer[self._on(day) & (day < self._stop)]] = True
         return found
 
-    def at(self, day: int, horizon_days: int) -> State:
-        """Everything known at the end of `day`; of payers who are not kept the columns mean nothing."""
-        size = len(self.payers)
+    def at(self, day: int, horizon_days: int, most: int | None = None) -> State:
+        """What was known at the end of `day` of the payers kept; of more than `most` a part, every week another."""
         on = self._on(day)
-        going = on & (day < self._stop[self._contract])
-        who, contract = self._payer[going], self._contract[going]
-        running, kept = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
-        running[self._payer[on]], kept[who] = True, True
-        monthly, contracts = np.zeros(size, dtype=np.int64), np.bincount(who, minlength=size)
-        np.add.at(monthly, who, self._monthly[going])
-        period = self._term[contract] * MONTH_DAYS
-        elapsed = (day - self._begun[contract]).astype(np.float64)
+        running = np.zeros(len(self.payers), dtype=bool)
+        running[self._payer[on]] = True
+        going = np.flatnonzero(on & (day < self._stop))
+        # Spans stand by payer, so those of one stand together.
+        payer = self._payer[going]
+        begins = np.flatnonzero(np.append(True, payer[1:] != payer[:-1])[: len(payer)])
+        step = 1 if most is None else -(-len(begins) // most) or 1
+        chosen = slice((day // WEEK) % step, None, step)
+        who = payer[begins][chosen]
+        if not len(who):
+            none, flags = np.zeros(0, dtype=np.int64), np.zeros((len(self.plan_names), 0), dtype=bool)
+            return State(day, running, who, none, none, none, np.zeros((len(TERMS), 0)), flags, self._felt(day, who))
+        monthly = np.add.reduceat(self._monthly[going], begins)[chosen]
+        months = self._term[going]
+        period = months * MONTH_DAYS
+        elapsed = (day - self._begun[going]).astype(np.float64)
         done = np.floor(elapsed / period)
-        due, term, renewals = np.full(size, np.inf), np.zeros(size), np.zeros(size)
-        np.minimum.at(due, who, period * (done + 1) - elapsed)
-        np.maximum.at(term, who, self._term[contract])
-        np.maximum.at(renewals, who, done)
-        due = np.where(kept, due, 0.0)
-        since = np.where(kept, day - self._first, 0)
-        was = self._priced_before(day)
+        due = np.minimum.reduceat(period * (done + 1) - elapsed, begins)[chosen]
+        term = np.maximum.reduceat(months, begins)[chosen]
+        renewals = np.maximum.reduceat(done, begins)[chosen]
+        contracts = np.diff(begins, append=len(going))[chosen]
+        since = day - self._first[who]
+        was = self._priced_before(day, going)[who]
         change = np.log(np.maximum(monthly, 1)) - np.log(np.maximum(was, 1))
-        change = np.where((was > 0) & kept, np.clip(change, -2.0, 2.0), 0.0)
+        change = np.where(was > 0, np.clip(change, -2.0, 2.0), 0.0)
         terms = np.stack(
             [
                 np.log1p(since / MONTH_DAYS), np.log1p(renewals), np.log1p(term), np.minimum(due, 365.0) / 365.0,
                 (due <= horizon_days).astype(np.float64), np.log1p(monthly / _YEN), np.maximum(change, 0.0),
                 np.maximum(-change, 0.0), np.log(np.maximum(contracts, 1)),
-            ],
-            axis=1,
+            ]
         )  # fmt: skip
-        plans = np.zeros((len(self.plan_names), size), dtype=bool)
-        named = self._plan[contract] >= 0
-        plans[self._plan[contract][named], who[named]] = True
-        signals, ages = self._signals_on(day)
-        return State(day, running, kept, monthly, since, np.rint(due).astype(np.int64), terms, plans, signals, ages)
+        plan = self._plan[going]
+        plans = np.zeros((len(self.plan_names), len(who)), dtype=bool)
+        for k, column in enumerate(plans):
+            column[:] = np.logical_or.reduceat(plan == k, begins)[chosen]
+        felt = self._felt(day, who)
+        return State(day, running, who, monthly, since, np.rint(due).astype(np.int64), terms, plans, felt)
 
-    def _priced_before(self, day: int) -> Ints:
-        """Hundredths a month, CHANGE_DAYS before, of the contracts that still ran at the end of `day`."""
+    def _priced_before(self, day: int, going: Ints) -> Ints:
+        """Hundredths a month, CHANGE_DAYS before, of the contracts with spans `going` on `day`; of all payers."""
         before = day - CHANGE_DAYS
-        still = np.zeros(len(self._stop), dtype=bool)
-        still[self._contract[self._on(day) & (day < self._stop[self._contract])]] = True
-        chosen = self._on(before) & still[self._contract]
-        was = np.zeros(len(self.payers), dtype=np.int64)
-        np.add.at(was, self._payer[chosen], self._monthly[chosen])
+        still = np.zeros(self._contracts, dtype=bool)
+        still[self._contract[going]] = True
         # A contract of less than that has no earlier price: its first one serves.
-        young = still & (self._begun > before)
-        first = self._from == self._begun[self._contract]
-        chosen = first & young[self._contract]
-        np.add.at(was, self._payer[chosen], self._monthly[chosen])
+        counted = np.where(self._begun > before, self._is_first, self._on(before)) & still[self._contract]
+        was = np.zeros(len(self.payers), dtype=np.int64)
+        np.add.at(was, self._payer[counted], self._monthly[counted])
         return was
 
-    def _signals_on(self, day: int) -> tuple[Flags, Ints]:
+    def _felt(self, day: int, payers: Ints) -> Flags:
+        """Which signals are on at the end of `day`, shape (signals, payers)."""
+        cell, start, end = self._spells
+        flags = np.zeros(self._codes * len(self.payers), dtype=bool)
+        flags[cell[(start <= day) & (day < end)]] = True
+        return flags.reshape(self._codes, -1)[:, payers]
+
+    def signal_ages(self, day: int, payers: Ints) -> Ints:
+        """Days since the latest interval that is on began, shape (signals, payers); -1 where none is on."""
         who, what, start, end = self._signals
-        on = (start <= day) & (day < end)
-        flags = np.zeros((self._codes, len(self.payers)), dtype=bool)
-        flags[what[on], who[on]] = True
-        ages = np.full(flags.shape, NEVER, dtype=np.int64)
+        on = np.flatnonzero((start <= day) & (day < end))
+        ages = np.full((self._codes, len(self.payers)), NEVER, dtype=np.int64)
         np.minimum.at(ages, (what[on], who[on]), day - start[on])
         ages[ages == NEVER] = -1
-        return flags, ages
+        return ages[:, payers]
+
+
+def _spells(cell: Ints, start: Ints, end: Ints) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Intervals [start, end) of the same cell that meet, as one: many days ask for them, so fewer are better."""
+    order = np.lexsort((start, cell))
+    cell, start, end = cell[order], start[order], end[order]
+    # A cell's days lie above all days of the cells before it, so that one running maximum serves all.
+    base = cell << 31
+    reached = np.maximum.accumulate(base + end)
+    begins = np.flatnonzero(np.append(True, (base + start)[1:] > reached[:-1])[: len(cell)])
+    latest = np.maximum.reduceat(end, begins) if len(begins) else end
+    return cell[begins], start[begins].astype(np.int32), latest.astype(np.int32)
 
 
 def _common(column: pa.ChunkedArray) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +64,7 @@ def judge(probability: Floats, happened: Flags) -> Verdict:
     )
 
 
-def auc(score: Floats, happened: Flags) -> float:
+def auc(score: npt.NDArray[Any], happened: Flags) -> float:
     """Chance that one to whom it happened has the higher score (ties count half)."""
     from scipy.stats import rankdata
 
@@ -94,19 +95,25 @@ def calibration_slope(probability: Floats, happened: Flags) -> float:
     return float(fit_logistic(("odds",), odds[:, None], happened, spread=1e3).slope[0])
 
 
-def drift(before: Floats, now: Floats, bins: int = BINS) -> float:
+def drift(before: npt.NDArray[Any], now: npt.NDArray[Any], bins: int = BINS) -> float:
     """Population stability index of one feature between two days: above .25 its distribution is another one.
 
     Groups are cut at the quantiles of `before`; half a customer is added to each, so that an empty one stays finite.
     """
     if not len(before) or not len(now):
         return 0.0
-    edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
-    counts = [
-        np.bincount(np.searchsorted(edges, v, side="left"), minlength=len(edges) + 1) + 0.5 for v in (before, now)
-    ]
-    was, is_now = (c / c.sum() for c in counts)
+    edges = np.unique(np.quantile(before.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1]))
+    was, is_now = (c / c.sum() for c in (_by_group(edges, v) + 0.5 for v in (before, now)))
     return round(float(((is_now - was) * np.log(is_now / was)).sum()), 6)
+
+
+def _by_group(edges: Floats, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    size = len(edges) + 1
+    if values.dtype == bool:
+        on = int(values.sum())
+        where = np.searchsorted(edges, [0.0, 1.0], side="left")
+        return np.bincount(where, weights=[len(values) - on, on], minlength=size).astype(np.float64)
+    return np.bincount(np.searchsorted(edges, values, side="left"), minlength=size).astype(np.float64)
 
 
 def _top_tenth(probability: Floats) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from analytics.churn.behaviour import NAMES, behaviour, pace_of
 from analytics.churn.frames import Ints
 from analytics.churn.judge import Verdict, auc, drift, judge
-from analytics.churn.logistic import Belief, Logistic, fit_logistic
+from analytics.churn.logistic import Belief, Columns, Logistic, fit_logistic
 from analytics.churn.rules import ChurnRules
 from analytics.churn.timeline import Purchases
 from analytics.ltv.maximise import Floats
@@ -70,14 +70,14 @@ class Evaluation:
         return tuple(k for _, k in found)
 
 
-def evaluated(day: int, model: Logistic, values: Floats, happened: Flags, now: Floats) -> Evaluation:
+def evaluated(day: int, model: Logistic, columns: Columns, happened: Flags, now: Columns) -> Evaluation:
     """Judge `model` on the examples of `day`; `now` are the columns of those who are scored today.
 
     Raises FitFailed where only one of the two outcomes occurred.
     """
-    verdict = judge(model.probability(values), happened)
-    drifts = {name: drift(values[:, k], now[:, k]) for k, name in enumerate(model.names)}
-    alone = [max(a, 1 - a) for a in (auc(values[:, k], happened) for k in range(len(model.names)))]
+    verdict = judge(model.probability(columns), happened)
+    drifts = {name: drift(was, is_now) for name, was, is_now in zip(model.names, columns, now, strict=True)}
+    alone = [max(a, 1 - a) for a in (auc(column, happened) for column in columns)]
     leaks = [name for name, a in zip(model.names, alone, strict=True) if a >= TOO_GOOD]
     if verdict.auc >= TOO_GOOD and not leaks:
         leaks = ["model"]
@@ -150,12 +150,15 @@ class Examples:
         newest = self._days[judged]
         assert newest.stayed_away is not None
         earlier = self._fitted(self._over(judged))
-        values = self._values(newest, earlier.pace)
         active = purchases.active(self._rules.lapsed_days)
-        now = np.concatenate(
-            [behaviour(purchases, active, earlier.pace, self._rules.horizon_days), signals[:, active].T], axis=1
+        now = behaviour(purchases, active, earlier.pace, self._rules.horizon_days)
+        return evaluated(
+            judged,
+            earlier.model,
+            self._values(newest, earlier.pace).T,
+            newest.stayed_away,
+            [*now.T, *(on[active] for on in signals)],
         )
-        return evaluated(judged, earlier.model, values, newest.stayed_away, now)
 
     def _over(self, sunday: int) -> list[_Snapshot]:
         """The twelve youngest days of examples whose horizon was over by `sunday`."""

@@ -20,10 +20,24 @@ def test_slopes_that_drew_the_labels_are_found_and_contributions_add_up_to_the_l
     values, truth, happened = drawn(40_000)
     model = fit_logistic(("visits", "complaint"), values, happened)
     assert model.slope == pytest.approx([0.5, 1.2], abs=0.08)
-    assert model.intercept + model.contributions(values).sum(axis=1) == pytest.approx(model.log_odds(values))
-    verdict = judge(model.probability(values), happened)
+    assert model.intercept + model.contributions(values).sum(axis=1) == pytest.approx(model.log_odds(values.T))
+    verdict = judge(model.probability(values.T), happened)
     assert verdict.slope == pytest.approx(1, abs=0.02) and verdict.calibration_error < 0.01
     assert verdict.auc == pytest.approx(auc(truth, happened), abs=0.002)
+
+
+def test_of_many_rows_the_maximum_is_that_of_all_of_them() -> None:
+    """A part of the rows looks for it first: here that part never saw the rare column, which tells most."""
+    rng = np.random.default_rng(3)
+    rows = 24_000
+    usual, rare = rng.normal(size=rows), (np.arange(rows) % 8 != 0) & (rng.random(rows) < 0.01)
+    values = np.stack([usual, rare], axis=1)
+    happened = rng.random(rows) < 1 / (1 + np.exp(2 - usual - 3 * rare))
+    model = fit_logistic(("usual", "rare"), values, happened)
+    # At the maximum the slope of the likelihood is that of the prior: 3 log-odds per standard deviation.
+    missed = values.T @ (happened - model.probability(values.T))
+    assert missed == pytest.approx(model.slope * values.var(axis=0) / 9, abs=1e-4)
+    assert abs(float((happened - model.probability(values.T)).sum())) < 1e-4 and model.slope[1] > 2
 
 
 def test_a_belief_holds_where_labels_are_few_and_yields_where_they_are_many() -> None:

@@ -74,19 +74,34 @@ def test_the_state_of_a_day_holds_what_was_known_on_it() -> None:
     )
     now = found.at(day_number(DAY), 90)
     assert found.payers.to_pylist() == ["a", "b", "c", "d"]
-    assert now.running.tolist() == [True, True, True, False] and now.kept.tolist() == [True, False, True, False]
-    assert now.monthly.tolist() == [200000, 0, 70000, 0]
-    term = dict(zip(TERMS, now.terms[0].tolist(), strict=True))
-    assert term["raised"] == pytest.approx(np.log(2)) and term["lowered"] == 0
-    assert now.due.tolist()[0] == 330 and term["renewal_due"] == 0 and dict(zip(TERMS, now.terms[2], strict=True))[
-        "renewal_due"] == 1  # fmt: skip
+    assert now.running.tolist() == [True, True, True, False] and now.who.tolist() == [0, 2]
+    assert found.kept(day_number(DAY)).tolist() == [True, False, True, False]
+    assert now.monthly.tolist() == [200000, 70000]
+    year, month = (dict(zip(TERMS, terms, strict=True)) for terms in now.terms.T)
+    assert year["raised"] == pytest.approx(np.log(2)) and year["lowered"] == 0
+    assert now.due.tolist()[0] == 330 and year["renewal_due"] == 0 and month["renewal_due"] == 1
     # Before the notice, and before the price rose, nobody knew of either.
     before = found.at(day_number(ago(31)), 90)
-    assert before.kept.tolist() == [True, True, False, False] and before.monthly.tolist()[:2] == [100000, 50000]
-    assert before.terms[0][TERMS.index("raised")] == 0
-    assert [now.signals[RULES.codes.index(s)].tolist() for s in ("urgent_open", "refund")] == [
-        [True, False, False, False], [False] * 4,
-    ]  # fmt: skip
+    assert before.who.tolist() == [0, 1] and before.monthly.tolist() == [100000, 50000]
+    assert before.terms[TERMS.index("raised")].tolist() == [0, 0]
+    codes = [RULES.codes.index(s) for s in ("urgent_open", "refund")]
+    assert now.signals[codes].tolist() == [[True, False], [False, False]]
+    assert found.signal_ages(now.day, now.who)[codes].tolist() == [[4, -1], [-1, -1]]
+
+
+def test_signals_that_overlap_or_meet_are_on_exactly_on_their_days() -> None:
+    """Intervals of one payer and signal are joined before the days are asked; each day is checked by hand."""
+    rng = np.random.default_rng(1)
+    felt = [(str(p), RULES.codes[c], ago(30 - int(b)), None if n == 9 else ago(30 - int(b + n)))
+            for p, c, b, n in zip(*(rng.integers(0, most, 120) for most in (8, 3, 25, 10)), strict=True)]  # fmt: skip
+    found = book(*((str(p), f"k{p}", "month", ago(300), None, None, None, 1.0, 500) for p in range(8)), signals=felt)
+    for days in range(-2, 32):
+        day = ago(days)
+        on = {(int(p), c) for p, c, start, end in felt if start <= day and (end is None or day < end)}
+        state = found.at(day_number(day), 90)
+        assert {(int(p), RULES.codes[c]) for c, p in np.argwhere(state.signals)} == on
+        ages = found.signal_ages(state.day, state.who)
+        assert ((ages >= 0) == state.signals).all()
 
 
 def test_the_club_is_scored_nearly_as_well_as_its_generator_could(truth: Any) -> None:

@@ -58,7 +58,7 @@ def cross_validated(test_data: Path) -> Verdict:
     probability = np.empty(len(left))
     for k in range(FOLDS):
         model = fit_logistic(names, values[fold != k], left[fold != k])
-        probability[fold == k] = model.probability(values[fold == k])
+        probability[fold == k] = model.probability(values[fold == k].T)
     return judge(probability, left)
 
 
@@ -95,13 +95,13 @@ def test_telco_as_contracts_is_ranked_as_well_by_tenure_term_price_and_plan(test
     book = ContractBook(spans, nothing, rules.codes)
     state = book.at(day_number(day), rules.horizon_days)
     left = ~book.kept(state.day + rules.horizon_days)
-    assert state.kept.all() and (len(left), int(left.sum())) == (7043, 1869)
+    assert len(state.who) == len(left) and (len(left), int(left.sum())) == (7043, 1869)
     plans = tuple(range(len(book.plan_names)))
     names, values, fold = names_of(book, plans, rules), state.values(plans), folds(left)
     probability = np.empty(len(left))
     for k in range(FOLDS):
         model = learn_contracts(names, values[fold != k], left[fold != k], rules)
-        probability[fold == k] = model.probability(values[fold == k])
+        probability[fold == k] = model.probability(values[fold == k].T)
     found = judge(probability, left)
     assert 0.84 <= found.auc <= 0.855 and found.brier <= 0.1375 and found.calibration_error <= 0.02
     assert 0.9 <= found.slope <= 1.1
