@@ -30,6 +30,18 @@ s3,bolt,u2,solo,USD,50,monthly,2023-02-01T12:00:00,2023-05-15T00:00:00,2023-05-1
 s4,,u3,solo,USD,20,monthly,2023-05-20T00:00:00,,2023-05-20T00:00:00
 """
 
+STRIPE = (
+    "id,Customer ID,Customer Email,Plan,Quantity,Currency,Interval,Amount,Status,Created (UTC),Start (UTC),"
+    "Start Date (UTC),Trial End (UTC),Canceled At (UTC),Ended At (UTC),Tax Percent\n"
+    "sub_1,cus_1,kim@example.com,duo,2,usd,month,{},2023-02-01 10:15,{},2023-02-01 10:15,2023-02-15 10:15,{},\n"
+)
+#: Stripe's export of March, May and June: two pieces for 30 after a trial, for 40 from April on, then the end.
+STRIPE_EXPORTS = {
+    "subscriptions-03.csv": ("30.00,active", "2023-02-01 10:15", ","),
+    "subscriptions-05.csv": ("40.00,active", "2023-04-03 08:00", ","),
+    "subscriptions-06.csv": ("40.00,canceled", "2023-04-03 08:00", "2023-06-02 09:00,2023-06-10 09:00"),
+}
+
 
 @pytest.fixture(scope="module")
 def make_company(cli: Any, tmp_path_factory: pytest.TempPathFactory, open_home: Any) -> Any:
@@ -67,6 +79,9 @@ def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
         (company.path / "landing" / name / "answers.csv").write_text(survey, encoding="utf-8")
     (company.path / "landing" / "billing").mkdir()
     (company.path / "landing" / "billing" / "subscriptions.csv").write_text(SUBSCRIPTIONS, encoding="utf-8")
+    (company.path / "landing" / "stripe_billing").mkdir()
+    for export, said in STRIPE_EXPORTS.items():
+        (company.path / "landing" / "stripe_billing" / export).write_text(STRIPE.format(*said), encoding="utf-8")
     # Pages of Zendesk's own interface: a ticket, its rating, and the metrics of another ticket.
     native = test_data / "zendesk_api"
     for page, name in {
@@ -232,12 +247,33 @@ def test_recurring_revenue_moves_as_the_prices_did_and_every_month_closes(mapped
     )
     assert months == [
         ("01", 0, 100, 0, 0, 0, 0, 100, True),
-        ("02", 100, 50, 0, 0, 0, 0, 150, True),
-        ("03", 150, 0, 50, 0, 0, 0, 200, True),
-        ("04", 200, 0, 0, 0, 150, 0, 50, True),
-        ("05", 50, 20, 0, 0, 50, 0, 20, True),
-        ("06", 20, 0, 0, 0, 0, 100, 120, True),
+        ("02", 100, 50 + 60, 0, 0, 0, 0, 210, True),
+        ("03", 210, 0, 50, 0, 0, 0, 260, True),
+        ("04", 260, 0, 20, 0, 150, 0, 130, True),
+        ("05", 130, 20, 0, 0, 50, 0, 100, True),
+        ("06", 100, 0, 0, 0, 80, 100, 120, True),
     ]
+
+
+def test_a_subscription_of_stripe_is_that_person_s_with_its_trial_its_rise_and_its_end(mapped: Any) -> None:
+    """Three exports of one subscription; the two after the rise carry the same moment, and one knows of the end."""
+    company, _ = mapped
+    ((kim,),) = company.build(
+        "SELECT DISTINCT customer_id FROM core.fct_subscriptions WHERE source = 'stripe_billing' AND NOT is_running"
+    )
+    moved = company.published(
+        "SELECT strftime(month_on, '%m'), movement, closing FROM marts.mrr_movements "
+        f"WHERE payer_type = 'customer' AND payer_id = '{kim}' ORDER BY 1"
+    )
+    assert moved == [
+        ("02", "new", 60),
+        ("03", "unchanged", 60),
+        ("04", "expansion", 80),
+        ("05", "unchanged", 80),
+        ("06", "churned", 0),
+    ]
+    value = "SELECT recurring_paid, mrr, prediction_reason FROM marts.ltv_by_contract WHERE payer_id = "
+    assert company.published(f"{value}'{kim}'") == [(280, 0, "ended")]
 
 
 def test_accounts_show_their_contracts_and_people(mapped: Any) -> None:
@@ -266,7 +302,9 @@ def test_only_the_company_s_own_sources_are_in_its_marts(mapped: Any) -> None:
     surveys = [("event_survey", 39, 39), ("store_survey", 28, 27)]
     desks = [("support_desk", 8469, 8469), *[("zendesk", 1, 1)] * 3]
     sales = [("order_steps", 24, 24), ("sales_list", 4365, 4365), ("superstore", 9994, 9994)]
-    assert sources == sorted([("billing", 6, 6), ("cdnow", 6919, 6919), *surveys, *sales, *desks])
+    assert sources == sorted(
+        [("billing", 6, 6), ("stripe_billing", 3, 3), ("cdnow", 6919, 6919), *surveys, *sales, *desks]
+    )
     assert {row[0] for row in company.published("SELECT DISTINCT currency FROM marts.ltv_by_customer")} == {"USD"}
     assert "cdnow" in ran.output
 

@@ -7,10 +7,14 @@ with source as (
     select * from {{ source('raw', 'mapped__subscription') }}
 ),
 
+-- Exports that do not date every change: of two that say the same moment, whichever knows of an end is the later one.
 versions as (
     select
         *,
-        {{ version_rank(key=['_source', 'subscription_key'], newest='updated_at', content=content) }} as version_rank
+        {{ version_rank(
+            key=['_source', 'subscription_key'], newest='updated_at', content=content,
+            then_newest='coalesce(ended_at, cancelled_at)'
+        ) }} as version_rank
     from source
     where {{ happened_by_as_of('started_at') }}
 ),
