@@ -31,6 +31,9 @@ OVERALL = ("overall", "all")
 UNKNOWN = "unknown"
 FIRST_BUILD_DAYS = 70
 
+_BANDS = ("high", "medium", "low", "lapsed", "not_scored", "withheld")
+_WHY = ("", "no_purchase", "too_little_history", "fit_failed", "below_floor", "leak_suspected", "lapsed")
+
 _MONEY = pa.decimal128(18, 2)
 SCORES_SCHEMA = pa.schema([
     ("customer_id", pa.string()), ("as_of", pa.date32()), ("probability", pa.float64()), ("p_alive", pa.float64()),
@@ -136,7 +139,7 @@ def assess(
         raise ValueError(f"{day_of(wanted[-1])} lies after as_of {as_of}")
     customers = customers.sort_by("customer_id")
     ids = pc.cast(customers["customer_id"], pa.string()).combine_chunks()
-    if ids.null_count or len(pc.unique(ids)) != len(ids):
+    if ids.null_count or pc.any(pc.equal(ids[1:], ids[:-1])).as_py():
         raise ValueError("customers must hold every customer_id once and no NULL")
     groups = _segments(customers, segments)
     timeline = Timeline(ids, orders, signals, refunds, rules.codes)
@@ -149,11 +152,11 @@ def assess(
     evaluation: Evaluation | None = None
     for day in sorted({*wanted, *sundays, *learning}):
         timeline.advance(day)
-        if day not in wanted and day not in sundays and day not in learning:
+        if day in learning:
+            examples.visit(timeline)
+        if day not in wanted and day not in sundays:
             continue
         purchases, active = timeline.purchases(), timeline.signals()
-        if day in learning:
-            examples.visit(purchases, active)
         if day in sundays:
             fits.fit(purchases, examples)
         model = fits.models.get(day_of(_sunday_before(day)))
@@ -331,18 +334,18 @@ class _DriverRows:
 
 def _scores_table(ids: pa.Array, as_of: date, found: _Found, rules: ChurnRules, locale: Locale) -> pa.Table:
     bought, scores = found.purchases.bought, found.scores
-    why = np.where(bought, found.reason if scores is None else "", "no_purchase").astype(object)
-    band = np.where(bought, "withheld", "not_scored").astype(object)
+    why = np.where(bought, _WHY.index(found.reason) if scores is None else 0, _WHY.index("no_purchase"))
+    band = np.where(bought, _BANDS.index("withheld"), _BANDS.index("not_scored"))
     columns: dict[str, Any] = {n: pa.nulls(len(ids), SCORES_SCHEMA.field(n).type) for n in SCORES_SCHEMA.names}
     if scores is not None and found.model is not None:
         shown = scores.judged & (not found.hidden)
-        band[bought] = np.select([scores.high, scores.medium], ["high", "medium"], "low")
+        band[bought] = np.where(scores.high, 0, np.where(scores.medium, 1, 2))
         place = np.full(len(ids), -1, dtype=np.int64)
         place[bought] = np.arange(int(bought.sum()))
         if found.hidden:
-            band[bought], why[bought] = "withheld", found.hidden
+            band[bought], why[bought] = _BANDS.index("withheld"), _WHY.index(found.hidden)
         gone = np.flatnonzero(bought)[~scores.judged]
-        band[gone], why[gone] = "lapsed", "lapsed"
+        band[gone], why[gone] = _BANDS.index("lapsed"), _WHY.index("lapsed")
         index = pa.array(place, mask=place < 0)
         drivers = _drivers_of(found, scores, found.model.weights(rules), shown, rules)
         dense: dict[str, Any] = {
@@ -363,8 +366,8 @@ def _scores_table(ids: pa.Array, as_of: date, found: _Found, rules: ChurnRules, 
     columns |= {
         "customer_id": ids,
         "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(ids)),
-        "band": pa.array(band, pa.string()),
-        "reason": pa.array(why.astype(object), pa.string(), mask=why == ""),
+        "band": pa.array(_BANDS).take(pa.array(band)),
+        "reason": pa.array(_WHY).take(pa.array(why, mask=why == 0)),
         "model": pa.repeat(pa.scalar(found.model.name if found.model else MODEL_UNTRAINED), len(ids)),
     }
     return pa.table(columns, schema=SCORES_SCHEMA)

@@ -192,20 +192,39 @@ def strongest(
     contributes its weight. `usual_gap` is 0 for
     buyers of one order. Signals and ages have shape (signals, customers).
     """
-    typical = float(np.median(log_odds_buying[shown])) if shown.any() else 0.0
-    columns = [np.round(log_odds_buying - typical, 6)]
-    columns += [weight * on for weight, on in zip(weights, signals, strict=True)]
-    contribution = np.stack(columns, axis=1)
-    keep = min(DRIVERS_PER_CUSTOMER, contribution.shape[1])
-    code = np.argsort(-np.abs(contribution), axis=1, kind="stable")[:, :keep].astype(np.int64)
-    rows = np.arange(len(code))[:, None]
-    size = contribution[rows, code]
-    ages = np.concatenate([since_last[None, :], signal_ages], axis=0)
-    days = ages[code, rows]
-    silent = (np.abs(size) < WORTH_SAYING) | ~shown[:, None]
-    usual = np.where(code == 0, usual_gap[:, None], 0)
-    code = np.where(silent, -1, code)
-    return Drivers((PURCHASES, *rules.codes), code, np.where(silent, 0.0, size), days, usual)
+    keep = min(DRIVERS_PER_CUSTOMER, 1 + len(weights))
+    rows = np.flatnonzero(shown)
+    buying = log_odds_buying[rows]
+    buying = np.round(buying - (float(np.median(buying)) if len(rows) else 0.0), 6)
+    code = np.full((len(rows), keep), -1, dtype=np.int64)
+    size, days = np.zeros(code.shape), np.zeros(code.shape, dtype=np.int64)
+    filled = np.zeros(len(rows), dtype=np.int64)
+    # A signal weighs the same for all who have it: from the largest weight on each goes to the next free place.
+    for k in sorted(range(len(weights)), key=lambda k: (-abs(weights[k]), k)):
+        if abs(weights[k]) >= WORTH_SAYING:
+            mine = np.flatnonzero(signals[k][rows] & (filled < keep))
+            place = filled[mine]
+            code[mine, place], size[mine, place], days[mine, place] = k + 1, weights[k], signal_ages[k][rows[mine]]
+            filled[mine] += 1
+    # Buying behaviour stands before what is not larger, and the rest moves on.
+    above = (np.abs(size) > np.abs(buying)[:, None]).sum(axis=1)
+    mine = np.flatnonzero((np.abs(buying) >= WORTH_SAYING) & (above < keep))
+    place = above[mine]
+    for column in range(keep - 1, 0, -1):
+        moved = mine[place < column]
+        for held in (code, size, days):
+            held[moved, column] = held[moved, column - 1]
+    code[mine, place], size[mine, place], days[mine, place] = 0, buying[mine], since_last[rows[mine]]
+    everybody = (len(shown), keep)
+    found = Drivers(
+        (PURCHASES, *rules.codes),
+        np.full(everybody, -1),
+        np.zeros(everybody),
+        *np.zeros((2, *everybody), dtype=np.int64),
+    )
+    found.code[rows], found.contribution[rows], found.days[rows] = code, size, days
+    found.usual[rows] = np.where(code == 0, usual_gap[rows][:, None], 0)
+    return found
 
 
 def driver_words(code: str, contribution: float, days: int, usual: int, locale: Locale) -> str:

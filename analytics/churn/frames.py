@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -78,8 +79,73 @@ def codes_in(column: Any, values: Any) -> Ints:
     """Position of each value in `values`, -1 where it is NULL or not among them."""
     found = pc.fill_null(pc.index_in(pc.cast(column, pa.string()), value_set=pc.cast(values, pa.string())), -1)
     codes = _numpy(found).astype(np.int64)
-    codes[_numpy(pc.is_null(column)).astype(bool)] = -1
+    if column.null_count:
+        codes[_numpy(pc.is_null(column)).astype(bool)] = -1
     return codes
+
+
+def ids_of(*columns: Any) -> tuple[pa.Array, list[Ints]]:
+    """(distinct strings in the order in which they appear, per column the position of each value; -1 where NULL).
+
+    One pass of hashing over all columns. Of values that stand together only the first is hashed.
+    """
+    runs = [pc.run_end_encode(pc.cast(chunk, pa.string())) for column in columns for chunk in _chunks(column)]
+    encoded = pa.chunked_array([run.values for run in runs], pa.string()).dictionary_encode().combine_chunks()
+    codes = _numpy(pc.fill_null(encoded.indices, -1)).astype(np.int64)
+    found, begins, left = [], 0, iter(runs)
+    for column in columns:
+        parts = [np.zeros(0, dtype=np.int64)]
+        for _ in _chunks(column):
+            run = next(left)
+            ends = run.run_ends.to_numpy()
+            parts.append(np.repeat(codes[begins : begins + len(ends)], np.diff(ends, prepend=0)))
+            begins += len(ends)
+        found.append(np.concatenate(parts))
+    return encoded.dictionary, found
+
+
+def order_by(*keys: Ints) -> Ints:
+    """Stable order by the first key, then the second, and so on."""
+    packed = _packed(keys, len(keys[0]) - 1) if len(keys[0]) else None
+    if packed is None:
+        return np.lexsort(keys[::-1])
+    # Sorted whole numbers that carry their place are several times as fast as an order by several keys.
+    size = (len(keys[0]) - 1).bit_length()
+    place = (packed[0] << size) | np.arange(len(keys[0]))
+    place.sort()
+    return place & ((1 << size) - 1)
+
+
+def sorted_rows(*keys: Ints) -> list[Ints]:
+    """The rows of these columns, by the first, then the second, and so on."""
+    packed = _packed(keys, 0) if len(keys[0]) else None
+    if packed is None:
+        order = np.lexsort(keys[::-1])
+        return [key[order] for key in keys]
+    rows, lows, widths = packed
+    rows.sort()
+    found: list[Ints] = []
+    for low, width in zip(lows[::-1], widths[::-1], strict=True):
+        found.append((rows & ((1 << width) - 1)) + low)
+        rows >>= width
+    return found[::-1]
+
+
+def _packed(keys: Sequence[Ints], beside: int) -> tuple[Ints, list[int], list[int]] | None:
+    """Keys in one whole number each, their least values and widths in bits; None where 63 bits do not hold them."""
+    lows = [int(key.min()) for key in keys]
+    widths = [(int(key.max()) - low).bit_length() for key, low in zip(keys, lows, strict=True)]
+    if sum(widths) + beside.bit_length() > 63:
+        return None
+    packed = keys[0] - lows[0]
+    for key, low, width in zip(keys[1:], lows[1:], widths[1:], strict=True):
+        packed <<= width
+        packed |= key - low
+    return packed, lows, widths
+
+
+def _chunks(column: Any) -> list[pa.Array]:
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
 
 
 def _numpy(column: Any) -> npt.NDArray[Any]:

@@ -130,10 +130,6 @@ def score_customers(
     wanted = np.ones(len(x), dtype=bool) if value_of_all else high
     expected = np.zeros(len(x))
     hundredths, discounted, low, high_value = (np.zeros(len(x), dtype=np.int64) for _ in range(4))
-    if wanted.any():
-        expected[wanted] = np.round(model.forecast.expected(x[wanted], t_x[wanted], T[wanted]), 6)
-        worth = model.average_value(x[wanted] + 1, purchases.average(mask)[wanted])
-        hundredths[wanted] = money_hundredths(expected[wanted] * worth)
     if value_of_all and len(x):
         year = outlook(
             model.forecast,
@@ -144,6 +140,12 @@ def score_customers(
             yearly_discount=rules.discount_rate,
         )
         discounted, low, high_value = (money_hundredths(part) for part in (year.discounted, year.low, year.high))
+        expected = np.round(year.purchases, 6)
+    elif wanted.any():
+        expected[wanted] = np.round(model.forecast.expected(x[wanted], t_x[wanted], T[wanted]), 6)
+    if wanted.any():
+        worth = model.average_value(x[wanted] + 1, purchases.average(mask)[wanted])
+        hundredths[wanted] = money_hundredths(expected[wanted] * worth)
     return Scores(
         judged=judged,
         probability=probability,

@@ -14,7 +14,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.churn.frames import NEVER, Ints, codes_in, days_of, flags_of, need_columns, numbers_of
+from analytics.churn.frames import (
+    NEVER,
+    Ints,
+    codes_in,
+    days_of,
+    flags_of,
+    ids_of,
+    need_columns,
+    numbers_of,
+    order_by,
+    sorted_rows,
+)
 
 SIGNALS_SCHEMA = pa.schema([
     ("customer_id", pa.string()), ("signal", pa.string()), ("start_on", pa.date32()), ("end_on", pa.date32()),
@@ -71,40 +82,44 @@ def signals_from_facts(
     Rows without a customer or without the date are left out.
     """
     found: list[_Intervals] = []
-    tables = [t for t in (interactions, surveys, refunds, visits, deliveries, consents, texts) if t is not None]
-    customers = pa.array([], pa.string())
-    if tables:
-        ids = pa.chunked_array([c for t in tables for c in pc.cast(t["customer_id"], pa.string()).chunks], pa.string())
-        customers = pc.drop_null(pc.unique(ids))
-        customers = customers.take(pc.sort_indices(customers))
+    given = {"interactions": interactions, "surveys": surveys, "refunds": refunds, "visits": visits,
+             "deliveries": deliveries, "consents": consents, "texts": texts}  # fmt: skip
+    tables = {name: table for name, table in given.items() if table is not None}
+    if not tables:
+        return SIGNALS_SCHEMA.empty_table()
+    customers, codes = ids_of(*(table["customer_id"] for table in tables.values()))
+    order = pc.sort_indices(customers)
+    customers, rank = customers.take(order), np.full(len(customers) + 1, -1, dtype=np.int64)
+    rank[order.to_numpy()] = np.arange(len(customers))
+    who_in = {name: rank[code] for name, code in zip(tables, codes, strict=True)}
     if interactions is not None:
-        found += _from_interactions(interactions, customers)
+        found += _from_interactions(interactions, who_in["interactions"])
     if surveys is not None:
-        found += _from_surveys(surveys, customers)
+        found += _from_surveys(surveys, who_in["surveys"])
     if refunds is not None:
         need_columns("refunds", refunds, ("customer_id", "refunded_on"))
         start = days_of(refunds["refunded_on"])
         known = flags_of(refunds, "refund_date_known", True)
-        found.append(_kept("refund", codes_in(refunds["customer_id"], customers), start, start + REFUND_DAYS, known))
-    for name, table, day, length in (
-        ("recent_visit", visits, "visited_on", VISIT_DAYS),
-        ("late_delivery", deliveries, "late_on", LATE_DAYS),
+        found.append(_kept("refund", who_in["refunds"], start, start + REFUND_DAYS, known))
+    for name, source, table, day, length in (
+        ("recent_visit", "visits", visits, "visited_on", VISIT_DAYS),
+        ("late_delivery", "deliveries", deliveries, "late_on", LATE_DAYS),
     ):
         if table is not None:
             need_columns(name, table, ("customer_id", day))
             start = days_of(table[day])
-            found.append(_kept(name, codes_in(table["customer_id"], customers), start, start + length, start < NEVER))
+            found.append(_kept(name, who_in[source], start, start + length, start < NEVER))
     if consents is not None:
-        found.append(_from_consents(consents, customers))
+        found.append(_from_consents(consents, who_in["consents"]))
     if texts is not None:
-        found += _from_texts(texts, customers)
+        found += _from_texts(texts, who_in["texts"])
     return _table(found, customers)
 
 
-def _from_texts(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+def _from_texts(table: pa.Table, who: Ints) -> list[_Intervals]:
     """The worst text and the mean of all over a window of 90 days, and who speaks of leaving."""
     need_columns("texts", table, ("customer_id", "written_on", "score", "is_leaving"))
-    who, day = codes_in(table["customer_id"], customers), days_of(table["written_on"])
+    day = days_of(table["written_on"])
     score, leaves = numbers_of(table, "score"), flags_of(table, "is_leaving", False)
     known = (who >= 0) & (day < NEVER) & ~np.isnan(score)
     kept = [
@@ -116,7 +131,7 @@ def _from_texts(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
     one = np.ones_like(who)
     who, day = np.concatenate([who, who]), np.concatenate([day, day + TEXT_DAYS])
     size, count = np.concatenate([size, -size]), np.concatenate([one, -one])
-    order = np.lexsort((day, who))
+    order = order_by(who, day)
     who, day = who[order], day[order]
     # Each customer's steps add up to nothing, so sums run on over all of them.
     total, texts = np.cumsum(size[order]), np.cumsum(count[order])
@@ -129,10 +144,10 @@ def _from_texts(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
     ]
 
 
-def _from_consents(table: pa.Table, customers: pa.Array) -> _Intervals:
+def _from_consents(table: pa.Table, who: Ints) -> _Intervals:
     """Off from a refusal until the next statement; of one day's statements the refusal counts."""
     need_columns("consents", table, ("customer_id", "stated_on", "is_granted"))
-    who, day = codes_in(table["customer_id"], customers), days_of(table["stated_on"])
+    day = days_of(table["stated_on"])
     refused = ~flags_of(table, "is_granted", False)
     order = np.lexsort((refused, day, who))
     who, day, refused = who[order], day[order], refused[order]
@@ -142,9 +157,8 @@ def _from_consents(table: pa.Table, customers: pa.Array) -> _Intervals:
     return _kept("opted_out", who, day, end, refused)
 
 
-def _from_interactions(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+def _from_interactions(table: pa.Table, who: Ints) -> list[_Intervals]:
     need_columns("interactions", table, ("customer_id", "opened_on", "resolved_on"))
-    who = codes_in(table["customer_id"], customers)
     opened, resolved = days_of(table["opened_on"]), days_of(table["resolved_on"])
     closed_undated = (resolved == NEVER) & ~flags_of(table, "is_open", True)
     end = np.where(closed_undated, opened, resolved)
@@ -170,7 +184,7 @@ def _many_contacts(who: Ints, opened: Ints) -> tuple[Ints, Ints, Ints]:
     """From the third contact within 30 days until the first of the three is 30 days old."""
     usable = (who >= 0) & (opened < NEVER)
     who, opened = who[usable], opened[usable]
-    order = np.lexsort((opened, who))
+    order = order_by(who, opened)
     who, opened = who[order], opened[order]
     back = MANY_CONTACTS - 1
     if len(who) <= back:
@@ -180,9 +194,9 @@ def _many_contacts(who: Ints, opened: Ints) -> tuple[Ints, Ints, Ints]:
     return who[back:][many], last[many], first[many] + CONTACT_DAYS
 
 
-def _from_surveys(table: pa.Table, customers: pa.Array) -> list[_Intervals]:
+def _from_surveys(table: pa.Table, who: Ints) -> list[_Intervals]:
     need_columns("surveys", table, ("customer_id", "kind", "score", "submitted_on"))
-    who, day = codes_in(table["customer_id"], customers), days_of(table["submitted_on"])
+    day = days_of(table["submitted_on"])
     score, valid = numbers_of(table, "score"), flags_of(table, "is_valid", True)
     kind = codes_in(pc.utf8_lower(pc.cast(table["kind"], pa.string())), pa.array(["nps", "csat"]))
     csat = _kept("negative_csat", who, day, day + CSAT_DAYS, valid & (kind == 1) & (score <= NEGATIVE_CSAT))
@@ -204,20 +218,19 @@ def _kept(signal: str, who: Ints, start: Ints, end: Ints, chosen: npt.NDArray[np
 
 
 def _table(found: list[_Intervals], customers: pa.Array) -> pa.Table:
-    if not found:
-        return SIGNALS_SCHEMA.empty_table()
     names = sorted({f.signal for f in found})
     who = np.concatenate([f.customer for f in found])
     signal = np.concatenate([np.full(len(f.customer), names.index(f.signal)) for f in found])
     start, end = np.concatenate([f.start for f in found]), np.concatenate([f.end for f in found])
-    order = np.lexsort((end, start, signal, who))
-    who, signal, start, end = who[order], signal[order], start[order], end[order]
+    # No end is the day after all others: the smaller the numbers, the faster they are sorted.
+    never = int(np.max(end, where=end < NEVER, initial=0)) + 1
+    who, signal, start, end = sorted_rows(who, signal, start, np.minimum(end, never))
     return pa.table(
         {
             "customer_id": customers.take(pa.array(who)),
             "signal": pa.array(names, pa.string()).take(pa.array(signal)),
             "start_on": pa.array(start.astype(np.int32)).cast(pa.date32()),
-            "end_on": pa.array(end.astype(np.int32), mask=end == NEVER).cast(pa.date32()),
+            "end_on": pa.array(end.astype(np.int32), mask=end == never).cast(pa.date32()),
         },
         schema=SIGNALS_SCHEMA,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from analytics.churn.frames import NEVER, Ints, codes_in, days_of, hundredths_of, need_columns
+from analytics.churn.frames import NEVER, Ints, codes_in, days_of, hundredths_of, ids_of, need_columns, order_by
 
 TREND_DAYS = 90
 
@@ -69,9 +69,11 @@ class _Events:
     """Facts sorted by day, handed out once each as time passes."""
 
     def __init__(self, day: Ints, *columns: Ints) -> None:
-        order = np.argsort(day, kind="stable")
-        self._day = day[order]
-        self._columns = [c[order] for c in columns]
+        self._day, self._columns = day, list(columns)
+        if (day[1:] < day[:-1]).any():
+            order = order_by(np.minimum(day, int(np.max(day, where=day < NEVER, initial=0)) + 1))
+            self._day = day[order]
+            self._columns = [c[order] for c in columns]
         self._next = 0
 
     def until(self, day: int) -> list[Ints]:
@@ -98,14 +100,20 @@ class Timeline:
         Raises ValueError on a missing column or a signal without a weight.
         """
         self.customers = len(customers)
-        day, who, money = _purchase_days(customers, orders)
+        need_columns("orders", orders, ("customer_id", "ordered_on", "amount"))
+        need_columns("signals", signals, ("customer_id", "signal", "start_on", "end_on"))
+        facts = [orders, signals] if refunds is None else [orders, signals, refunds]
+        _, (_, *found) = ids_of(customers, *(table["customer_id"] for table in facts))
+        # The customers come first and each once, so their numbers are their positions; others have higher ones.
+        ordering, felt, *refunded = (np.where(code < self.customers, code, -1) for code in found)
+        day, who, money = _purchase_days(ordering, orders)
         self._orders = _Events(day, who, day, money)
         # A purchase is recent for 90 days and before for 90 more.
         self._aging = (_Events(day + TREND_DAYS, who), _Events(day + 2 * TREND_DAYS, who))
-        self._refunds = _refunds(customers, refunds)
-        who, what, start, end = _signals(customers, signals, codes)
-        self._intervals = (who, what, start, end)
-        self._starts, self._ends = _Events(start, who, what), _Events(end, who, what)
+        self._refunds = _refunds(refunded[0] if refunded else None, refunds)
+        cell, start, end = _signals(felt, self.customers, signals, codes)
+        self._intervals = (cell, start, end)
+        self._starts, self._ends = _Events(start, cell), _Events(end, cell)
         self._active = np.zeros((len(codes), self.customers), dtype=np.int16)
         self._purchase_days = np.zeros(self.customers, dtype=np.int64)
         self._first = np.full(self.customers, NEVER, dtype=np.int64)
@@ -132,65 +140,58 @@ class Timeline:
         who, money = self._refunds.until(day)
         np.subtract.at(self._hundredths, who, money)
         for events, step in ((self._starts, 1), (self._ends, -1)):
-            who, what = events.until(day)
-            np.add.at(self._active, (what, who), np.int16(step))
+            (cell,) = events.until(day)
+            np.add.at(self._active.reshape(-1), cell, np.int16(step))
         self.day = day
 
-    def purchases(self) -> Purchases:
-        """A copy of the purchase state."""
-        return Purchases(
-            self._purchase_days.copy(), self._first.copy(), self._last.copy(), self._hundredths.copy(), self.day,
-            self._recent.copy(), self._before.copy(),
-        )  # fmt: skip
+    def purchases(self, *, copied: bool = True) -> Purchases:
+        """The purchase state; not `copied`, it holds until the next `advance` only."""
+        now = (self._purchase_days, self._first, self._last, self._hundredths, self._recent, self._before)
+        bought, first, last, hundredths, recent, before = (part.copy() for part in now) if copied else now
+        return Purchases(bought, first, last, hundredths, self.day, recent, before)
 
-    def signals(self) -> npt.NDArray[np.bool_]:
-        """Which signals are on, shape (signals, customers)."""
-        active: npt.NDArray[np.bool_] = self._active > 0
+    def signals(self, chosen: Ints | None = None) -> npt.NDArray[np.bool_]:
+        """Which signals are on, of all customers or of those at the chosen positions; shape (signals, customers)."""
+        active: npt.NDArray[np.bool_] = (self._active if chosen is None else self._active[:, chosen]) > 0
         return active
 
     def signal_ages(self) -> Ints:
         """Days since the latest interval that is on began, shape (signals, customers); -1 where none is on."""
-        who, what, start, end = self._intervals
-        on = (start <= self.day) & (self.day < end)
-        latest = np.full(self._active.shape, NEVER, dtype=np.int64)
-        np.minimum.at(latest, (what[on], who[on]), self.day - start[on])
+        cell, start, end = self._intervals
+        on = np.flatnonzero((start <= self.day) & (self.day < end))
+        latest = np.full(self._active.size, NEVER, dtype=np.int64)
+        np.minimum.at(latest, cell[on], self.day - start[on])
         latest[latest == NEVER] = -1
-        return latest
+        return latest.reshape(self._active.shape)
 
 
-def _purchase_days(customers: pa.Array, orders: pa.Table) -> tuple[Ints, Ints, Ints]:
-    need_columns("orders", orders, ("customer_id", "ordered_on", "amount"))
-    who, day = codes_in(orders["customer_id"], customers), days_of(orders["ordered_on"])
-    money = hundredths_of(orders["amount"])
+def _purchase_days(who: Ints, orders: pa.Table) -> tuple[Ints, Ints, Ints]:
+    day, money = days_of(orders["ordered_on"]), hundredths_of(orders["amount"])
     usable = (who >= 0) & (day < NEVER)
     who, day, money = who[usable], day[usable], money[usable]
-    keys, which = np.unique(day * max(len(customers), 1) + who, return_inverse=True)
-    total = np.zeros(len(keys), dtype=np.int64)
-    np.add.at(total, which, money)
-    day, who = np.divmod(keys, max(len(customers), 1))
-    return day, who, total
+    order = order_by(day, who)
+    day, who, money = day[order], who[order], money[order]
+    begins = np.flatnonzero(np.append(True, (day[1:] != day[:-1]) | (who[1:] != who[:-1]))[: len(day)])
+    total = np.add.reduceat(money, begins) if len(begins) else money
+    return day[begins], who[begins], total
 
 
-def _refunds(customers: pa.Array, refunds: pa.Table | None) -> _Events:
+def _refunds(who: Ints | None, refunds: pa.Table | None) -> _Events:
     nothing = np.zeros(0, dtype=np.int64)
-    if refunds is None:
+    if refunds is None or who is None:
         return _Events(nothing, nothing, nothing)
     need_columns("refunds", refunds, ("customer_id", "refunded_on", "amount"))
-    who, day = codes_in(refunds["customer_id"], customers), days_of(refunds["refunded_on"])
+    day = days_of(refunds["refunded_on"])
     usable = (who >= 0) & (day < NEVER)
     return _Events(day[usable], who[usable], hundredths_of(refunds["amount"])[usable])
 
 
-def _signals(customers: pa.Array, signals: pa.Table, codes: Sequence[str]) -> tuple[Ints, Ints, Ints, Ints]:
-    need_columns("signals", signals, ("customer_id", "signal", "start_on", "end_on"))
+def _signals(who: Ints, customers: int, signals: pa.Table, codes: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+    """(cell in an array of shape (codes, customers), start, end) of each interval of a customer."""
     what = codes_in(signals["signal"], pa.array(list(codes), pa.string()))
     if (what < 0).any():
         unknown = sorted({str(s) for s in signals["signal"].to_pylist() if s not in set(codes)})
         raise ValueError(f"signals without a weight: {', '.join(unknown)}; weights exist for {', '.join(codes)}")
-    who, start, end = (
-        codes_in(signals["customer_id"], customers),
-        days_of(signals["start_on"]),
-        days_of(signals["end_on"]),
-    )
-    usable = (who >= 0) & (start < end)
-    return who[usable], what[usable], start[usable], end[usable]
+    start, end = days_of(signals["start_on"]), days_of(signals["end_on"])
+    usable = np.flatnonzero((who >= 0) & (start < end))
+    return what[usable] * customers + who[usable], start[usable], end[usable]

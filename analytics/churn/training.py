@@ -18,7 +18,7 @@ from analytics.churn.frames import Ints
 from analytics.churn.judge import Verdict, auc, drift, judge
 from analytics.churn.logistic import Belief, Columns, Logistic, fit_logistic
 from analytics.churn.rules import ChurnRules
-from analytics.churn.timeline import Purchases
+from analytics.churn.timeline import Purchases, Timeline
 from analytics.ltv.maximise import Floats
 
 Flags = npt.NDArray[np.bool_]
@@ -125,8 +125,9 @@ class Examples:
         self._begins |= {day - self._rules.horizon_days for day in ends}
         return ends | self._begins
 
-    def visit(self, purchases: Purchases, signals: Flags) -> None:
+    def visit(self, timeline: Timeline) -> None:
         """Label the examples whose horizon ends with this day, and keep those of this day."""
+        purchases = timeline.purchases(copied=False)
         begun = purchases.day - self._rules.horizon_days
         if begun in self._days:
             old = self._days[begun]
@@ -137,7 +138,7 @@ class Examples:
         step = -(-len(active) // SAMPLE) or 1
         # Every week another part, so that a large company is seen whole; order is that of the ids, which are hashes.
         chosen = active[(purchases.day // WEEK) % step :: step]
-        self._days[purchases.day] = _Snapshot(purchases.of(chosen), signals[:, chosen], chosen)
+        self._days[purchases.day] = _Snapshot(purchases.of(chosen), timeline.signals(chosen), chosen)
 
     def fit(self, sunday: int) -> Trained:
         """Model of `sunday`. Raises TooFewExamples unless one can be fitted and judged, FitFailed without maximum."""

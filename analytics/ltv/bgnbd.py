@@ -54,6 +54,14 @@ def collapse(x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> Collapse
     if bad.any():
         at = int(np.argmax(bad))
         raise ValueError(f"{int(bad.sum())} impossible histories, the first: x={xs[at]}, t_x={txs[at]}, T={ts[at]}")
+    # Ranks stand for the values: one whole number per history is sorted faster than three keys are.
+    (some, of_x), (lasts, of_last), (ends, of_end) = (np.unique(v, return_inverse=True) for v in (xs, txs, ts))
+    if len(some) * len(lasts) * len(ends) < 2**63:
+        cells, many = np.unique((of_x * len(lasts) + of_last) * len(ends) + of_end, return_counts=True)
+        both, end = np.divmod(cells, max(1, len(ends)))
+        return Collapsed(
+            some[both // max(1, len(lasts))], lasts[both % max(1, len(lasts))], ends[end], many.astype(np.float64)
+        )
     order = np.lexsort((ts, txs, xs))
     xs, txs, ts = xs[order], txs[order], ts[order]
     first = np.ones(len(xs), dtype=bool)
@@ -125,12 +133,16 @@ class PurchaseForecast:
         `tau` is horizon / (alpha + T). The number of nodes follows each customer, never the batch: the same customer
         always gets the same number.
         """
+        # Days and counts are few: of a large company most customers share theirs with others.
+        (counts, which), (taus, when) = (np.unique(v, return_inverse=True) for v in (x, tau))
+        cells, place = np.unique(which * len(taus) + when, return_inverse=True)
+        x, tau = counts[cells // len(taus)], taus[cells % len(taus)]
         result = np.zeros(len(x))
         wide = tau > _WIDE
         for nodes, chosen in ((_NODES, ~wide), (_NODES_WIDE, wide)):
             if chosen.any():
                 result[chosen] = self._average(x[chosen], tau[chosen], given_p, nodes)
-        return result
+        return result[place]
 
     def _average(self, x: Floats, tau: Floats, given_p: GivenP, nodes: int) -> Floats:
         counts, which = np.unique(x, return_inverse=True)
@@ -213,6 +225,9 @@ class _Likelihood:
         self.per_x = np.bincount(self.which, weights=data.customers)
         self.chances = self.distinct + leave_after_first
         self.may_leave = (self.chances > 0)[self.which]
+        # Times are whole days in weeks: a logarithm of each distinct one serves all.
+        self.ends, self.end = np.unique(data.T, return_inverse=True)
+        self.lasts, self.last = np.unique(data.t_x, return_inverse=True)
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         from scipy.special import gammaln, psi
@@ -220,7 +235,7 @@ class _Likelihood:
         r, alpha, a, b = (float(v) for v in np.exp(theta))
         d, x, n, many = self.data, self.distinct, self.chances, self.per_x
         power = r + d.x
-        log_end, log_last = np.log(alpha + d.T), np.log(alpha + d.t_x)
+        log_end, log_last = np.log(alpha + self.ends)[self.end], np.log(alpha + self.lasts)[self.last]
         before_last = np.where(n > 0, b + n - 1, 1.0)
         still = -power * log_end
         gone = np.where(self.may_leave, np.log(a) - np.log(before_last)[self.which] - power * log_last, -np.inf)

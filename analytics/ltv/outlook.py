@@ -30,8 +30,9 @@ WEEKS_PER_YEAR = 365.25 / 7
 
 @dataclass(frozen=True)
 class Outlook:
-    """Money per customer, in the order of the histories given."""
+    """Expected purchases and money per customer, in the order of the histories given."""
 
+    purchases: Floats
     expected: Floats
     discounted: Floats
     low: Floats
@@ -69,7 +70,7 @@ def outlook(
     second = expected * spread + (pairs + expected) * square
     tail = (1 - INTERVAL) / 2
     low, high = (_quantile(u, none, mean, second) for u in (tail, 1 - tail))
-    return Outlook(mean, mean * factor, low * factor, high * factor)
+    return Outlook(expected, mean, mean * factor, low * factor, high * factor)
 
 
 def discount_factor(
@@ -133,11 +134,11 @@ def _quantile(u: float, none: Floats, mean: Floats, second: Floats) -> Floats:
     """Quantile `u` of the mixture: 0 with probability `none`, else Gamma with the mean and variance that remain."""
     from scipy.special import gammaincinv
 
-    some = (1 - none > 1e-9) & (mean > 0) & (u > none)
-    share = np.where(some, 1 - none, 1.0)
-    above = np.where(some, mean / share, 1.0)
-    variance = np.maximum(np.where(some, second / share, 2.0) - above**2, 1e-12 * above**2)
-    shape = above**2 / variance
-    found = gammaincinv(shape, np.where(some, (u - none) / share, 0.5)) * variance / above
-    quantile: Floats = np.where(some, found, 0.0)
+    quantile = np.zeros(len(none))
+    # Of most customers the lower quantile is the atom: the inverse is asked for the others alone.
+    some = np.flatnonzero((1 - none > 1e-9) & (mean > 0) & (u > none))
+    share = 1 - none[some]
+    above = mean[some] / share
+    variance = np.maximum(second[some] / share - above**2, 1e-12 * above**2)
+    quantile[some] = gammaincinv(above**2 / variance, (u - none[some]) / share) * variance / above
     return quantile
