@@ -98,6 +98,34 @@ def test_the_same_money_stands_in_every_mart(day: Day) -> None:
         assert day.published(query) == [(Decimal(total),)], query
 
 
+def test_every_order_of_the_raw_files_is_in_the_marts_or_left_out_for_a_reason(day: Day) -> None:
+    """Per currency, to its smallest unit: raw rows, what was planted, and what the mart counts or excludes and why."""
+    planted: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
+    for row in day.truth("orders"):
+        known = row[f"component_day{day.number}"]
+        gone = "cancelled" if row[f"cancelled_day{day.number}"] == "1" else "counted" if known else "nobody_known"
+        fate = row["currency"], "test" if row["test"] == "1" else gone
+        orders, gross = planted[fate]
+        planted[fate] = (orders + 1, gross + Decimal(row["total"]))
+    rows = day.published("SELECT order_currency, fate, orders, gross FROM marts.revenue_reconciliation")
+    found = {(currency, fate): (orders, gross) for currency, fate, orders, gross in rows}
+    assert differences(planted, found) == []
+    assert {fate for _, fate in found} >= {"counted", "cancelled", "test"} and {c for c, _ in found} == {"JPY", "USD"}
+    raw = day.build(
+        "SELECT currency, count(*), sum(total) FROM (SELECT DISTINCT name, upper(currency) AS currency, total "
+        "FROM raw.shopify__orders WHERE total IS NOT NULL) GROUP BY currency ORDER BY currency"
+    )
+    told = day.published(
+        "SELECT order_currency, sum(orders), sum(gross) FROM marts.revenue_reconciliation GROUP BY 1 ORDER BY 1"
+    )
+    assert raw == told
+    # What counts here is what customers are shown to have brought; what names nobody is in no customer's value.
+    counted = day.published(
+        "SELECT sum(gross_reporting), sum(net_reporting) FROM marts.revenue_reconciliation WHERE fate = 'counted'"
+    )
+    assert counted == day.published("SELECT sum(gross), sum(net) FROM marts.ltv_by_customer")
+
+
 def test_the_band_of_the_usual_rules_is_what_is_published(day: Day) -> None:
     """Each KPI of identity_bands beside the mart that publishes it; the rules do make a difference."""
     buyers = "SELECT {} FROM marts.customer_360 WHERE orders > 0"
