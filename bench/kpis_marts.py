@@ -45,6 +45,8 @@ COMPARED = (
     "survey_responses",
     "kpi_daily",
 )
+#: Models that only a company's own settings read (kpi.segments); the bench has the settings of a new company.
+_UNREAD = ("customer_segments",)
 #: What Python writes before the marts and the bench leaves empty, with the model whose contract names its columns.
 _EMPTY = {"scores.churn_daily": "churn_risk_daily"}
 #: Likewise; the hand-written script has no texts scored either.
@@ -71,6 +73,8 @@ def prepare(folder: Path, db: Path) -> list[str]:
     def add(unique_id: str) -> None:
         node = nodes.get(unique_id)
         if node is None or unique_id in wanted or f"{node['schema']}.{node['alias']}" in given:
+            return
+        if node["name"] in _UNREAD:
             return
         wanted[unique_id] = node
         for parent in node["depends_on"]["nodes"]:

@@ -88,6 +88,7 @@ class KpiParams(_Section):
     }
     user_id_is: Literal["shopify_customer_id", "email", "none"] = "shopify_customer_id"
     survey_answer: Literal["latest", "first"] = "latest"
+    segments: list[Literal["lifecycle_segment", "value_tier", "rfm_segment", "channel_preference", "device_mix"]] = []
     signal_weights: dict[str, float] = {}
 
     @model_validator(mode="after")

@@ -190,6 +190,7 @@ def dbt_vars(session: Session) -> dict[str, Any]:
         "ship_days": kpi.ship_days,
         "user_id_is": kpi.user_id_is,
         "survey_answer": kpi.survey_answer,
+        "kpi_segments": sorted(set(kpi.segments)),
         "max_id_churn": str(Decimal(str(company.identity.max_id_churn))),
         "max_stitch_change": str(Decimal(str(company.identity.max_stitch_change))),
         "survivorship": company_survivorship(session.settings.home),

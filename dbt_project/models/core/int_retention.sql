@@ -1,18 +1,19 @@
 {%- set money = 'decimal(18, 2)' -%}
 {%- set limits = var('retention_periods') -%}
 {%- set grains = ['day', 'week', 'month', 'year'] -%}
-{%- set attributes = ['region', 'age_band', 'first_channel'] -%}
+{#- What customers are cut by: always the first three, and what the company asks for (kpi.segments). -#}
+{%- set cuts = var('kpi_segments', []) -%}
+{%- set attributes = ['region', 'age_band', 'first_channel'] + cuts -%}
 {%- set per_cohort = 'partition by cohort_number order by period_number' -%}
 {#- How a customer came, and the day of it. -#}
-{%- set ways = [
-    ('first_order', 'first_order_on'), ('first_session', 'first_session_on'), ('sign_up', 'signed_up_on'),
-] -%}
+{%- set ways = [('first_order', 'first_order_on'), ('first_session', 'first_session_on'), ('sign_up', 'signed_up_on')] -%}
 {#- Definitions of cohorts, by their place in this list while millions of rows are grouped. -#}
 {%- set definitions = [] -%}
 {%- for grain in grains -%}
 {%- for cohort_by, _ in ways -%}{%- do definitions.append((cohort_by, grain)) -%}{%- endfor -%}
 {%- endfor -%}
 {%- do definitions.append(('first_subscription', 'month')) -%}
+-- depends_on: {{ ref('customer_segments') }}
 with
 
 paid_months as (select * from {{ ref('int_contract_cohorts') }}),
@@ -35,8 +36,10 @@ people as (
         listed.*,
         coalesce(customers.region, 'unknown') as region,
         coalesce(customers.age_band, 'unknown') as age_band,
+        {% for cut in cuts %}coalesce(segments.{{ cut }}, 'unknown') as {{ cut }}, {% endfor %}
         coalesce(customer_values.first_channel, 'none') as first_channel
     from listed
+    {{ 'left join ' ~ ref('customer_segments') ~ ' as segments on listed.customer_id = segments.customer_id' if cuts }}
     left join {{ ref('dim_customers') }} as customers on listed.customer_id = customers.customer_id
     left join {{ ref('int_customer_value') }} as customer_values on listed.customer_id = customer_values.customer_id
 
@@ -45,9 +48,8 @@ people as (
 combinations as (
 
     select
-        region, age_band, first_channel,
-        cast(row_number() over (order by region, age_band, first_channel) as integer) as combination
-    from (select distinct region, age_band, first_channel from people) as found
+        found.*, cast(row_number() over (order by {{ attributes | join(', ') }}) as integer) as combination
+    from (select distinct {{ attributes | join(', ') }} from people) as found
 
 ),
 
@@ -67,9 +69,7 @@ numbered as (
         {%- endfor %}
     from people
     inner join combinations
-        on people.region = combinations.region
-        and people.age_band = combinations.age_band
-        and people.first_channel = combinations.first_channel
+        on {% for cut in attributes %}{{ 'and ' if not loop.first }}people.{{ cut }} = combinations.{{ cut }} {% endfor %}
 
 ),
 

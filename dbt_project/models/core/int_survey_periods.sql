@@ -1,10 +1,17 @@
+{#- Cuts that the company asks for beside the region (kpi.segments); an answer of nobody known is unknown in each. -#}
+{%- set cuts = var('kpi_segments', []) -%}
+-- depends_on: {{ ref('customer_segments') }}
 with
 
 responses as (
 
-    select facts.*, coalesce(customers.region, 'unknown') as region
+    select
+        facts.*,
+        {% for cut in cuts %}coalesce(segments.{{ cut }}, 'unknown') as {{ cut }}, {% endfor %}
+        coalesce(customers.region, 'unknown') as region
     from {{ ref('fct_survey_responses') }} as facts
     left join {{ ref('dim_customers') }} as customers on facts.customer_id = customers.customer_id
+    {{ 'left join ' ~ ref('customer_segments') ~ ' as segments on facts.customer_id = segments.customer_id' if cuts }}
     where facts.is_valid
 
 ),
@@ -18,11 +25,13 @@ requests as (
         feedback.touchpoint,
         {{ core_month('feedback.sent_on') }} as period,
         feedback.is_answered,
+        {% for cut in cuts %}coalesce(segments.{{ cut }}, 'unknown') as {{ cut }}, {% endfor %}
         coalesce(customers.region, 'unknown') as region
     from {{ ref('stg_medallia__feedback') }} as feedback
     left join {{ source('identity', 'customer_map') }} as map
         on feedback.person_source = map.source and feedback.person_record_key = map.record_key
     left join {{ ref('dim_customers') }} as customers on map.customer_id = customers.customer_id
+    {{ 'left join ' ~ ref('customer_segments') ~ ' as segments on map.customer_id = segments.customer_id' if cuts }}
     where feedback.is_sent and feedback.sent_on is not null
 
 ),
@@ -33,6 +42,10 @@ segmented as (
     union all
     select responses.*, 'region', region from responses
     union all
+    {% for cut in cuts -%}
+    select responses.*, '{{ cut }}', {{ cut }} from responses
+    union all
+    {% endfor -%}
     select responses.*, 'touchpoint', touchpoint from responses where survey_kind = 'transactional'
 
 ),
@@ -99,6 +112,10 @@ asked as (
         union all
         select requests.*, 'region', region from requests
         union all
+        {% for cut in cuts -%}
+        select requests.*, '{{ cut }}', {{ cut }} from requests
+        union all
+        {% endfor -%}
         select requests.*, 'touchpoint', touchpoint from requests where survey_kind = 'transactional'
     ) as sent
     group by period, segment_type, segment, kind, survey_kind

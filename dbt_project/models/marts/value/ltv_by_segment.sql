@@ -1,3 +1,6 @@
+{#- Cuts that the company asks for beside those below (kpi.segments). -#}
+{%- set cuts = var('kpi_segments', []) -%}
+-- depends_on: {{ ref('customer_segments') }}
 with
 
 customers as (
@@ -26,6 +29,12 @@ segmented as (
     select 'age_band', ages.age_band, customers.*
     from customers
     inner join ages on customers.customer_id = ages.customer_id
+    {%- for cut in cuts %}
+    union all
+    select '{{ cut }}', coalesce(segments.{{ cut }}, 'unknown'), customers.*
+    from customers
+    left join {{ ref('customer_segments') }} as segments on customers.customer_id = segments.customer_id
+    {%- endfor %}
 
 ),
 
