@@ -15,7 +15,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analytics.churn.frames import NEVER, Ints, codes_in, days_of, hundredths_of, need_columns, numbers_of
+from analytics.churn.frames import (
+    NEVER,
+    Ints,
+    codes_in,
+    days_of,
+    hundredths_of,
+    ids_of,
+    need_columns,
+    numbers_of,
+    order_by,
+)
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -113,8 +123,8 @@ class ContractBook:
         if (what < 0).any():
             unknown = sorted(set(signals["signal"].to_pylist()) - set(codes))
             raise ValueError(f"signals without a weight: {', '.join(unknown)}; weights exist for {', '.join(codes)}")
-        who = codes_in(signals["payer"], self.payers)
-        mine = np.flatnonzero(who >= 0)
+        _, (_, who) = ids_of(self.payers, signals["payer"])
+        mine = np.flatnonzero((who >= 0) & (who < len(self.payers)))
         self._signals = (
             who[mine], what[mine], days_of(signals["start_on"])[mine], days_of(signals["end_on"])[mine]
         )  # fmt: skip
@@ -203,7 +213,7 @@ class ContractBook:
 
 def _spells(cell: Ints, start: Ints, end: Ints) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Intervals [start, end) of the same cell that meet, as one: many days ask for them, so fewer are better."""
-    order = np.lexsort((start, cell))
+    order = order_by(cell, start)
     cell, start, end = cell[order], start[order], end[order]
     # A cell's days lie above all days of the cells before it, so that one running maximum serves all.
     base = cell << 31

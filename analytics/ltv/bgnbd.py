@@ -27,6 +27,8 @@ from analytics.ltv.maximise import WEAK_PRIOR, Floats, Prior, TooLittleHistory, 
 _START = np.log(np.array([0.5, 0.3, 0.8, 2.0]))
 # Quadrature nodes: 32 give 9 digits while horizon / (alpha + T) stays below 50, beyond that it takes more.
 _NODES, _NODES_WIDE, _WIDE = 32, 128, 50.0
+# Histories of a block whose columns fit into the processor's cache.
+_BLOCK = 8192
 # A function of p, r + x and tau, each of the shape of the customers.
 GivenP = Callable[[Floats, Floats, Floats], Floats]
 
@@ -224,7 +226,6 @@ class _Likelihood:
         self.distinct, self.which = np.unique(data.x, return_inverse=True)
         self.per_x = np.bincount(self.which, weights=data.customers)
         self.chances = self.distinct + leave_after_first
-        self.may_leave = (self.chances > 0)[self.which]
         # Times are whole days in weeks: a logarithm of each distinct one serves all.
         self.ends, self.end = np.unique(data.T, return_inverse=True)
         self.lasts, self.last = np.unique(data.t_x, return_inverse=True)
@@ -234,23 +235,31 @@ class _Likelihood:
 
         r, alpha, a, b = (float(v) for v in np.exp(theta))
         d, x, n, many = self.data, self.distinct, self.chances, self.per_x
-        power = r + d.x
-        log_end, log_last = np.log(alpha + self.ends)[self.end], np.log(alpha + self.lasts)[self.last]
+        log_end, log_last = np.log(alpha + self.ends), np.log(alpha + self.lasts)
         before_last = np.where(n > 0, b + n - 1, 1.0)
-        still = -power * log_end
-        gone = np.where(self.may_leave, np.log(a) - np.log(before_last)[self.which] - power * log_last, -np.inf)
-        total = np.logaddexp(still, gone)
-        share_gone = np.exp(gone - total)
-        weight_gone = d.customers * share_gone
-        weight_still = d.customers - weight_gone
+        leaving = np.where(n > 0, np.log(a) - np.log(before_last), -np.inf)
+        weighted, times, inverse, weight_gone = np.empty((4, len(d.x)))
+
+        for start in range(0, len(d.x), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            power = r + d.x[rows]
+            end, last = log_end[self.end[rows]], log_last[self.last[rows]]
+            still, gone = -power * end, leaving[self.which[rows]] - power * last
+            total = np.logaddexp(still, gone)
+            left = d.customers[rows] * np.exp(gone - total)
+            stayed = d.customers[rows] - left
+            weight_gone[rows], weighted[rows] = left, d.customers[rows] * total
+            times[rows] = stayed * end + left * last
+            inverse[rows] = power * (stayed / (alpha + d.T[rows]) + left / (alpha + d.t_x[rows]))
+
         by_x = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
         by_x += gammaln(a + b) - gammaln(b) + gammaln(b + n) - gammaln(a + b + n)
-        value = float(np.sum(many * by_x)) + float(np.sum(d.customers * total))
+        value = float(np.sum(many * by_x)) + float(np.sum(weighted))
         gone_by_x = np.bincount(self.which, weights=weight_gone)
         slope = np.array([
             np.sum(many * (psi(r + x) - psi(r) + np.log(alpha)))
-            - np.sum(weight_still * log_end + weight_gone * log_last),
-            np.sum(many) * r / alpha - np.sum(power * (weight_still / (alpha + d.T) + weight_gone / (alpha + d.t_x))),
+            - np.sum(times),
+            np.sum(many) * r / alpha - np.sum(inverse),
             np.sum(many * (psi(a + b) - psi(a + b + n))) + np.sum(weight_gone) / a,
             np.sum(many * (psi(a + b) - psi(b) + psi(b + n) - psi(a + b + n))) - np.sum(gone_by_x / before_last),
         ])  # fmt: skip

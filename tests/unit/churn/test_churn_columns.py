@@ -41,7 +41,7 @@ def test_the_three_strongest_drivers_are_those_of_the_whole_table_in_its_order()
     on = rng.random((len(weights), people)) < 0.3
     ages = np.where(on, rng.integers(0, 90, on.shape), -1)
     shown = rng.random(people) < 0.7
-    odds = rng.choice([-1.4, -0.9, 0.0, 0.03, 0.3, 0.9, 2.0], people)
+    odds = rng.choice([-1.4, -0.9, -0.04, 0.0, 0.0, 0.0, 0.04, 0.3, 0.9, 2.0], people)
     since, usual = rng.integers(0, 200, people), rng.integers(0, 40, people)
     found = strongest(odds, shown, since, usual, on, ages, rules, weights)
     table = np.stack([np.round(odds - np.median(odds[shown]), 6), *(w * o for w, o in zip(weights, on, strict=True))])
