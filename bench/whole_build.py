@@ -4,6 +4,8 @@ The first day reads every file and has nothing to compare with; the second has n
 every rule that looks back, so its share is the stricter one. Counted is processor time of the run's own process and of
 all its children (reading files, dbt); the peak is the resident memory of the process that judges, not of dbt's.
 
+More than `ONE` people are copies of a company of that size with identifiers of their own (bench/many_people.py).
+
 Usage: python bench/whole_build.py [people], a million by default. KIZUNA_BENCH_FOLDER keeps the company's files.
 """
 
@@ -18,7 +20,11 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+from many_people import multiply
+
 SEED, DAYS = 7, 240
+#: People whom the demo's generator tells; beyond them come copies.
+ONE = 20_000
 LAST = date(2026, 6, 30)
 #: Share of a build that the gates may take.
 BAR = 0.20
@@ -62,6 +68,7 @@ if __name__ == "__main__":
         if last[0]:
             steps[last[0]] = now - last[1]
         last[:] = [step, now]
+        print(f"  {time.monotonic() - began:7.1f} s  {step}", file=sys.stderr, flush=True)
     began = time.monotonic()
     outcome = run_daily(load_settings(Path(sys.argv[1])), as_of=date.fromisoformat(sys.argv[2]), progress=note)
     assert outcome.success, outcome.error
@@ -96,16 +103,30 @@ def day(home: Path, on: date) -> float:
     return float(gates / found["cpu"])
 
 
+def company_of(people: int, folder: Path) -> Path:
+    """The folder of a company of so many people, kept from an earlier run or written now."""
+    from ingestion.demo import generate, write_company
+
+    company = folder / f"company-{people}-{SEED}"
+    if (company / "kizuna.yaml").exists():
+        return company
+    if people > ONE:
+        if people % ONE:
+            raise SystemExit(f"more than {ONE:,} people come in copies of {ONE:,}, not {people:,}")
+        multiply(company_of(ONE, folder), company, one=ONE, copies=people // ONE)
+    else:
+        generate(company, people=people, seed=SEED, days=DAYS, end=LAST)
+    write_company(company, people=people, seed=SEED)
+    return company
+
+
 def main(people: int) -> int:
     """Print the figures; 0 when both shares are below the bar."""
-    from ingestion.demo import deliver_day2, generate, write_company
+    from ingestion.demo import deliver_day2
 
     kept = os.environ.get("KIZUNA_BENCH_FOLDER")
     with tempfile.TemporaryDirectory() as scratch:
-        company = Path(kept or scratch) / f"company-{people}-{SEED}"
-        if not (company / "kizuna.yaml").exists():
-            generate(company, people=people, seed=SEED, days=DAYS, end=LAST)
-            write_company(company, people=people, seed=SEED)
+        company = company_of(people, Path(kept or scratch))
         home = Path(kept or scratch) / "home"
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(company, home, copy_function=os.link)

@@ -210,9 +210,59 @@ login_slices as (
         user_source,
         user_id,
         occurred_at as slice_from,
-        lead(occurred_at) over (partition by source_name, device_id order by occurred_at) as slice_until,
         row_number() over (partition by source_name, device_id order by occurred_at) as login_number
     from login_moments
+
+),
+
+-- The last login before each session. Sessions and logins of a device in one row of time: a join of the two by "from"
+-- and "until" compares every session with every login of everybody.
+timeline as (
+
+    select session_id, source_name, device_source, device_id, started_at as happened_at, 0 as is_login,
+        cast(null as bigint) as login_number
+    from sessions
+    union all
+    select null, source_name, null, device_id, slice_from, 1, login_number
+    from login_slices
+
+),
+
+numbered_sessions as (
+
+    select session_id, source_name, device_source, device_id, login_number
+    from (
+        select
+            session_id,
+            source_name,
+            device_source,
+            device_id,
+            is_login,
+            max(login_number) over (
+                partition by source_name, device_id
+                order by happened_at, is_login
+                rows between unbounded preceding and current row
+            ) as login_number
+        from timeline
+    ) as marked
+    where is_login = 0 and login_number is not null
+
+),
+
+session_slices as (
+
+    select
+        numbered_sessions.session_id,
+        numbered_sessions.device_source,
+        numbered_sessions.device_id,
+        slices.customer_id,
+        slices.user_source,
+        slices.user_id
+    from numbered_sessions
+    inner join login_slices as slices
+        on numbered_sessions.source_name = slices.source_name
+        and numbered_sessions.device_id = slices.device_id
+        and numbered_sessions.login_number = slices.login_number
 
 ),
 
@@ -236,11 +286,10 @@ attributed as (
         coalesce(device_map.is_known, false) as device_is_known
     from sessions
     left join session_logins on sessions.session_id = session_logins.session_id
-    left join login_slices as before
-        on sessions.source_name = before.source_name
+    left join session_slices as before
+        on sessions.session_id = before.session_id
+        and sessions.device_source = before.device_source
         and sessions.device_id = before.device_id
-        and before.slice_from < sessions.started_at
-        and (before.slice_until is null or before.slice_until >= sessions.started_at)
     -- The device's first login, and only when it lies after the session: nobody had logged in before.
     left join login_slices as upcoming
         on sessions.source_name = upcoming.source_name

@@ -21,7 +21,10 @@ margins as (
     select
         sku,
         valid_from,
-        lead(valid_from) over (partition by sku order by valid_from) as valid_until,
+        -- Never NULL: "or valid_until is null" in the join would compare every line with every rate.
+        coalesce(
+            lead(valid_from) over (partition by sku order by valid_from), cast('9999-12-31' as date)
+        ) as valid_until,
         margin_rate
     from {{ ref('stg_reference__product_margins') }}
 
@@ -40,7 +43,7 @@ priced as (
     left join margins
         on order_items.sku = margins.sku
         and orders.ordered_on >= margins.valid_from
-        and (margins.valid_until is null or orders.ordered_on < margins.valid_until)
+        and orders.ordered_on < margins.valid_until
 
 ),
 

@@ -249,8 +249,9 @@ final as (
     from judged
     left join (select distinct customer_id from touched) as t1 on judged.old_customer_id = t1.customer_id
     left join (select distinct customer_id from touched) as t2 on judged.new_customer_id = t2.customer_id
-    left join contact_days as d1 on judged.record_type = 'interaction' and judged.old_day = d1.day
-    left join contact_days as d2 on judged.record_type = 'interaction' and judged.new_day = d2.day
+    -- One expression to join by: with "and record_type = …" beside it every record is compared with every day.
+    left join contact_days as d1 on case when judged.record_type = 'interaction' then judged.old_day end = d1.day
+    left join contact_days as d2 on case when judged.record_type = 'interaction' then judged.new_day end = d2.day
     where judged.cause is not null
         or judged.old_customer_id is distinct from judged.new_customer_id
         or judged.old_region is distinct from judged.new_region
