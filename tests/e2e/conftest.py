@@ -17,26 +17,36 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pytest
+from preloaded_line import PreloadedLine
 from sqlalchemy import create_engine, text
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDER = Path(__file__).parent / "recorder"
 PEOPLE, SEED = 2000, 7
 
+#: A network namespace of its own, without any interface.
+NO_NETWORK = ("unshare", "-rn")
+
 #: Runs "$@" and then writes the kernel's count of packets that found no way out of the namespace.
 _COUNTED = '"$@"; code=$?; grep "^Ip:" /proc/net/snmp > "$UNROUTED"; exit $code'
 
 
 @dataclass(frozen=True)
-class Ran:
-    """One run of a command: its exit code, what it said, and whom it contacted."""
+class Said:
+    """One run of a command: its exit code and what it said."""
 
     code: int
     output: str
+
+
+@dataclass(frozen=True)
+class Ran(Said):
+    """The same, and whom it contacted."""
+
     watched: tuple[str, ...]
     contacts: tuple[dict[str, Any], ...]
     #: Packets that the kernel could not send anywhere; None where no network namespace can be made.
@@ -53,16 +63,24 @@ def can_isolate() -> bool:
     """Whether a process may get a network namespace of its own here."""
     if shutil.which("unshare") is None:
         return False
-    return subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*NO_NETWORK, "true"], capture_output=True, check=False).returncode == 0
+
+
+def clean_environment() -> dict[str, str]:
+    """What a command may know of whoever runs the tests."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "DAGSTER_", "PYTEST_"))}
+
+
+_S = TypeVar("_S", bound=Said)
 
 
 def run_watched(command: list[str], log: Path, env: dict[str, str], timeout: float) -> Ran:
     """Run `command` with every socket recorded below `log`."""
     log.mkdir(parents=True)
     sockets, unrouted = log / "sockets.jsonl", log / "unrouted"
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "DAGSTER_", "PYTEST_"))}
+    clean = clean_environment()
     clean |= {"PYTHONPATH": f"{RECORDER}{os.pathsep}{ROOT}", "SOCKET_LOG": str(sockets), "UNROUTED": str(unrouted)}
-    isolated = ["unshare", "-rn", "sh", "-c", _COUNTED, "sh", *command] if can_isolate() else command
+    isolated = [*NO_NETWORK, "sh", "-c", _COUNTED, "sh", *command] if can_isolate() else command
     done = subprocess.run(
         isolated,
         env=clean | env,
@@ -91,17 +109,37 @@ class Cli:
     """`kizuna …` or another installed program, in a process of its own. Raises with its output on another code."""
 
     folder: Path
-    runs: list[Ran] = field(default_factory=list)
+    runs: list[Said] = field(default_factory=list)
 
     def __call__(
         self, *args: str | Path, program: str = "kizuna", code: int = 0, env: dict[str, str] | None = None
     ) -> Ran:
         command = [str(Path(sys.executable).with_name(program)), *map(str, args)]
         ran = run_watched(command, self.folder / f"run-{len(self.runs)}", env or {}, timeout=900)
-        self.runs.append(ran)
-        if ran.code != code:
-            raise AssertionError(f"{' '.join(command)} ended with {ran.code}, not {code}:\n{ran.output}")
-        return ran
+        return self._as_meant(ran, command, code)
+
+    def forked(self, *args: str | Path, code: int = 0, env: dict[str, str] | None = None) -> Said:
+        """`kizuna …` too, but forked from a process that has done the imports: for tests of what a run does with its
+        files, not of how it starts. Without a network like the others; whom it contacts is not recorded."""
+        folder = self.folder / f"run-{len(self.runs)}"
+        folder.mkdir()
+        arguments = [*map(str, args)]
+        said = Said(*self._preloaded.run(arguments, env or {}, folder, seconds=900.0))
+        return self._as_meant(said, ["kizuna", *arguments], code)
+
+    @cached_property
+    def _preloaded(self) -> PreloadedLine:
+        return PreloadedLine(clean_environment() | {"PYTHONPATH": str(ROOT)}, NO_NETWORK if can_isolate() else ())
+
+    def close(self) -> None:
+        if "_preloaded" in self.__dict__:
+            self._preloaded.close()
+
+    def _as_meant(self, said: _S, command: list[str], code: int) -> _S:
+        self.runs.append(said)
+        if said.code != code:
+            raise AssertionError(f"{' '.join(command)} ended with {said.code}, not {code}:\n{said.output}")
+        return said
 
 
 @dataclass(frozen=True)
@@ -159,8 +197,10 @@ class Demo(Home):
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    return Cli(tmp_path_factory.mktemp("runs"))
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    cli = Cli(tmp_path_factory.mktemp("runs"))
+    yield cli
+    cli.close()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def company(cli: Any, tmp_path_factory: pytest.TempPathFactory, open_home: Any) 
     generate(home, people=100, seed=7, days=240, end=date(2026, 6, 30), vendors=MORE)
     deliver_day2(home)
     write_company(home)
-    cli("run", "--home", home, "--as-of", "2026-06-30")
+    cli.forked("run", "--home", home, "--as-of", "2026-06-30")
     return open_home(home)
 
 

@@ -23,7 +23,7 @@ MONEY = "SELECT day, numerator FROM marts.kpi_daily WHERE kpi = '{}' AND segment
 def restated(demo_copy: Any, cli: Any) -> Any:
     """The demo after its second day was built again with the late file."""
     (demo_copy.path / "landing" / "shopify" / "orders_export_late.csv").write_text(FILE, encoding="utf-8")
-    cli("run", "--home", demo_copy.path, "--as-of", "2026-06-30")
+    cli.forked("run", "--home", demo_copy.path, "--as-of", "2026-06-30")
     assert demo_copy.versions() == [1, 2, 3]
     return demo_copy
 

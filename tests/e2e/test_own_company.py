@@ -90,7 +90,7 @@ def mapped(make_company: Any, cli: Any, test_data: Path) -> Any:
         "ticket_metrics.json": "ticket_metric_145.json",
     }.items():
         shutil.copy(native / page, company.path / "landing" / "zendesk" / name)
-    return company, cli("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
+    return company, cli.forked("run", "--home", company.path, "--as-of", "2023-06-30", env=SECRET)
 
 
 def answers_in_rows(file: Path) -> str:
@@ -333,7 +333,7 @@ def shop_only(make_company: Any, cli: Any, tmp_path_factory: pytest.TempPathFact
         shutil.copytree(planted / "landing" / source, company.path / "landing" / source, dirs_exist_ok=True)
     (company.path / "landing" / "till").mkdir()
     (company.path / "landing" / "till" / "receipts.csv").write_text("day,amount\n2026-06-30,100\n")
-    ran = cli("run", "--home", company.path, "--as-of", "2026-06-30", env=SECRET)
+    ran = cli.forked("run", "--home", company.path, "--as-of", "2026-06-30", env=SECRET)
     with (planted / "truth" / "orders.csv").open(encoding="utf-8", newline="") as handle:
         orders = [row for row in csv.DictReader(handle) if row["test"] == row["cancelled_day2"] == "0"]
     return company, ran, orders

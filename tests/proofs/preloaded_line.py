@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ _READY = "ready\n"
 class PreloadedLine:
     """The server, for any number of runs at a time. It ends with this process, or when it is closed."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        """`environment` is what every run begins with."""
+    def __init__(self, environment: dict[str, str], within: Sequence[str] = ()) -> None:
+        """`environment` is what every run begins with; `within` a command that gives all of them, say, no network."""
         self._folder = tempfile.TemporaryDirectory(prefix="kizuna-line-")
         self._address = str(Path(self._folder.name) / "socket")
         self._process = subprocess.Popen(
-            [sys.executable, __file__, self._address],
+            [*within, sys.executable, __file__, self._address],
             env=environment | _QUIET,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
