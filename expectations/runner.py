@@ -276,12 +276,14 @@ def _validate(row: GateRow, rules: Sequence[Rule], source: Any) -> dict[str, Any
 
     from expectations.duckdb_dialect import REMEMBERED, ExpectNoRows
 
-    suite = gx.ExpectationSuite(name=row.check_name)
+    expectations = []
     for rule in rules:
         kind = ExpectNoRows if rule.kind == NO_ROWS else getattr(gxe, rule.kind)
         severity = FailureSeverity.CRITICAL if rule.severity == "error" else FailureSeverity.WARNING
         meta = {"rule": rule.name, "severity": rule.severity, "reason": rule.reason, "owner": rule.owner}
-        suite.add_expectation(kind(**rule.kwargs, severity=severity, meta=meta))
+        expectations.append(kind(**rule.kwargs, severity=severity, meta=meta))
+    # Given whole: added one by one, each is compared with all before it, and what keeps suites is asked each time.
+    suite = gx.ExpectationSuite(name=row.check_name, expectations=expectations)
     table = row.relation.split(".", 1)[1]
     batch = source.add_table_asset(row.check_name, table_name=table).add_batch_definition_whole_table("all").get_batch()
     try:
