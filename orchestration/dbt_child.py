@@ -155,11 +155,12 @@ def run_dbt(
     from dbt_common.events.functions import msg_to_dict
 
     from orchestration.dbt_preload import parsed_project
+    from orchestration.dbt_quick import HEARD
 
     lock = threading.Lock()
 
     def forward(event: EventMsg) -> None:
-        if event.info.level != "debug" or event.info.name in {"NodeFinished", "NodeStart"}:
+        if event.info.level != "debug" or event.info.name in HEARD:
             line = orjson.dumps(tree_without_values(msg_to_dict(event)), default=str)
             with lock:
                 sender.send_bytes(line)

@@ -1,8 +1,8 @@
 """What the fork server imports once, so that each dbt child starts in milliseconds instead of seconds.
 
 dbt checks its project and profile against JSON schemas that it derives from its classes at first use: about half a
-second, kept per process. Deriving them here pays for all children. So does reading the parsed project, another second:
-the one that was used last is read here, and a child that is given another one reads that.
+second, kept per process. Deriving them here pays for all children. So does reading the parsed project and drawing its
+graph, another second: the one that was used last is read here, and a child that is given another one reads that.
 """
 
 import gc
@@ -21,6 +21,8 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, Project, ProjectFlags
 from dbt.contracts.selection import SelectorFile
 
+from orchestration.dbt_quick import draw, quicken
+
 #: Where orchestration/manifest.py keeps what it has parsed, one folder per state of the project.
 PARSED = Path(__file__).resolve().parent.parent / "dbt_project" / "target"
 
@@ -37,6 +39,9 @@ def parsed_project(path: str) -> Manifest:
         found = Manifest.from_msgpack(Path(path).read_bytes())
         # dbt does this after parsing; tests that look at `graph` need it.
         found.build_flat_graph()  # type: ignore[no-untyped-call]
+        # A project that goes in circles is the business of the child, which says so.
+        with suppress(RuntimeError):
+            draw(found)
         _read[path] = found
     return _read[path]
 
@@ -46,6 +51,8 @@ def _read_latest() -> None:
     if done:
         parsed_project(str(done[-1].with_name("partial_parse.msgpack")))
 
+
+quicken()
 
 # Objects that live as long as the process: collecting while they are made finds nothing.
 gc.disable()
