@@ -18,18 +18,18 @@
 {%- endmacro %}
 
 {#-
-    An amount times a rate. Two DECIMALs of up to 18 digits are multiplied in 64 bits by the engine, which ends at
-    92,233,720 with a rate of eight decimals: one large order would stop the build.
+    Two DECIMALs of up to 18 digits, multiplied. The engine does it in 64 bits: an amount by a rate of eight decimals ends
+    at 92,233,720 and the square of a day's revenue at 30 million, and one large order would stop the build.
 -#}
-{% macro core_exchanged(amount, rate) -%}
-    cast({{ amount }} as decimal(20, 2)) * {{ rate }}
+{% macro core_product(one, other) -%}
+    cast({{ one }} as decimal(20, 2)) * {{ other }}
 {%- endmacro %}
 
 {#- An amount at a rate as money in the reporting currency; most amounts are in it already, and need no wide numbers. -#}
 {% macro core_converted(amount, rate) -%}
     case
         when {{ rate }} = 1 then {{ core_reporting_money(amount) }}
-        else {{ core_reporting_money(core_exchanged(amount, rate)) }}
+        else {{ core_reporting_money(core_product(amount, rate)) }}
     end
 {%- endmacro %}
 

@@ -147,17 +147,17 @@ final as (
         -- Differences of rounded running totals: the rounded parts add up to the rounded whole.
         cast(
             case
-                when order_id is null then {{ core_reporting_money(core_exchanged('amount', 'exchange_rate')) }}
+                when order_id is null then {{ core_reporting_money(core_product('amount', 'exchange_rate')) }}
                 else
-                    {{ core_reporting_money(core_exchanged('running_amount', 'exchange_rate')) }}
-                    - {{ core_reporting_money(core_exchanged('(running_amount - amount)', 'exchange_rate')) }}
+                    {{ core_reporting_money(core_product('running_amount', 'exchange_rate')) }}
+                    - {{ core_reporting_money(core_product('(running_amount - amount)', 'exchange_rate')) }}
             end as decimal(18, 2)
         ) as amount_reporting,
         cast(
             case
                 when currency = order_currency then amount
                 else round(
-                    cast({{ core_exchanged('amount', 'exchange_rate') }} as double) / cast(order_rate as double), 2
+                    cast({{ core_product('amount', 'exchange_rate') }} as double) / cast(order_rate as double), 2
                 )
             end as decimal(18, 2)
         ) as amount_order_currency,

@@ -61,7 +61,7 @@ final as (
         ) as monthly_amount,
         rates.rate as exchange_rate,
         {{ core_reporting_money(
-            'judged.period_amount * rates.rate / (judged.months_per_unit * judged.interval_count)'
+            core_product('judged.period_amount', 'rates.rate') ~ ' / (judged.months_per_unit * judged.interval_count)'
         ) }} as monthly_reporting
     from judged
     left join customer_map as map

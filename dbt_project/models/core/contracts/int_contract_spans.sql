@@ -24,7 +24,7 @@ subscriptions as (
         cast(
             ({{ months_per_unit('subscriptions.billing_interval') }}) * subscriptions.interval_count as double
         ) as term_months,
-        {{ core_reporting_money('spans.monthly_amount * rates.rate') }} as monthly_reporting
+        {{ core_reporting_money(core_product('spans.monthly_amount', 'rates.rate')) }} as monthly_reporting
     from {{ ref('int_subscription_spans') }} as spans
     inner join {{ ref('fct_subscriptions') }} as subscriptions
         on spans.subscription_id = subscriptions.subscription_id
@@ -65,7 +65,7 @@ won as (
         cast(null as date) as cancelled_on,
         cast({{ dbt.dateadd('month', contract_months, 'opportunities.close_on') }} as date) as ended_on,
         cast({{ contract_months }} as double) as term_months,
-        {{ core_reporting_money('opportunities.amount * rates.rate / ' ~ [contract_months, 1] | max) }}
+        {{ core_reporting_money(core_product('opportunities.amount', 'rates.rate') ~ ' / ' ~ [contract_months, 1] | max) }}
             as monthly_reporting
     from opportunities
     left join exchange_rates as rates on opportunities.currency = rates.currency

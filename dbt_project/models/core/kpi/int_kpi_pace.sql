@@ -113,9 +113,9 @@ final as (
         count(*) as days,
         cast(sum(numerator) as decimal(38, 2)) as numerator_sum,
         cast(sum(denominator) as decimal(38, 2)) as denominator_sum,
-        cast(sum(numerator * numerator) as decimal(38, 4)) as numerator_squares,
-        cast(sum(numerator * denominator) as decimal(38, 4)) as products,
-        cast(sum(denominator * denominator) as decimal(38, 4)) as denominator_squares,
+        cast(sum({{ core_product('numerator', 'numerator') }}) as decimal(38, 4)) as numerator_squares,
+        cast(sum({{ core_product('numerator', 'denominator') }}) as decimal(38, 4)) as products,
+        cast(sum({{ core_product('denominator', 'denominator') }}) as decimal(38, 4)) as denominator_squares,
         cast(sum(cast(round((level - level_before) * (level - level_before), 6) as decimal(38, 6))) as decimal(38, 6))
         as step_squares
     from valued
