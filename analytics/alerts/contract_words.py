@@ -82,6 +82,7 @@ _ACTIONS: dict[Locale, dict[str, str]] = {
     "ja": {
         "payment_failed": "支払いに失敗した契約者に、支払い方法の更新を案内してください。",
         "contract_raised": "値上げの理由を伝え、別のプランを案内してください。",
+        "contract_lowered": "安いプランに移った契約者に、何が不要になったかを伺ってください。",
         "contract_renewal": "更新日の近い契約者に、更新前に連絡してください。",
         "contract_tenure": "契約して間もない方が使い始められているか確かめてください。",
         "contract_plan": "解約の多いプランの内容と価格を確かめてください。",
@@ -89,6 +90,7 @@ _ACTIONS: dict[Locale, dict[str, str]] = {
     "en": {
         "payment_failed": "Ask those whose payment failed to renew their means of payment.",
         "contract_raised": "Explain the higher price, and offer another plan.",
+        "contract_lowered": "Ask those who went to a cheaper plan what they no longer need.",
         "contract_renewal": "Talk to those whose renewal is near before it comes.",
         "contract_tenure": "See whether those who began lately have come to use what they pay for.",
         "contract_plan": "Look at what the plans that are ended most offer, and at their price.",

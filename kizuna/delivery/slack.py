@@ -35,6 +35,8 @@ _LONGEST_BACKOFF = timedelta(minutes=5)
 _LOCK_WAIT_SECONDS = 30
 _IMAGE_TRIES = 2
 _IMAGE_PAUSE_SECONDS = 2.0
+#: A message waits no longer than this for Slack to take its picture.
+_IMAGE_LONGEST_WAIT = 10.0
 _REPEAT = {"ja": "(再送の可能性があります)", "en": "(possible repeat)"}
 
 
@@ -123,7 +125,7 @@ class _Sender:
         self._store, self._slack, self._now, self._sleep = store, slack, now, sleep
         self._repeat_note = _REPEAT.get(locale, _REPEAT["en"])
         self._patience = patience
-        self._paused_until = datetime.min
+        self._paused_until = self._no_pictures_until = datetime.min
         self._stopped = False
         self._held: set[str] = set()
         self._sent = self._failed = 0
@@ -276,6 +278,9 @@ class _Sender:
 
         if message.image is None:
             return None
+        if self._now() < self._no_pictures_until:
+            notes.append(f"without its picture: Slack takes none before {self._no_pictures_until:%H:%M:%S} UTC")
+            return None
         for attempt in range(_IMAGE_TRIES):
             try:
                 return self._slack.upload(message.image, alt_text(message.payload))
@@ -283,11 +288,14 @@ class _Sender:
                 notes.append(f"without its picture: {error}")
                 return None
             except slack_api.SlackError as error:
-                if attempt + 1 == _IMAGE_TRIES:
+                wait = _IMAGE_PAUSE_SECONDS
+                if isinstance(error, slack_api.RateLimited):
+                    wait = error.seconds
+                    self._no_pictures_until = self._now() + timedelta(seconds=wait)
+                if attempt + 1 == _IMAGE_TRIES or wait > _IMAGE_LONGEST_WAIT:
                     notes.append(f"without its picture: {error}")
                     return None
-                wait = error.seconds if isinstance(error, slack_api.RateLimited) else _IMAGE_PAUSE_SECONDS
-                self._sleep(min(wait, 2 * _IMAGE_PAUSE_SECONDS))
+                self._sleep(wait)
         return None
 
 

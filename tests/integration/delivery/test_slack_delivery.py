@@ -290,6 +290,33 @@ def test_without_its_picture_a_message_still_goes(
     assert "picture" in report.warnings[0]
 
 
+def test_a_limit_on_pictures_is_obeyed_and_holds_no_message_for_long(
+    slack: Any, put: Put, send: Send, clock: Any, tmp_path: Path
+) -> None:
+    image = tmp_path / "chart.png"
+    image.write_bytes(PNG)
+
+    def shown() -> list[list[str]]:
+        return [[b["type"] for b in m["blocks"]] for m in slack.messages]
+
+    slack.script["files.getUploadURLExternal"].append(("limit", 7))
+    put("waits a moment", image=image)
+    before = clock.epoch()
+    assert send().sent == 1
+    assert shown() == [["section", "image"]] and clock.epoch() - before >= 7
+
+    slack.script["files.getUploadURLExternal"].append(("limit", 600))
+    asked, before = slack.count("files.getUploadURLExternal"), clock.epoch()
+    put("goes without", image=image)
+    put("does not ask", image=image)
+    assert send().sent == 2
+    assert shown()[1:] == [["section"], ["section"]] and clock.epoch() - before < 10
+    assert slack.count("files.getUploadURLExternal") == asked + 1, "asked again before its time"
+    clock.sleep(600)
+    put("asks again", image=image)
+    assert send().sent == 1 and shown()[3] == ["section", "image"]
+
+
 def test_answers_go_into_the_thread_of_their_incident(slack: Any, put: Put, send: Send) -> None:
     put("open", thread_key="incident")
     put("other")

@@ -25,8 +25,13 @@ from analytics.alerts import (
 )
 from analytics.alerts.blockkit import context, data, fitted, link, payload
 from analytics.alerts.compose import worst_customers
+from analytics.alerts.contract_words import actions_for
+from analytics.alerts.rules import CONTRACTS
 from analytics.alerts.words import WORDS, money
+from analytics.churn import CONTRACT_SIGNALS, DEFAULT_SIGNALS
 from analytics.churn.assess import SCORES_SCHEMA
+from analytics.churn.contracts import DRIVER_OF
+from analytics.churn.drivers import PURCHASES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -51,6 +56,16 @@ def test_every_state_of_a_target_and_every_reason_has_words() -> None:
     for locale in ("ja", "en"):
         words = [WORDS[locale][f"target_{s}"] for s in states] + [WORDS[locale][f"scores_{r}"] for r in reasons]
         assert len(set(words)) == len(words)
+
+
+def test_every_driver_that_can_rise_has_advice_of_its_own() -> None:
+    buyers = {PURCHASES, *(s.code for s in DEFAULT_SIGNALS if s.weight > 0)}
+    contracts = {*DRIVER_OF.values(), *(s.code for s in CONTRACT_SIGNALS if s.weight > 0)}
+    for locale in ("ja", "en"):
+        for segment_type, codes in (("region", buyers), (CONTRACTS, contracts)):
+            known = actions_for(segment_type, locale)
+            assert codes - set(known) == set()
+            assert len({known[code] for code in codes} - {known[""]}) == len(codes)
 
 
 def strings(value: Any) -> list[str]:
