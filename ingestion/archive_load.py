@@ -71,9 +71,13 @@ def load_archive(loader: Loader, file: Landed) -> Iterator[FileRecord]:
     with loader.store.read() as connection:
         known = ledger.find_file(connection, blank.file_id)
         first = ledger.find_content(connection, content_hash, str(blank.contract))
+        if first is not None and not (loader.settings.landing / first.path).is_file():
+            # Some of its members may wait for somebody; they are found in this one from now on.
+            first = None
         members = [ledger.find_file(connection, name) for name in (known.detail.get("members", ()) if known else ())]
     if (
         known is not None
+        and (known.status != "duplicate" or first is not None)
         and is_settled(known, loader.limits)
         and all(member is not None and loader.settled(member) for member in members)
     ):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingestion import archive_load, landing
-from ingestion.archives import is_archive
+from ingestion.archives import is_archive, split
 from ingestion.batch_files import remove_leftovers
 from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed, Matched
@@ -27,7 +27,7 @@ from ingestion.scan import unfinished_files
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
 from kizuna.control.store import utcnow
-from kizuna.files import make_private
+from kizuna.files import has_hash, make_private
 
 if TYPE_CHECKING:
     from kizuna.control.store import Store
@@ -214,6 +214,7 @@ def _begin(run: Run, file: Landed) -> Begun | None:
     with run.store.read() as connection:
         known = ledger.find_file(connection, file_id)
         first = None if matched is None else ledger.find_content(connection, content_hash, matched.contract.name)
+    moved = first if first is not None and first.file_id != file_id and _is_waiting_elsewhere(run, first) else None
     if known is not None and _is_settled(run, known, matched):
         unmatched = known if known.status == "unmatched" else None
         return lambda: unmatched
@@ -223,7 +224,7 @@ def _begin(run: Run, file: Landed) -> Begun | None:
     if matched is None:
         record = replace(blank, code="contract.none", reason=landing.advice(file, run.contracts))
         return partial(_record, run, record)
-    if first is not None and first.file_id != file_id:
+    if first is not None and first.file_id != file_id and moved is None:
         same = replace(
             blank,
             entity=matched.contract.entity,
@@ -237,7 +238,36 @@ def _begin(run: Run, file: Landed) -> Begun | None:
             return partial(_record, run, replace(same, status="refused", code="file.empty", reason=reason))
         reason = f"same content as {first.path}"
         return partial(_record, run, replace(same, status="duplicate", duplicate_of=first.file_id, reason=reason))
-    return begin_file(run, file, matched, blank)
+    begun = begin_file(run, file, matched, blank)
+    return begun if moved is None else partial(_instead_of, run, moved, begun)
+
+
+def _is_waiting_elsewhere(run: Run, first: FileRecord) -> bool:
+    """True for a held or refused file that no longer lies where it was met: nobody can read it again under that name,
+    so a file of the same content stands for it from now on. Of an archive's member, when the archive is gone.
+    """
+    if first.status not in ("held", "refused") or not first.bytes:
+        return False
+    archive, member = split(first.path)
+    full = run.settings.landing / archive
+    try:
+        if member is not None or first.path != archive:
+            return not full.is_file()
+        return full.stat().st_size != first.bytes or not has_hash(full, first.content_hash)
+    except OSError:
+        return True
+
+
+def _instead_of(run: Run, moved: FileRecord, begun: Begun) -> FileRecord | None:
+    """Record a file that was held or refused under another name, which becomes the name of a duplicate."""
+    record = begun()
+    if record is not None:
+        other = replace(
+            moved, status="duplicate", duplicate_of=record.file_id, code=None, reason=f"lies at {record.path} now",
+            rows_in=0, accepted=0, quarantined=0, duplicates=0, quarantine_path=None,
+        )  # fmt: skip
+        _record(run, other)
+    return record
 
 
 def _unreadable(run: Run, file: Landed, error: OSError) -> FileRecord:
@@ -272,6 +302,10 @@ def _is_settled(run: Run, known: FileRecord, matched: Matched | None) -> bool:
             return matched is not None and known.contract_version == matched.contract.version
         case "accepted":
             return known.accepted == 0 or _raw_file(run, known).exists()
+        case "duplicate":
+            with run.store.read() as connection:
+                first = ledger.find_content(connection, known.content_hash, str(known.contract))
+            return first is not None and not _is_waiting_elsewhere(run, first)
         case _:
             return True
 

@@ -82,6 +82,23 @@ def test_a_held_member_is_read_again_by_replay_and_when_its_contract_changes(sho
         quarantine.replay(shop.settings, shop.store, listed.id)
 
 
+def test_the_held_member_of_a_renamed_archive_is_found_in_it(shop: Any) -> None:
+    old = shop.land("delighted/a.zip", packed(("a.csv", rows(8, score="x")), ("b.csv", rows(2, start=50))))
+    assert outcomes(shop)["delighted/a.zip!/a.csv"][0] == "held"
+    shop.land("delighted/z.zip", old.read_bytes())
+    assert outcomes(shop) == {"delighted/z.zip": ("duplicate", None)}
+    old.unlink()
+    assert outcomes(shop) == {
+        "delighted/z.zip!/a.csv": ("held", "drift.retyped"),
+        "delighted/z.zip!/b.csv": ("duplicate", None),
+        "delighted/z.zip": ("accepted", None),
+    }
+    (listed,) = quarantine.list_quarantined(shop.settings, shop.store)
+    assert quarantine.replay(shop.settings, shop.store, listed.id, force=True).status == "accepted"
+    assert shop.ingest().files == ()
+    assert len(shop.rows("delighted__responses")) == 2
+
+
 def link(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

@@ -67,6 +67,31 @@ def test_a_batch_above_its_threshold_is_held_as_a_whole(shop: Any) -> None:
     assert not list(shop.settings.raw.rglob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("hold", "bad", "status"),
+    [
+        ("{rows: 3, share: 1.0}", 3, "accepted"),
+        ("{rows: 3, share: 1.0}", 4, "held"),
+        ("{share: 0.2, floor: 1}", 4, "accepted"),
+        ("{share: 0.2, floor: 1}", 5, "held"),
+        ("{share: 0.2, floor: 6}", 5, "accepted"),
+    ],
+)
+def test_a_contract_says_how_many_rejected_rows_and_what_share_hold_its_batch(
+    shop: Any, hold: str, bad: int, status: str
+) -> None:
+    shop.contract(
+        "till.yml",
+        f"source: till\nmaps_to: refund\nfiles: ['*.csv']\nformat: csv\nhold: {hold}\nfields:\n"
+        "  refund_key: {column: No}\n  order_key: {column: Order}\n  refunded_at: {column: Day}\n"
+        "  amount: {column: Sum}\n  currency: {value: EUR}\n",
+    )
+    rows = [f"{n},o{n},2026-06-{31 if n < bad else 30},{n}\n" for n in range(20)]
+    record = shop.load("till/a.csv", "No,Order,Day,Sum\n" + "".join(rows))
+    assert (record.status, record.quarantined, record.rows_in) == (status, bad, 20)
+    assert len(shop.rows("mapped__refund")) == (20 - bad if status == "accepted" else 0)
+
+
 def test_few_bad_rows_do_not_hold_a_small_file(shop: Any) -> None:
     record = shop.load("delighted/a.csv", HEADER + responses(2) + responses(2, start=2, score="x"))
     assert (record.status, record.accepted, record.quarantined) == ("accepted", 2, 2)

@@ -82,6 +82,34 @@ def test_a_held_batch_is_read_again_when_its_contract_changed_or_when_forced(til
     assert (healed.path, healed.status, healed.accepted) == ("till/july.csv", "accepted", 9)
 
 
+def test_a_held_file_that_was_renamed_is_loaded_under_its_new_name(till: Any) -> None:
+    """Its old name cannot be read again, so calling the new one a duplicate would lose the rows for good."""
+    rows = "Receipt,Card,When,Total\n" + "".join(f'{n},k,2026-06-30,"1,5"\n' for n in range(9))
+    held = till.load("till/june.csv", rows)
+    till.land("till/copy.csv", rows)
+    (copy,) = till.ingest().files
+    assert (held.status, copy.status) == ("held", "duplicate"), "both lie there: one file"
+    (till.settings.landing / "till/june.csv").unlink()
+    (again,) = till.ingest().files
+    assert (again.path, again.status, again.rows_in) == ("till/copy.csv", "held", 9)
+    (listed,) = quarantine.list_quarantined(till.settings, till.store)
+    assert (listed.path, quarantine.count_work(till.store).rows) == ("till/copy.csv", 9)
+    assert till.ingest().files == ()
+    for old, new in (("copy", "third"), ("third", "june")):
+        (till.settings.landing / f"till/{old}.csv").rename(till.settings.landing / f"till/{new}.csv")
+        (again,) = till.ingest().files
+        assert (again.path, again.status) == (f"till/{new}.csv", "held"), "also under a name it had before"
+    till.contract("till.yml", TILL.format(numbers="numbers: {decimal_separator: ','}"))
+    (till.settings.landing / "till/june.csv").rename(till.settings.landing / "till/last.csv")
+    (healed,) = till.ingest().files
+    assert (healed.path, healed.status, healed.accepted) == ("till/last.csv", "accepted", 9)
+    assert quarantine.list_quarantined(till.settings, till.store) == []
+    till.land("till/copy of last.csv", rows)
+    (copy,) = till.ingest().files
+    assert (copy.status, copy.duplicate_of) == ("duplicate", healed.file_id)
+    assert len(till.rows("mapped__order")) == 9
+
+
 def test_discarded_rows_leave_the_list_and_stay_counted(till: Any) -> None:
     record = till.load("till/june.csv", SALES)
     quarantine.discard(till.store, record.file_id[:8], reason="test sales")
