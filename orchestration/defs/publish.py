@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from kizuna.builds import is_rebuild, prune_builds, require_passed
-from kizuna.control.store import utcnow
+from kizuna.control.store import Store, utcnow
 from kizuna.delivery import outbox
 from kizuna.failpoints import failpoint
 from kizuna.publishing import publish
@@ -25,6 +25,9 @@ from orchestration.session import (
 )
 from orchestration.when import FRESH
 
+if TYPE_CHECKING:
+    from kizuna.scorecard.model import Undelivered
+
 OWNERS = ["team:customer-data"]
 
 
@@ -40,14 +43,9 @@ OWNERS = ["team:customer-data"]
 def publish_version(context: dg.AssetExecutionContext, company: Company) -> dg.MaterializeResult[None]:
     """The published folder: cx.duckdb, one Parquet file per mart, the scorecard page, manifest.json."""
     from kizuna.scorecard import gates, render_scorecard
-    from kizuna.scorecard.model import Undelivered
 
     session = resume(context, company)
-    with session.store.read() as connection:
-        trouble = outbox.trouble(connection, utcnow())
-    undelivered = None
-    if trouble is not None:
-        undelivered = Undelivered(trouble.waiting + trouble.refused, trouble.since, trouble.reason)
+    undelivered = undelivered_of(session.store)
 
     def scorecard(db: Path, manifest: Mapping[str, Any]) -> str:
         return render_scorecard(db, manifest, session.settings.company, undelivered)
@@ -136,11 +134,24 @@ def alert(context: dg.AssetExecutionContext, company: Company) -> dg.Materialize
     }
     if report.errors:
         metadata["errors"] = "; ".join(report.errors)
-    with session.store.read() as connection:
+    return dg.MaterializeResult(metadata=metadata, check_results=[arrival(session.store, report.pending)])
+
+
+def undelivered_of(store: Store) -> "Undelivered | None":
+    """What the page of a version says of messages that do not arrive."""
+    from kizuna.scorecard.model import Undelivered
+
+    with store.read() as connection:
         trouble = outbox.trouble(connection, utcnow())
-    said: dict[str, dg.MetadataValue | int | str] = {"waiting": report.pending}
+    return None if trouble is None else Undelivered(trouble.waiting + trouble.refused, trouble.since, trouble.reason)
+
+
+def arrival(store: Store, waiting: int) -> dg.AssetCheckResult:
+    """The same as a check in the UI."""
+    with store.read() as connection:
+        trouble = outbox.trouble(connection, utcnow())
+    said: dict[str, dg.MetadataValue | int | str] = {"waiting": waiting}
     if trouble is not None:
         said |= {"reason": trouble.reason, "since_utc": f"{trouble.since:%Y-%m-%d %H:%M}", "refused": trouble.refused}
         said |= {"what to do": "docs/runbooks/slack-not-delivered.md"}
-    arrived = dg.AssetCheckResult(check_name="messages_arrive", passed=trouble is None, metadata=said)
-    return dg.MaterializeResult(metadata=metadata, check_results=[arrived])
+    return dg.AssetCheckResult(check_name="messages_arrive", passed=trouble is None, metadata=said)

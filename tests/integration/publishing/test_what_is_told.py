@@ -365,3 +365,38 @@ def test_a_snooze_of_contracts_holds(told: Callable[..., Told]) -> None:
     company = told(f"digest: {{every: never}}\nalerts: {{snooze: [{snooze}]}}")
     company.version(SUNDAY - timedelta(days=1))
     assert company.version(SUNDAY, more=CONTRACTS) == []
+
+
+#: Orders reach to 27 June: no day after the 28th can be believed, and people seem to stop buying.
+MISSING = """
+insert into marts.churn_risk_daily select 'overall', 'all', cast(day as date), 90000, 3600, 0.04, 3600000, 0.04, 0.0,
+    false, 'calm', true from range(timestamp '2026-06-20', timestamp '{as_of}', interval 1 day) as r(day);
+update marts.churn_risk_daily set is_complete = day <= date '2026-06-28';
+"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("en", "Alerts withheld: orders are 3 days late"),
+        ("ja", "通知を保留: 注文データが3日遅れています"),
+    ],
+)
+def test_while_orders_are_missing_a_banner_stands_for_the_spike_which_is_told_afterwards(
+    told: Callable[..., Told], locale: str, said: str
+) -> None:
+    company = told(f"locale: {locale}\ndigest: {{every: never}}")
+    company.version(SUNDAY)
+    day = SUNDAY + timedelta(days=2)
+    (banner,) = company.version(day, more=SPIKE + MISSING)
+    assert (banner["key"], banner["channel"]) == ("churn:withheld:2026-06-27", "#cx-alerts")
+    assert banner["text"] == said and banner["thread"] is None
+    assert company.version(day + timedelta(days=1), more=SPIKE + MISSING) == [], "told once while they are missing"
+    (spike,) = company.version(day + timedelta(days=2), more=SPIKE)
+    assert spike["key"] == f"churn:region:east:{day}:open", "it goes on, so it is told when the data is whole"
+
+
+def test_without_a_spike_missing_orders_are_no_banner(told: Callable[..., Told]) -> None:
+    company = told()
+    company.version(SUNDAY)
+    assert company.version(SUNDAY + timedelta(days=2), more=MISSING) == []

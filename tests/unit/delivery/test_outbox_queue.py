@@ -111,3 +111,23 @@ def test_the_thread_root_is_the_first_sent_of_the_incident(store: Store) -> None
         assert outbox.thread_root(conn, read(store, "open")) is None
         assert outbox.thread_root(conn, read(store, "other")) is None
         assert outbox.thread_root(conn, read(store, "elsewhere")) is None
+
+
+def test_another_type_of_channel_has_a_queue_of_its_own(store: Store) -> None:
+    """So that mail or Teams can follow: Slack's sender neither sends nor counts nor complains of what is theirs."""
+    assert put(store, "s1") and put(store, "m1", channel_type="mail") and put(store, "s2")
+    assert not put(store, "s1", channel_type="mail"), "a key is about one matter, however it is told"
+    assert [read(store, key).seq for key in ("s1", "s2", "m1")] == [1, 2, 1]
+    with store.read() as conn:
+        assert [m.key for m in outbox.heads(conn)] == ["s1"]
+        assert [m.key for m in outbox.due(conn, NOW, "mail")] == ["m1"]
+        assert [m.key for m in outbox.listing(conn)] == ["s1", "s2"]
+        assert outbox.counts(conn, "slack")["pending"] == 2 and outbox.counts(conn, "mail")["pending"] == 1
+    with store.begin() as conn:
+        for key in ("s1", "s2"):
+            outbox.mark_sent(conn, read(store, key).message_id, external_ts="C/1", now=NOW)
+    late = NOW + 2 * outbox.OVERDUE
+    with store.read() as conn:
+        assert outbox.trouble(conn, late) is None and outbox.last_sent(conn, "mail") == {}
+        mail = outbox.trouble(conn, late, "mail")
+    assert mail is not None and mail.waiting == 1
