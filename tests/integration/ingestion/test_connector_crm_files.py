@@ -28,6 +28,8 @@ TABLES = [
      "id"),
     ("salesforce_connector_leads", "salesforce", "sf_lead_data.csv", "salesforce__lead", "id", "id"),
     ("salesforce_connector_tasks", "salesforce", "sf_task_data.csv", "salesforce__task", "id", "id"),
+    ("zendesk_connector_comments", "zendesk", "ticket_comment_data.csv", "zendesk__comments", "id", "id"),
+    ("zendesk_connector_organizations", "zendesk", "organization_data.csv", "zendesk__organizations", "id", "id"),
     ("ga4_connector_events", "ga4_export", "event_data.csv", "ga4__events", "user_pseudo_id", "user_pseudo_id"),
 ]  # fmt: skip
 
@@ -72,4 +74,9 @@ def test_connector_times_and_flags_are_typed(shop: Any, test_data: Path) -> None
          "salesforce/sf_opportunity_data.csv")  # fmt: skip
     assert shop.rows("salesforce__opportunity", "close_date, is_won, created_date")[0] == (
         date(2018, 12, 19), True, datetime(2018, 12, 19, 19, 51, 13)
+    )  # fmt: skip
+    land(shop, "zendesk_connector_comments", seeds / "zendesk" / "ticket_comment_data.csv",
+         "zendesk/ticket_comment_data.csv")  # fmt: skip
+    assert shop.rows("zendesk__comments", "ticket_id, author_id, public, body, created_at")[0] == (
+        "1077", "402935450113", True, "body1", datetime(2020, 2, 11, 7, 49, 14)
     )  # fmt: skip

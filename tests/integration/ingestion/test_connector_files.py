@@ -31,14 +31,16 @@ def rows_of(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-#: Which file of a connector a contract reads, and the key of the row in it. The connectors' other tables (products,
-#: inventories, schedules, survey definitions …) describe no customer and have no contract.
+#: Which file of a connector a contract reads, and the key of the row in it. The connectors' other tables have no
+#: contract: products, inventories, schedules, survey definitions, and parts of a record that count only once they are
+#: joined to it.
 CONNECTORS = [
     ("shopify_connector_orders", "shopify", "shopify_order_data.csv", "mapped__order", "order_key", "id"),
     ("shopify_connector_orders", "shopify", "shopify_gql_order_data.csv", "mapped__order", "order_key", "id"),
     ("shopify_connector_customers", "shopify", "shopify_customer_data.csv", "mapped__contact", "contact_key", "id"),
     ("shopify_connector_customers", "shopify", "shopify_gql_customer_data.csv", "mapped__contact", "contact_key", "id"),
     ("shopify_connector_refunds", "shopify", "shopify_gql_refund_data.csv", "mapped__refund", "refund_key", "id"),
+    ("shopify_connector_order_lines", "shopify", "shopify_order_line_data.csv", "mapped__order_line", "line_key", "id"),
     ("zendesk_connector_tickets", "zendesk", "ticket_data.csv", "mapped__interaction", "interaction_key", "id"),
     ("zendesk_connector_users", "zendesk", "user_data.csv", "mapped__contact", "contact_key", "id"),
     ("zendesk_connector_users", "zendesk", "user_data_snowflake.csv", "mapped__contact", "contact_key", "id"),
@@ -72,6 +74,19 @@ def test_the_two_generations_of_a_connector_fill_the_same_fields(shop: Any, test
     by_key = {row[0]: row[1:] for row in shop.rows("mapped__order", columns)}
     assert by_key["2674098602081"] == (Decimal("2.80"), "GBP", "paid", datetime(2020, 9, 11, 19, 35, 42), False)
     assert by_key["4001"] == (Decimal("55.00"), "USD", "PAID", datetime(2025, 7, 18, 8, 45), False)
+
+
+def test_lines_of_a_connector_s_orders_carry_piece_prices(shop: Any, test_data: Path) -> None:
+    name = "shopify_order_line_data.csv"
+    land(
+        shop,
+        ["shopify_connector_order_lines"],
+        {f"shopify_connector/{name}": test_data / "vendor_seeds/shopify" / name},
+    )
+    columns = "order_key, sku, quantity, unit_price, discount_amount"
+    assert shop.rows("mapped__order_line", columns)[-1] == (
+        "2674098602081", "b988b358c81b47d3e438c99bfb1c4ee1", 2, Decimal("2.80"), Decimal("0.00")
+    )  # fmt: skip
 
 
 def test_native_zendesk_ratings_load(shop: Any, test_data: Path) -> None:

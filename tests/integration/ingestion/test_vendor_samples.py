@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 SHOPIFY = """Name,Email,Financial Status,Paid at,Currency,Total,Created at,Lineitem quantity,Lineitem name,\
 Lineitem price,Billing Zip,Shipping Phone,Refunded Amount,Id,Shipping Method,Gift Note
@@ -225,6 +226,39 @@ def test_exchange_rates(shop: Any) -> None:
     assert shop.rows("reference__exchange_rates", "rate_on, currency, rate") == [
         (date(2026, 6, 30), "USD", Decimal("157.12345678"))
     ]
+
+
+HUBSPOT_JA = [
+    ("contacts", "レコードID,名,姓,Eメール,電話番号,関連付けられた会社ID,マージ済みオブジェクトID,作成日",
+     '101,花子,髙﨑,h@example.jp,03-0000-0001,901,"99;98",2026-03-12 09:14',
+     "id, first_name, last_name, email, phone, company_ids, merged_object_ids, created_at",
+     ("101", "花子", "髙﨑", "h@example.jp", "03-0000-0001", "901", "99;98", datetime(2026, 3, 12, 0, 14))),
+    ("companies", "レコードID,会社名,会社のドメイン名,業種,国/地域,マージ済みオブジェクトID,作成日",
+     "901,㈱見本,example.jp,小売,日本,900,2026/03/12 09:14",
+     "id, name, domain, industry, country, merged_object_ids, created_at",
+     ("901", "㈱見本", "example.jp", "小売", "日本", "900", datetime(2026, 3, 12, 0, 14))),
+    ("deals", "レコードID,取引名,取引ステージ,金額,通貨,クローズ日,関連付けられた会社ID,関連付けられたコンタクトID",
+     '801,更新,契約済み,"120,000",JPY,2026-06-10 18:00,901,"104;101"',
+     "id, name, stage, amount, currency, close_at, company_ids, contact_ids",
+     ("801", "更新", "契約済み", Decimal(120000), "JPY", datetime(2026, 6, 10, 9), "901", "104;101")),
+    ("tickets", "チケットID,チケット名,チケットステータス,優先度,関連付けられたコンタクトID,作成日,クローズ日",
+     "701,届かない,終了,高,101,2026-06-10 09:00,2026-06-11 18:00",
+     "id, subject, status, priority, contact_ids, created_at, closed_at",
+     ("701", "届かない", "終了", "高", "101", datetime(2026, 6, 10), datetime(2026, 6, 11, 9))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entity", "header", "row", "columns", "told"), HUBSPOT_JA, ids=[case[0] for case in HUBSPOT_JA]
+)
+def test_hubspot_exports_with_japanese_headers(
+    shop: Any, entity: str, header: str, row: str, columns: str, told: tuple[Any, ...]
+) -> None:
+    record = shop.load(f"hubspot/hubspot-crm-exports-all-{entity}-2026-06-20.csv", f"{header}\n{row}\n")
+    assert (record.status, record.quarantined) == ("accepted", 0)
+    assert shop.rows(f"hubspot__{entity}", columns) == [told]
+    ((extra,),) = shop.rows(f"hubspot__{entity}", "_extra")
+    assert extra is None, "every header found its column"
 
 
 def test_hubspot_contacts_as_a_workbook(shop: Any, tmp_path: Path) -> None:
