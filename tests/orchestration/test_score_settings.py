@@ -21,7 +21,8 @@ DAY = date(2026, 6, 30)
 #: One customer to whom everything has happened of which a signal is made.
 CORE = """
 create schema core; create schema state;
-create table core.dim_customers as select 'c1' as customer_id, 'east' as region, null::varchar as account_id, true as is_known;
+create table core.dim_customers as select 'c1' as customer_id, 'east' as region,
+    null::varchar as account_id, true as is_known;
 create table core.customer_segments as select 'c1' as customer_id, '30-39' as age_band;
 create table core.fct_orders as select 'c1' as customer_id, date '2026-06-01' as ordered_on,
     cast(100 as decimal(18, 2)) as gross_reporting, true as is_counted, 'voided' as exclusion_reason;
