@@ -18,6 +18,9 @@ from kizuna.errors import InputError
 from kizuna.files import fsync_file, fsync_folder, hash_of
 from kizuna.settings import Settings
 
+#: Told before each file: its path in landing, the bytes of the files before it, those of all files.
+Progress = Callable[[str, int, int], None]
+
 
 @dataclass(frozen=True)
 class TakenIn:
@@ -29,9 +32,7 @@ class TakenIn:
     clashes: tuple[str, ...]
 
 
-def take_in(
-    settings: Settings, folder: Path, source: str | None = None, progress: Callable[[str], None] | None = None
-) -> TakenIn:
+def take_in(settings: Settings, folder: Path, source: str | None = None, progress: Progress | None = None) -> TakenIn:
     """Bring the files of `folder` into landing: laid out as landing is, or all of them as files of `source`.
 
     Raises `InputError` for a folder that is none, lies in the company's home, or holds files outside of any source.
@@ -50,11 +51,14 @@ def take_in(
         )
     paths: list[str] = []
     clashes: list[str] = []
-    new = size = 0
-    for file in found:
+    new = size = before = 0
+    sizes = [file.full.stat().st_size for file in found]
+    total = sum(sizes)
+    for file, its_size in zip(found, sizes, strict=True):
         path = file.path if source is None else f"{source}/{file.path}"
         if progress is not None:
-            progress(path)
+            progress(path, before, total)
+        before += its_size
         root = settings.landing if source is None else settings.landing / source
         placed = _place(file, root / file.full.relative_to(folder))
         if placed is None:
@@ -62,7 +66,7 @@ def take_in(
             continue
         new += placed
         paths.append(path)
-        size += file.full.stat().st_size
+        size += its_size
     return TakenIn(tuple(paths), size, new, tuple(clashes))
 
 

@@ -51,16 +51,23 @@ def backfill_folder(home: Path | None, folder: Path, source: str | None) -> None
     settings = load_settings(home)
     store = open_store(settings)
     console = Console(highlight=False)
-    with console.status("taking files into landing …"):
-        taken = take_in(settings, folder, source)
+    # A folder of another file system is copied, which may take longer than the loading.
+    columns = (TextColumn("taking {task.description} into landing"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("files", total=None)
+
+        def taking(path: str, before: int, total: int) -> None:
+            bar.update(task, completed=before, total=total, description=shown(path[-60:]))
+
+        taken = take_in(settings, folder, source, taking)
     wanted = set(taken.paths)
-    columns = (
+    loading = (
         TextColumn("{task.fields[files]} files, {task.fields[rows]:,} rows"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*loading, console=console, transient=True) as bar:
         task = bar.add_task("history", total=taken.bytes, files=f"0 of {len(wanted):,}", rows=0)
         begun: dict[str, int] = {}
         rows = 0

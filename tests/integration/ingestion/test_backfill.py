@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,48 @@ def test_killed_it_goes_on_where_it_was(shop: Any, history: Path, point: str) ->
     assert "6 files" in done.stdout
     rows = shop.rows("delighted__responses", "response_id")
     assert (len(rows), len(set(rows))) == (120, 120)
+
+
+#: Another file system, and a kill while the third file is copied: before it has its name, or just after.
+KILLED_WHILE_COPYING = """
+import os, signal, sys
+from pathlib import Path
+from ingestion import backfill
+from kizuna.settings import load_settings
+def refuse(*_): raise OSError(18, "Invalid cross-device link")
+def die(path, seen=[]):
+    seen.append(path)
+    if len(seen) == 3:
+        if path.is_file(): os.truncate(path, 99)
+        os.kill(os.getpid(), signal.SIGKILL)
+Path.hardlink_to = refuse
+setattr(backfill, sys.argv[3], die)
+backfill.take_in(load_settings(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("last", ["fsync_file", "fsync_folder"])
+def test_killed_while_it_copied_it_takes_in_the_rest(shop: Any, history: Path, last: str) -> None:
+    command = [sys.executable, "-c", KILLED_WHILE_COPYING, str(shop.home), str(history), last]
+    done = subprocess.run(command, env={**os.environ, "KIZUNA_PSEUDONYM_KEY": "k" * 64}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    told: list[tuple[str, int, int]] = []
+    taken = take_in(shop.settings, history, progress=lambda *at: told.append(at))
+    before = 2 if last == "fsync_file" else 3
+    assert (len(taken.paths), taken.new, taken.clashes) == (6, 6 - before, ()), (
+        "what was copied whole is not copied again"
+    )
+    assert not [path for path in shop.settings.landing.rglob("*") if path.name.startswith(".")]
+    assert [path for path, _, _ in told] == list(taken.paths)
+    sizes = [(history / path).stat().st_size for path in taken.paths]
+    assert [(done, total) for _, done, total in told] == [(sum(sizes[:n]), sum(sizes)) for n in range(6)]
+    assert shop.ingest().accepted == 120
+
+
+def test_both_steps_show_how_far_they_are(shop: Any, history: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KIZUNA_")}
+    environment |= {"KIZUNA_PSEUDONYM_KEY": "k" * 64, "FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "160"}
+    command = [sys.executable, "-m", "kizuna.cli", "backfill", str(history), "--home", str(shop.home)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "taking delighted/2025/2.csv into landing" in done.stdout
+    assert "6 of 6 files, 120 rows" in done.stdout
