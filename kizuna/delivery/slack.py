@@ -122,6 +122,8 @@ class _Sender:
         sleep: Callable[[float], None],
         patience: float,
     ) -> None:
+        from kizuna.delivery import slack_api
+
         self._store, self._slack, self._now, self._sleep = store, slack, now, sleep
         self._repeat_note = _REPEAT.get(locale, _REPEAT["en"])
         self._patience = patience
@@ -137,6 +139,10 @@ class _Sender:
                 channel_id, slash, _ = (message.external_ts or "").partition("/")
                 if slash:
                     slack.remember_channel(message.channel, channel_id)
+            # A limit is the whole workspace's, and outlives the process that was told of it.
+            for message in outbox.heads(conn):
+                if message.next_attempt_at is not None and slack_api.is_limit(message.last_error):
+                    self._paused_until = max(self._paused_until, message.next_attempt_at)
 
     def run(self) -> DeliveryReport:
         while not self._stopped:

@@ -50,6 +50,10 @@ _CLOCK_SKEW_SECONDS = 300
 _DEFAULT_RETRY_AFTER = 30.0
 
 
+#: How the words of a limit begin, by which a later process knows one.
+_ASKS_TO_WAIT = "Slack asks to wait"
+
+
 class SlackError(Exception):
     """Base: the message is what a person should read."""
 
@@ -66,8 +70,13 @@ class RateLimited(SlackError):
     """Slack asks to wait; not in the channel."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"Slack asks to wait {seconds:g} s (429)")
+        super().__init__(f"{_ASKS_TO_WAIT} {seconds:g} s (429)")
         self.seconds = seconds
+
+
+def is_limit(error: str | None) -> bool:
+    """Whether the stored words of an error are those of `RateLimited`."""
+    return error is not None and error.startswith(_ASKS_TO_WAIT)
 
 
 class Unreachable(SlackError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from told_versions import Told
 
 from kizuna.builds import Build, record_gate, record_stage, start_build
 from kizuna.control.lease import Lease, acquire
@@ -92,3 +93,8 @@ def make_company(tmp_path: Path) -> Callable[..., Company]:
 @pytest.fixture
 def company(make_company: Callable[..., Company]) -> Company:
     return make_company()
+
+
+@pytest.fixture
+def told(make_company: Callable[..., Company]) -> Callable[..., Told]:
+    return lambda yaml="digest: {every: never}": Told(make_company(yaml))
