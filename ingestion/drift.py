@@ -85,7 +85,11 @@ class Watch:
 
     def refuse_misread(self, kind: Format, path: Path, encoding: str | None) -> None:
         """Raise `FileRefused` when rows were rejected for their bytes because all of the text is written otherwise."""
-        misread = diagnose(path, encoding or "utf-8") if kind == "csv" and self.codes["encoding.invalid"] else None
+        broken = self.codes["encoding.invalid"]
+        misread = diagnose(path, encoding or "utf-8") if kind == "csv" and broken else None
+        # JSON has one encoding that nobody declares: a few broken lines stay the sender's slips.
+        if kind == "ndjson" and broken > self.rows:
+            misread = diagnose(path, "utf-8", is_json=True)
         if misread is not None:
             raise misread
 

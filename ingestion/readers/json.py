@@ -28,7 +28,7 @@ from ingestion.readers.base import (
     text_table,
 )
 from ingestion.readers.paths import VALUE_KINDS, FieldPath, parse_path, used_keys
-from ingestion.readers.text import open_bytes
+from ingestion.readers.text import diagnose, open_bytes
 
 _PARQUET_ROWS = 10_000
 
@@ -72,6 +72,8 @@ def read_page(path: Path, contract: Contract, notes: Notes) -> Iterator[Chunk]:
     try:
         document = _loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
+        if (wrong := diagnose(path, "utf-8", is_json=True)) is not None:
+            raise wrong from error
         raise FileRefused("encoding.invalid", f"not UTF-8 at byte {error.start}", line=1) from error
     except json.JSONDecodeError as error:
         reason = f"not valid JSON at line {error.lineno}, character {error.colno}: {error.msg}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingestion.contract import Format
 from ingestion.readers.base import FileRefused
-from ingestion.readers.text import open_bytes
+from ingestion.readers.text import json_in_utf16, open_bytes
 
 _KINDS = (
     (b"PK\x03\x04", "an XLSX workbook or a ZIP archive", "xlsx"),
@@ -34,13 +34,19 @@ _TO_DO = {
 
 
 def refuse_foreign(path: Path, kind: Format) -> None:
-    """Raise `FileRefused` (`format.foreign`, `archive.corrupt`) when the content is of another kind than declared."""
+    """Raise `FileRefused` when the content is of another kind than declared, or JSON in UTF-16.
+
+    Codes: `format.foreign`, `archive.corrupt`, `encoding.wrong`.
+    """
     if path.suffix.casefold() == ".gz" and (found := _kind_of(_head(path, plain=True))) != "gzip":
         what = _words(found) if found else "plain text or something unknown"
         raise FileRefused(
             "archive.corrupt", f"the name ends in .gz, but the content is {what} and not gzip. Rename it.", line=1
         )
-    found = _kind_of(_head(path))
+    head = _head(path)
+    if kind in ("ndjson", "json_pages") and (wrong := json_in_utf16(head)) is not None:
+        raise wrong
+    found = _kind_of(head)
     expected = {"parquet": "parquet", "xlsx": "xlsx"}.get(kind)
     if found is None and kind == "xlsx":
         raise FileRefused(

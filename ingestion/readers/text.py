@@ -30,6 +30,9 @@ LEGACY = ("cp932", "latin-1", "cp1252")
 
 #: What Python's codec makes of the bytes A0, FD, FE and FF, which CP932 does not define.
 _UNDEFINED_IN_CP932 = re.compile("[\uf8f0-\uf8f3]")
+_JSON_IS_UTF8 = (
+    "JSON is UTF-8, but the text is written in {}: ask the sender to export it as UTF-8. First seen in line {}"
+)
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -120,20 +123,33 @@ def find_encoding(path: Path, declared: tuple[str, ...]) -> str:
     return found
 
 
-def diagnose(path: Path, used: str) -> FileRefused | None:
+def diagnose(path: Path, used: str, *, is_json: bool = False) -> FileRefused | None:
     """Why rows hold bytes that `used` does not know, where most such lines are plainly written in another encoding."""
     line, data = _foreign_lines(path)
     plain = used.removesuffix("-sig")
     lines = data.splitlines()
     broken = sum(decoded(text, plain) is None for text in lines)
     other = likelier(data, plain) if broken * 2 > len(lines) else None
-    return None if other is None else _wrong(path, plain, other, line)
+    return None if other is None else _wrong(path, plain, other, line, is_json=is_json)
 
 
-def _wrong(path: Path, used: str, other: str, line: int | None = None) -> FileRefused:
+def json_in_utf16(head: bytes) -> FileRefused | None:
+    """Why JSON that begins with these bytes cannot be read, where it is written in UTF-16."""
+    # Its first two characters are ASCII, whatever follows.
+    by_nul = {(False, True): "utf-16-le", (True, False): "utf-16-be"}
+    first, second = head[0:3:2], head[1:4:2]
+    other = by_nul.get((first == b"\0\0", second == b"\0\0"))
+    if head.startswith(_UTF16_MARKS):
+        other = "utf-16"
+    return None if other is None else FileRefused("encoding.wrong", _JSON_IS_UTF8.format(other, 1), line=1)
+
+
+def _wrong(path: Path, used: str, other: str, line: int | None = None, *, is_json: bool = False) -> FileRefused:
     first, data = _foreign_lines(path)
     name = "euc_jp" if other == EUC_JP else other
     raw = data.split(b"\n", 1)[0].rstrip(b"\r").decode(other, "replace")[:10_000]
+    if is_json:
+        return FileRefused("encoding.wrong", _JSON_IS_UTF8.format(name, line or first), line=line or first, raw=raw)
     return FileRefused(
         "encoding.wrong",
         f"read as {used}, but the text is written in {name}: declare it in dialect.encodings, or ask the sender to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from typing import Any
 
 import pytest
@@ -112,6 +113,23 @@ def test_utf16_without_a_mark_is_told_and_can_be_declared(declared: Any) -> None
     shop.contract("till.yml", CONTRACT.format(encodings="utf-16-le").replace("番号", "No").replace("氏名", "Name"))
     (again,) = shop.ingest().files
     assert (again.status, again.accepted, again.duplicates) == ("accepted", 1, 19)
+
+
+@pytest.mark.parametrize("written", ["utf-8-sig", "cp932", "euc_jp", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("lines", [True, False], ids=["lines", "page"])
+def test_json_in_another_encoding_is_told_and_never_read_otherwise(shop: Any, written: str, lines: bool) -> None:
+    times = {"created_at": "2026-06-01T00:00:00Z", "updated_at": "2026-06-02T00:00:00Z"}
+    records = [{"id": n, "status": "open", "subject": "配送が遅いので困っています", **times} for n in range(20)]
+    texts = [json.dumps(record, ensure_ascii=False) for record in records]
+    text = "\n".join(texts) if lines else f'{{"tickets": [{", ".join(texts)}]}}'
+    record = shop.load("zendesk/tickets_1.jsonl" if lines else "zendesk/tickets_1.json", text.encode(written))
+    if written == "utf-8-sig":
+        assert (record.status, record.accepted) == ("accepted", 20)
+        return
+    assert (record.status, record.code, record.accepted) == ("refused", "encoding.wrong", 0)
+    assert f"written in {written}:" in str(record.reason)
+    assert "as UTF-8" in str(record.reason)
+    assert shop.rows("zendesk__tickets") == []
 
 
 def test_a_rare_pair_that_happens_to_be_utf8_as_well_is_no_other_encoding(declared: Any) -> None:
