@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,6 +59,42 @@ def test_rows_in_a_doubled_hour_are_counted_once_each(shop: Any, ambiguous: str,
         assert con.execute("SELECT doubled_rows, doubled_taken FROM raw.batches").fetchall() == [(4, ambiguous)]
     assert shop.rows("mapped__order", "ordered_at")[0] == (datetime(2026, 11, 1, hour, 30),)
     assert f"the {ambiguous} of the two" in str(doubled.words(record))
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "json_pages", "parquet", "xlsx"])
+def test_hours_that_clocks_skip_and_days_that_do_not_exist_are_quarantined(shop: Any, kind: str) -> None:
+    """New York's clocks go from 02:00 to 03:00 on 2026-03-08."""
+    times = ["2026-03-08 01:59:59", "2026-03-08 02:00:00", "2026-03-08 02:59:59", "2026-03-08 03:00:00",
+             "2026-02-29 12:00:00", "2026-04-31 12:00:00", "2028-02-29 12:00:00", "2026-06-30 25:00:00"]  # fmt: skip
+    rows = [{"no": str(n), "who": "a", "at": at, "changed": "", "amount": "1"} for n, at in enumerate(times)]
+    text = CONTRACT.format(zone="America/New_York", ambiguous="first").replace("*.csv", "*.dat")
+    text = text.replace("format: csv", f"format: {kind}") + "hold: {share: 1.0}\ndrift: {retyped: evolve}\n"
+    shop.contract("till.yml", text + ("json: {records: rows}\n" if kind == "json_pages" else ""))
+    record = shop.load("till/a.dat", written(rows, kind))
+    assert (record.status, record.accepted, record.quarantined) == ("accepted", 3, 5)
+    assert {row[1:3] for row in shop.rejected(record)} == {("ordered_at", "type.timestamp")}
+    assert [row[0] for row in shop.rows("mapped__order", "ordered_at")] == [
+        datetime(2026, 3, 8, 6, 59, 59), datetime(2026, 3, 8, 7), datetime(2028, 2, 29, 17)
+    ]  # fmt: skip
+
+
+def written(rows: list[dict[str, str]], kind: str) -> bytes:
+    buffer = io.BytesIO()
+    match kind:
+        case "csv":
+            return "\n".join(",".join(row) for row in [list(rows[0]), *(list(row.values()) for row in rows)]).encode()
+        case "ndjson":
+            return "\n".join(map(json.dumps, rows)).encode()
+        case "json_pages":
+            return json.dumps({"rows": rows}).encode()
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(rows), buffer)
+        case "xlsx":
+            book = openpyxl.Workbook()
+            for row in [list(rows[0]), *(list(row.values()) for row in rows)]:
+                book.active.append(row)
+            book.save(buffer)
+    return buffer.getvalue()
 
 
 def test_where_they_are_rejected_or_never_happen_nothing_is_counted(shop: Any) -> None:
