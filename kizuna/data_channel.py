@@ -81,7 +81,7 @@ def _tell_failed(
 
     newest = runs[-1]
     gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
-    message: Any = _gate_failure(connection, newest.build_id, gate) if gate and newest.build_id else None
+    message: Any = _gate_failure(connection, settings, newest.build_id, gate) if gate and newest.build_id else None
     kind, name = (GATE, gate) if message is not None and gate else (RUN, "daily")
     if message is None:
         message = RunFailure(
@@ -90,7 +90,7 @@ def _tell_failed(
             day=utcnow().date(),
             build_id=newest.build_id or "-",
             resume="kizuna run",
-            runbook=runbook_of("RunFailure"),
+            runbook=runbook_of("RunFailure", settings.company.alerts.runbook_url),
         )
     message = replace(message, runs=len(runs))
     problem = _open(connection, kind).get(name)
@@ -162,7 +162,7 @@ def _sources(
             day=day,
             late=tuple(SourceState(source, late[source], late=True) for source in new),
             build_id=shown.manifest["build_id"],
-            runbook=runbook_of("SourcesLate"),
+            runbook=runbook_of("SourcesLate", settings.company.alerts.runbook_url),
         )
         if _say(connection, settings, f"{ids[0]}:open", message, None):
             yield f"{ids[0]}:open"
@@ -266,7 +266,7 @@ def _say(
     )
 
 
-def _gate_failure(connection: Connection, build_id: str | None, gate: str | None) -> Any:
+def _gate_failure(connection: Connection, settings: Settings, build_id: str | None, gate: str | None) -> Any:
     from analytics.alerts import GateCause, GateFailure
 
     rows = connection.execute(
@@ -298,5 +298,5 @@ def _gate_failure(connection: Connection, build_id: str | None, gate: str | None
             for cause, found in causes.items()
         ),
         blocked=("published/version",),
-        runbook=runbook_of("GateFailure"),
+        runbook=runbook_of("GateFailure", settings.company.alerts.runbook_url),
     )

@@ -29,7 +29,7 @@ class Snooze(_Section):
 
 
 class AlertRules(_Section):
-    """When customers at high risk are a spike worth a message, and what leads from it to their pages."""
+    """When customers at high risk are a spike worth a message, and where links in messages lead."""
 
     z_alert: Annotated[float, Field(gt=0)] = 4.0
     z_warn: Annotated[float, Field(gt=0)] = 3.5
@@ -42,6 +42,7 @@ class AlertRules(_Section):
     segments: list[Cut] = ["region", "age_band", "value_tier", "channel_preference"]
     snooze: list[Snooze] = []
     customer_url: str | None = None
+    runbook_url: str | None = None
 
     @field_validator("segments")
     @classmethod
@@ -58,6 +59,13 @@ class AlertRules(_Section):
         places = re.findall(r"\{(.*?)\}", value)
         if not re.match(r"https?://\S+$", value) or len(places) != 1 or places[0] not in ("label", "customer_id"):
             raise ValueError("an address with {label} or {customer_id} in it: https://crm.example.com/find?q={label}")
+        return value
+
+    @field_validator("runbook_url")
+    @classmethod
+    def _pages(cls, value: str | None) -> str | None:
+        if value is not None and (not re.match(r"https?://\S+$", value) or re.findall(r"\{.*?\}", value) != ["{page}"]):
+            raise ValueError("an address with {page} in it: https://wiki.example.com/kizuna/{page}")
         return value
 
 

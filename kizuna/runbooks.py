@@ -23,6 +23,7 @@ RUNBOOK_OF: Mapping[str, str] = {
 }
 
 
-def runbook_of(kind: str) -> str:
-    """Address of the page for a kind of message."""
-    return (FOLDER / f"{RUNBOOK_OF[kind]}.md").as_uri()
+def runbook_of(kind: str, template: str | None = None) -> str:
+    """Address of the page for a kind of message: `template` with the page's name for {page}, else on this machine."""
+    page = RUNBOOK_OF[kind]
+    return (FOLDER / f"{page}.md").as_uri() if template is None else template.replace("{page}", page)

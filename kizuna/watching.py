@@ -173,7 +173,7 @@ def store_is_gone(settings: Settings, now: datetime, reason: str) -> Silence:
     from analytics.alerts import Silence
 
     midnight = _local(settings, now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Silence("store", "", midnight, 0.0, reason[:300], runbook_of("Silence"))
+    return Silence("store", "", midnight, 0.0, reason[:300], _runbook(settings))
 
 
 def _quiet(
@@ -184,7 +184,11 @@ def _quiet(
     if now - since <= expected * PATIENCE:
         return None
     hours = expected / timedelta(hours=1)
-    return Silence(reason, subject, _local(settings, since), hours, detail, runbook_of("Silence"))
+    return Silence(reason, subject, _local(settings, since), hours, detail, _runbook(settings))
+
+
+def _runbook(settings: Settings) -> str:
+    return runbook_of("Silence", settings.company.alerts.runbook_url)
 
 
 def _local(settings: Settings, at: datetime) -> datetime:

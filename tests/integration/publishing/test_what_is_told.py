@@ -14,6 +14,7 @@ from kizuna.delivery import outbox
 from kizuna.message_settings import DigestKpi
 from kizuna.targets import known_kpis
 from kizuna.versions import rollback
+from kizuna.watching import store_is_gone
 
 
 def test_a_week_is_told_once_when_it_is_over_with_its_figures(told: Callable[..., Told]) -> None:
@@ -143,3 +144,34 @@ def test_a_source_that_comes_every_day_is_late_after_three_times_its_longest_gap
     assert company.version(date(2026, 7, 2), shopify=date(2026, 6, 26)) == [], "six days: as often as not"
     (late,) = company.version(date(2026, 7, 3), shopify=date(2026, 6, 26))
     assert late["text"] == "Data has not arrived: shopify"
+
+
+def test_runbooks_are_links_to_where_the_team_reads_them(told: Callable[..., Told]) -> None:
+    """A file of the server is nothing that anybody who reads Slack could open."""
+    from kizuna.builds import record_gate
+
+    page = "https://wiki.example.com/kizuna/{page}"
+    team = told(
+        f"locale: en\ndigest: {{every: never}}\nfreshness: {{sources: {{delighted: 8}}}}\n"
+        f"alerts: {{runbook_url: '{page}'}}"
+    )
+    store, settings = team.company.store, team.company.settings
+    lease = team.company.lease("stopped")
+    build = team.company.build(lease, 9)
+    broken = {"relation": "core.fct_orders", "suite": "core", "outcome": "failed", "evaluated": 3, "warnings": [],
+              "failed": [{"reason": "orders of nobody", "unexpected_count": 37}]}  # fmt: skip
+    record_gate(store, build, "core", "failed", [broken])
+    report_run_failure(store, settings, run_id="stopped", build_id=build.build_id, steps=["gate_core"])
+    lease.release()
+    report_run_failure(store, settings, run_id="r1", build_id=None, steps=["dbt_core"])
+    team.version(SUNDAY)
+    with store.read() as connection:
+        said = {m.key: str(m.payload) for m in outbox.listing(connection)}
+    for key, name in (
+        ("run-failed:stopped", "gate-failed"),
+        ("run-failed:r1", "run-failed"),
+        ("data:source:delighted:1:open", "source-late"),
+    ):
+        assert f"<{page.format(page=name)}|Runbook>" in said[key], said[key]
+    silence = store_is_gone(settings, datetime(2026, 6, 30), "no answer")
+    assert silence.runbook == page.format(page="silence")
