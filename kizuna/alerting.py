@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from kizuna.builds import load_build, require_passed
 from kizuna.control.schema import publications
 from kizuna.control.store import Store, utcnow
-from kizuna.data_channel import tell_data_team
+from kizuna.data_channel import BUYERS, tell_data_team
 from kizuna.delivery import outbox
 from kizuna.incident_history import incidents_before, keep
 from kizuna.message_parts import render, scorecard_link, sources_of
@@ -52,8 +52,12 @@ def raise_alerts(store: Store, settings: Settings) -> list[str]:
         *tell_data_team(
             store, settings, shown, day,
             sources=tables["sources"],
-            withheld=_why_withheld(tables["scores"]),
-            scored=any(kind != CONTRACTS for kind in tables["daily"]["segment_type"].to_pylist()),
+            withheld={
+                name: _why_withheld(tables[table])
+                for name, table in ((BUYERS, "scores"), (CONTRACTS, "contracts"))
+                if tables[table].num_rows
+            },
+            scored={CONTRACTS if kind == CONTRACTS else BUYERS for kind in tables["daily"]["segment_type"].to_pylist()},
         ),
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ Each is a problem that begins and ends: told when it begins, and once more when 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from analytics.alerts import Message
 
 GATE, RUN, SOURCE, SCORES = "gate", "run", "source", "scores"
+#: Whose scores may be withheld beside those of contracts, as the name of the problem.
+BUYERS = "churn"
 #: Too little history is no fault of anybody while nothing was scored yet.
-_YOUNG = "too_little_history"
+_YOUNG = ("too_little_history", "too_few_ended")
 #: The failure sensor looks back on minutes; a problem that is over is kept in mind for longer than that.
 _REMEMBERED_DAYS = 3
 #: Newest gaps between deliveries that say how often a source comes; half of them must be there.
@@ -111,12 +113,13 @@ def _told_runs(connection: Connection) -> set[str]:
 
 
 def tell_data_team(
-    store: Store, settings: Settings, shown: Publication, day: date, *, sources: pa.Table, withheld: str, scored: bool
-) -> list[str]:
+    store: Store, settings: Settings, shown: Publication, day: date, *, sources: pa.Table,
+    withheld: Mapping[str, str], scored: Collection[str],
+) -> list[str]:  # fmt: skip
     """What a published version says to the data team; returns the keys of messages that are new.
 
-    sources: source and last_event_at (naive UTC). withheld: why the scores of the version are, '' where they are not.
-    scored: whether the version holds any day on which somebody was scored.
+    sources: source and last_event_at (naive UTC). withheld: of buyers and of contracts, where there are any, why the
+    scores of the version are, '' where they are not. scored: of which of the two the version holds any day.
     """
     with store.begin() as connection:
         published_at = connection.execute(
@@ -125,7 +128,13 @@ def tell_data_team(
         return [
             *_runs_and_gates(connection, settings, shown, day, published_at),
             *_sources(connection, settings, shown, day, sources),
-            *_scores(connection, settings, shown, day, "" if withheld == _YOUNG and not scored else withheld),
+            *(
+                key
+                for name, why in withheld.items()
+                for key in _scores(
+                    connection, settings, shown, day, name, "" if why in _YOUNG and name not in scored else why
+                )
+            ),
         ]
 
 
@@ -189,20 +198,26 @@ def _usual_silence(connection: Connection, settings: Settings, day: date) -> dic
     return found
 
 
-def _scores(connection: Connection, settings: Settings, shown: Publication, day: date, withheld: str) -> Iterable[str]:
+def _scores(
+    connection: Connection, settings: Settings, shown: Publication, day: date, name: str, withheld: str
+) -> Iterable[str]:
     from analytics.alerts import ScoresWithheld
 
-    problem = _open(connection, SCORES).get("churn")
+    channels = (settings.company.channels.data, settings.company.channels.alerts)
+    problem = _open(connection, SCORES).get(name)
     if withheld and problem is None:
-        key = _begin(connection, SCORES, "churn", day, shown.manifest["build_id"])
-        message = ScoresWithheld(withheld, day, shown.manifest["build_id"], scorecard_link(settings, shown))
+        key = _begin(connection, SCORES, name, day, shown.manifest["build_id"])
+        message = ScoresWithheld(
+            withheld, day, shown.manifest["build_id"], scorecard_link(settings, shown),
+            kind="non_contractual" if name == BUYERS else "contractual",
+        )  # fmt: skip
         # Who waits for alerts must know why none comes, who keeps the data must mend it.
-        for channel in (settings.company.channels.data, settings.company.channels.alerts):
+        for channel in channels:
             if _say(connection, settings, f"{key}:open:{channel}", message, key, channel):
                 yield f"{key}:open:{channel}"
     elif not withheld and problem is not None:
-        for channel in (settings.company.channels.data, settings.company.channels.alerts):
-            yield from _recovered(connection, settings, shown, day, SCORES, [problem], ("churn",), channel)
+        for channel in channels:
+            yield from _recovered(connection, settings, shown, day, SCORES, [problem], (name,), channel)
 
 
 def _recovered(

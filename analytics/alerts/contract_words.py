@@ -42,6 +42,10 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "（解約となるおそれの高い方は{at_risk}件）。",
         "beside_more": "詳しくはこのスレッドをご覧ください。",
         "beside_text": "、契約でも{at_risk}件",
+        "scores_title": "解約リスクの表示を控えています",
+        "scores_below_floor": "後の期間で確かめたところ、スコアで解約となる契約を十分に見分けられませんでした。",
+        "scores_too_few_ended": "解約された契約がまだ少なく、スコアを計算できません。",
+        "scores_sentence": "表示を再開するまで、解約リスクの急上昇は通知できません。",
     },
     "en": {
         "spike_title": "Risk of cancellations spikes: {where}",
@@ -76,6 +80,10 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "({at_risk} at high risk of being ended). ",
         "beside_more": "More in this thread.",
         "beside_text": ", and {at_risk} contracts",
+        "scores_title": "Risk of cancellations is withheld",
+        "scores_below_floor": "On a later period the scores did not rank contracts well enough.",
+        "scores_too_few_ended": "Too few contracts have ended to learn from.",
+        "scores_sentence": "Until they are shown again no spike of cancellations can be told.",
     },
 }
 _ACTIONS: dict[Locale, dict[str, str]] = {

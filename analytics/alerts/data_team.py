@@ -7,7 +7,9 @@ from datetime import date
 from typing import Any, Literal
 
 from analytics.alerts.blockkit import context, data, header, link, payload, section
+from analytics.alerts.contract_words import words_for
 from analytics.alerts.parts import SourceState, listed, small_print
+from analytics.alerts.rules import CONTRACTS, OVERALL
 from analytics.alerts.words import WORDS, Locale, calendar_day, count
 
 MAX_CAUSES = 20
@@ -64,12 +66,13 @@ class SourcesLate:
 
 @dataclass(frozen=True)
 class ScoresWithheld:
-    """No churn score is shown, so no spike can be told. `reason` as in churn_risk."""
+    """No churn score of buyers or of contracts is shown, so no spike can be told. `reason`, `kind` as in churn_risk."""
 
     reason: str
     day: date
     build_id: str
     link: str
+    kind: Literal["non_contractual", "contractual"] = "non_contractual"
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def _late(m: SourcesLate, locale: Locale) -> dict[str, Any]:
 
 
 def _scores_withheld(m: ScoresWithheld, locale: Locale) -> dict[str, Any]:
-    w = WORDS[locale]
+    w = words_for(CONTRACTS if m.kind == "contractual" else OVERALL, locale)
     blocks = [
         header(w["scores_title"]),
         section([w.get(f"scores_{m.reason}", w["scores_other"]), w["scores_sentence"], link(m.link, w["open_page"])]),

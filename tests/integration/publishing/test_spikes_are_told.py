@@ -182,3 +182,25 @@ def test_without_a_spike_missing_orders_are_no_banner(told: Callable[..., Told])
     company = told()
     company.version(SUNDAY)
     assert company.version(SUNDAY + timedelta(days=2), more=MISSING) == []
+
+
+#: Contracts, of whom no probability is shown; buyers are as usual.
+HIDDEN = """
+create or replace table marts.churn_risk as
+select 'c' || i as customer_id, 'C-' || i as display_label, 'east' as region, kind,
+    if(kind = 'contractual', 'withheld', 'low') as band, if(kind = 'contractual', '{why}', null) as reason
+from range(30) as r(i), (values ('contractual'), ('non_contractual')) as k(kind);
+"""
+
+
+def test_withheld_scores_of_contracts_are_told_apart_from_those_of_buyers(told: Callable[..., Told]) -> None:
+    company = told("locale: en\ndigest: {every: never}")
+    assert company.version(SUNDAY, more=HIDDEN, why="too_few_ended") == [], "young contracts wait for the first to end"
+    hidden = company.version(SUNDAY + timedelta(days=1), more=HIDDEN, why="below_floor")
+    assert sorted(m["channel"] for m in hidden) == ["#cx-alerts", "#cx-data"]
+    assert {m["text"] for m in hidden} == {"Risk of cancellations is withheld"}
+    assert all("did not rank contracts well enough" in text_of(m) for m in hidden)
+    assert company.version(SUNDAY + timedelta(days=2), more=HIDDEN, why="below_floor") == []
+    shown = HIDDEN.replace("'withheld'", "'low'").replace("'{why}'", "null")
+    back = company.version(SUNDAY + timedelta(days=3), more=shown)
+    assert {m["text"] for m in back} == {"Churn risk is shown again: contracts"} and len(back) == 2

@@ -231,6 +231,9 @@ MESSAGES: dict[str, Message] = {
         "docs/runbooks/source-late.md",
     ),
     "scores_withheld": ScoresWithheld("below_floor", DAY, "b-3f9c2a", "https://kizuna.example/s"),
+    "contract_scores_withheld": ScoresWithheld(
+        "below_floor", DAY, "b-3f9c2a", "https://kizuna.example/s", kind="contractual"
+    ),
     **{
         f"again_{kind}": Recovered(kind, names, date(2026, 6, 27), DAY, "b-3f9c2a", "https://kizuna.example/s")  # type: ignore[arg-type]
         for kind, names in {

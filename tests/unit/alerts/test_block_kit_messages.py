@@ -25,7 +25,7 @@ from analytics.alerts import (
 )
 from analytics.alerts.blockkit import context, data, fitted, link, payload
 from analytics.alerts.compose import worst_customers
-from analytics.alerts.contract_words import actions_for
+from analytics.alerts.contract_words import actions_for, words_for
 from analytics.alerts.rules import CONTRACTS
 from analytics.alerts.words import WORDS, money
 from analytics.churn import CONTRACT_SIGNALS, DEFAULT_SIGNALS
@@ -55,6 +55,7 @@ def test_every_state_of_a_target_and_every_reason_has_words() -> None:
     reasons = ("below_floor", "leak_suspected", "too_little_history", "fit_failed")
     for locale in ("ja", "en"):
         words = [WORDS[locale][f"target_{s}"] for s in states] + [WORDS[locale][f"scores_{r}"] for r in reasons]
+        words += [words_for(CONTRACTS, locale)[f"scores_{r}"] for r in ("below_floor", "too_few_ended")]
         assert len(set(words)) == len(words)
 
 
