@@ -87,11 +87,16 @@ class CanonicalField(_Model):
 
 
 class CanonicalEntity(_Model):
-    """A canonical entity: the columns of `raw.mapped__<entity>`."""
+    """A canonical entity: the columns of `raw.mapped__<entity>`.
+
+    `without_key`: where no key is mapped each row is a record (`row`), or staging knows one by what it says, in however
+    many files (`content`); with `lines` equal rows of one file are several even so.
+    """
 
     entity: Name
     description: str = ""
     key: Name
+    without_key: Literal["row", "content", "lines"] = "content"
     event_time: Name | None = None
     columns: dict[Name, CanonicalField]
 
@@ -180,6 +185,8 @@ def load_mapping(path: Path) -> Contract:
     written = ("format", "dialect", "times", "numbers", "null_markers", "json_shape", "xlsx")
     shared = ("source", "description", *written, "known")
     event_time = entity.event_time if entity.event_time in file.fields else None
+    repeats = entity.without_key == "lines" and entity.key not in file.fields
+    repeats = repeats or any(column.generated for column in columns)
     fields = {name: getattr(file, name) for name in (*shared, "drift", "hold", "arrival")} | {
         "name": file.name or f"{file.source}__{file.maps_to}",
         "entity": file.maps_to,
@@ -189,7 +196,7 @@ def load_mapping(path: Path) -> Contract:
         "key": (entity.key,),
         "event_time": event_time or _first_time(entity, file),
         # Without a key of its own an identical row is another event, not a repetition.
-        "identical_rows": file.identical_rows or ("keep" if any(c.generated for c in columns) else "duplicate"),
+        "identical_rows": file.identical_rows or ("keep" if repeats else "duplicate"),
         "columns": columns,
         "origin": str(path),
     }
@@ -212,8 +219,8 @@ def _mapped_column(path: Path, file: MappingFile, entity: CanonicalEntity, name:
             file.fields[canonical.beside].model_dump(include={"column", "aliases", "value"})
         )
     if field is None:
-        # A key that is absent is generated for entities whose key is optional; required fields must be mapped.
-        generated = generated or (name == entity.key and not canonical.required)
+        # Required fields must be mapped; an optional key is generated where no row tells another one's record again.
+        generated = generated or (name == entity.key and not canonical.required and entity.without_key == "row")
         if canonical.required and not generated:
             required = [key for key, value in entity.columns.items() if value.required]
             raise InputError(f"{path}: fields.{name}: missing; {entity.entity} requires {', '.join(required)}")

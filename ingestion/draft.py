@@ -234,7 +234,8 @@ def _write(
     for name, canonical in entity.columns.items():
         lines += _field_lines(name, canonical, entity, guesses, currency, "value" if look.dialect.columns else "column")
     if entity.key not in guesses and not entity.columns[entity.key].required:
-        lines.append(f"# {entity.key}: no column seems to hold it; it is made from the file and the line.")
+        instead = "it is made from the file and the line" if entity.without_key == "row" else "a row is what it says"
+        lines.append(f"# {entity.key}: no column seems to hold it; {instead}.")
     used = {guess.column for guess in guesses.values()}
     rest = [header for header in look.sample.header if header and header.partition(".")[0] not in used | {""}]
     rest = [header for header in dict.fromkeys(rest) if header not in used]
