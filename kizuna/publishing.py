@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def write_version(
     (temporary / "marts").mkdir(parents=True)
     rows = _write_database(build.db, temporary / "cx.duckdb", tables)
     failpoint("publish.database_written")
-    hashes = _write_parquet(build.db, temporary / "marts", tables)
+    hashes = _write_parquet(temporary / "cx.duckdb", temporary / "marts", tables)
     failpoint("publish.parquet_written")
     manifest = _manifest(store, settings, build, version, rows, hashes, details)
     (temporary / "manifest.json").write_text(
@@ -202,14 +202,15 @@ def _write_database(source: Path, target: Path, tables: Mapping[str, Sequence[st
     return rows
 
 
-def _write_parquet(source: Path, folder: Path, tables: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _write_parquet(database: Path, folder: Path, tables: Iterable[str]) -> dict[str, str]:
+    """The tables of the written database as files: a scan keeps the order they lie in, which is that of their key."""
     hashes: dict[str, str] = {}
     with duckdb.connect(":memory:") as connection:
-        connection.execute(f"ATTACH '{_quoted(source)}' AS build (READ_ONLY)")
-        for table, key in tables.items():
+        connection.execute(f"ATTACH '{_quoted(database)}' AS cx (READ_ONLY)")
+        for table in tables:
             path = folder / f"{table}.parquet"
             connection.execute(
-                f"COPY (SELECT * FROM build.marts.{table} ORDER BY {_order(key)}) TO '{_quoted(path)}' "
+                f"COPY (SELECT * FROM cx.marts.{table}) TO '{_quoted(path)}' "
                 "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
             )
             hashes[table] = sha256_of(path)

@@ -62,6 +62,19 @@ def test_the_same_build_gives_the_same_parquet_bytes(company: Any) -> None:
     assert first == second
 
 
+def test_files_and_database_hold_the_rows_in_the_order_of_their_key(company: Any) -> None:
+    shuffled = (
+        "CREATE OR REPLACE TABLE marts.orders AS SELECT order_id, stamp FROM marts.orders ORDER BY hash(order_id)"
+    )
+    lease = company.lease()
+    folder = company.publish(company.build(lease, 300_000, sql=shuffled), lease).folder
+    with duckdb.connect(str(folder / "cx.duckdb"), read_only=True) as db:
+        for relation in ("marts.orders", f"read_parquet('{folder / 'marts' / 'orders.parquet'}')"):
+            placed = f"SELECT order_id, row_number() OVER () - 1 AS place FROM {relation}"
+            out_of_order = f"SELECT count(*), count(*) FILTER (WHERE order_id <> place) FROM ({placed})"
+            assert db.execute(out_of_order).fetchall() == [(300_000, 0)]
+
+
 @pytest.mark.parametrize("missing", range(len(STEPS)))
 def test_a_build_without_one_of_its_steps_is_not_published(company: Any, missing: int) -> None:
     company.publish_rows(5)
