@@ -15,6 +15,9 @@ NOTABLE_RISE = 0.2
 #: Answers, contacts or customers behind a day's ratio: below 30 it moves by itself, and below 200 a bad day of the
 #: business can look like a fault (32 answers of customers whose parcels were lost).
 MIN_NOTED, MIN_STOPPED = 30, 200
+#: So many times the answers of the busiest day before: what moves a ratio then is what happened to the customers. A
+#: failed delivery brings ten times the contacts, most of them answered late; that day must be seen, not stopped.
+RUSH = 2
 #: From the worst to the best value of a unit; minutes have no end and are judged by a factor.
 _SCALE = "case unit when 'share' then 1 when 'score' then 4 when 'nps' then 200 end"
 _RATIO = "segment_type = 'overall' and denominator is not null and value is not null"
@@ -84,9 +87,10 @@ def ratios_move_as_days_do(writer: Writer, ctx: GateContext) -> list[Rule]:
         return (
             "(select news.kpi, news.value as now, news.unit, band.most, band.fewest,"
             f" greatest(news.value - most, fewest - news.value) / ({_SCALE}) as step,"
-            f" (most - fewest) / ({_SCALE}) as span from (select * from {{batch}} where {known}"
+            f" (most - fewest) / ({_SCALE}) as span, news.denominator > {RUSH} * busiest as is_rush"
+            f" from (select * from {{batch}} where {known}"
             f" and day between {first} and date '{ctx.as_of.isoformat()}') as news"
-            " join (select kpi, max(value) as most, min(value) as fewest"
+            " join (select kpi, max(value) as most, min(value) as fewest, max(denominator) as busiest"
             f" from {{batch}} where {known} and day < {first} and day >= {first} - {KPI_DAYS} group by kpi"
             f" having count(*) >= {MIN_KPI_DAYS}) as band using (kpi)) as judged"
         )
@@ -97,8 +101,8 @@ def ratios_move_as_days_do(writer: Writer, ctx: GateContext) -> list[Rule]:
             MIN_STOPPED,
             writer.no_rows(
                 "ratios_do_not_leap",
-                f"select kpi from {judged(MIN_STOPPED)} where step > {limit} or (unit = 'minutes'"
-                f" and (now > {factor} * most or now * {factor} < fewest))",
+                f"select kpi from {judged(MIN_STOPPED)} where not is_rush and (step > {limit} or (unit = 'minutes'"
+                f" and (now > {factor} * most or now * {factor} < fewest)))",
                 f"{limit:.0%} of its whole scale (or {factor:g} times, of minutes) beyond the {KPI_DAYS} days before"
                 f" it, with {MIN_STOPPED} answers or more: a scale turned round, a lost half of the rows, another unit"
                 " (gates.max_ratio_step)",

@@ -190,6 +190,21 @@ def test_a_company_can_let_a_change_through(history: Path, changed: Callable[[st
     assert "new_days_are_no_other_unit" not in names(judge(history, "marts.kpi_daily", meant))
 
 
+@pytest.mark.parametrize(("times", "stops"), [(1.5, True), (4, False)])
+def test_a_day_of_a_rush_is_seen_and_not_stopped(
+    history: Path, changed: Callable[[str, str], None], times: float, stops: bool
+) -> None:
+    """A failed delivery: many times the contacts of any day before, hardly one of them answered in time."""
+    changed(
+        "marts.kpi_daily",
+        f"update {{}} set value = 1.2, denominator = denominator * {times} where day = date '2026-06-30'"
+        " and kpi = 'csat'",
+    )
+    verdict = judge(history, "marts.kpi_daily")
+    assert ("ratios_do_not_leap" in names(verdict)) is stops
+    assert "ratios_move_as_days_do" in {found.name for found in verdict.warnings}
+
+
 def test_a_bad_day_of_few_answers_and_a_field_that_fills_later_are_no_fault(
     history: Path, changed: Callable[[str, str], None]
 ) -> None:
