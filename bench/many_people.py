@@ -39,20 +39,16 @@ def _device(text: str, people: int) -> str:
     return str((int(text) - 100_000_000 + people * DEVICE_STEP) % DEVICES + 100_000_000)
 
 
-def _copy_of(people: int, one: int) -> int:
-    return people // one
-
-
 def _patterns(one: int) -> list[tuple[str, Move]]:
     """What identifies, as a pattern with one group, and how it moves; `one` is the number of people in a copy."""
 
     def counted(step: int) -> Move:
-        return lambda text, people: str(int(text) + step * _copy_of(people, one))
+        return lambda text, people: str(int(text) + step * (people // one))
 
     return [
         # Addresses carry the number of their owner.
         (r"(\d+)(?:\.private)?(?=[@＠](?i:example|ｅｘａｍｐｌｅ))", partial(_plus, 1)),
-        # Mobile phones in seven ways of writing; 080 and the like are not part of it.
+        # Mobile phones in seven ways of writing: all but 080 and the like, which stays.
         (r"(?<=[^\d.])(?:\+81 ?|[(]?[0０])[7-9７-９][0０][)（）\- －]*(\d{4}[\- －]?\d{4})(?!\d)", _phone),
         (r"(?<!\d)(71\d{11})(?!\d)", partial(_plus, 32_768)),
         (r"(?<!\d)(360\d{9})(?!\d)", partial(_plus, 97)),
@@ -64,8 +60,8 @@ def _patterns(one: int) -> list[tuple[str, Move]]:
         (r'"user_pseudo_id":"(\d+)(?=\.)', _device),
         # Contacts, accounts, deals, cases; owners are the same people everywhere.
         (r"(?<![0-9A-Za-z])(?:00[136]|500)5g(00)(?=0[0-9A-Za-z]{7,10}(?![0-9A-Za-z]))",
-         lambda _text, people: f"{_copy_of(people, one):02d}"),
-        (r'ContactId":"([0-9a-f]{2})', lambda text, people: f"{(int(text, 16) + _copy_of(people, one)) % 256:02x}"),
+         lambda _text, people: f"{people // one:02d}"),
+        (r'ContactId":"([0-9a-f]{2})', lambda text, people: f"{(int(text, 16) + people // one) % 256:02x}"),
     ]  # fmt: skip
 
 
