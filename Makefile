@@ -83,7 +83,7 @@ bench-gates: $(STAMP) ## the gates' share of a build, and their memory, at CUSTO
 	@$(BIN)/python bench/gates.py $(or $(CUSTOMERS),1000000)
 
 bench-build: $(STAMP) ## the gates' share of a whole build of PEOPLE people, ingest to published marts, and its memory
-	@$(BIN)/python bench/whole_build.py $(or $(PEOPLE),1000000)
+	@$(BIN)/python bench/whole_build.py $(or $(PEOPLE),1000000) $(or $(MEMORY),0)
 
 bench-linkage: $(STAMP) ## probable links against people whose answers are known (KIZUNA_TEST_DATA)
 	@$(BIN)/python bench/linkage.py

@@ -2,21 +2,25 @@
 
 The first day reads every file and has nothing to compare with; the second has news only and is held to the first by
 every rule that looks back, so its share is the stricter one. Counted is processor time of the run's own process and of
-all its children (reading files, dbt); the peak is the resident memory of the process that judges, not of dbt's.
+all its children (reading files, dbt). The peaks are those of the largest process, of all of them together (what they
+share counted once for each), and of what DuckDB laid on disk for want of memory, looked at four times a second.
 
 More than `ONE` people are copies of a company of that size with identifiers of their own (bench/many_people.py).
 
-Usage: python bench/whole_build.py [people], a million by default. KIZUNA_BENCH_FOLDER keeps the company's files.
+Usage: python bench/whole_build.py [people] [memory], a million by default and as many MB of `build.memory_mb` as are
+given, else what is the default there. KIZUNA_BENCH_FOLDER keeps the company's files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -73,10 +77,50 @@ if __name__ == "__main__":
     outcome = run_daily(load_settings(Path(sys.argv[1])), as_of=date.fromisoformat(sys.argv[2]), progress=note)
     assert outcome.success, outcome.error
     note(None)
-    print(json.dumps({"cpu": all_spent(), "wall": time.monotonic() - began, "steps": steps, "gates": judged,
-        "peak": max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        / 1024}))
+    print(json.dumps({"cpu": all_spent(), "wall": time.monotonic() - began, "steps": steps, "gates": judged}))
 """
+
+
+class Peaks:
+    """Memory of the processes of one session and what lies in the folders that builds spill into, while they run."""
+
+    def __init__(self, session: int, home: Path) -> None:
+        self._session, self._home = session, home
+        self.largest = self.together = self.spilled = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def __str__(self) -> str:
+        return (
+            f"largest process {self.largest >> 20:,} MB, all of them {self.together >> 20:,} MB, "
+            f"spilled {self.spilled >> 20:,} MB"
+        )
+
+    def _look(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not self._ended.wait(0.25):
+            sizes = []
+            for entry in Path("/proc").iterdir():
+                if entry.name.isdigit():
+                    try:
+                        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                    except OSError:
+                        continue
+                    if int(fields[3]) == self._session:
+                        sizes.append(int(fields[21]) * page)
+            spilled = 0
+            for folder in (*self._home.rglob("build.duckdb.tmp"), *self._home.glob("builds/**/spill")):
+                for file in folder.rglob("*"):
+                    with contextlib.suppress(OSError):
+                        spilled += file.stat().st_blocks * 512
+            self.largest = max([self.largest, *sizes])
+            self.together = max(self.together, sum(sizes))
+            self.spilled = max(self.spilled, spilled)
 
 
 def day(home: Path, on: date) -> float:
@@ -84,16 +128,21 @@ def day(home: Path, on: date) -> float:
     environment = os.environ | {"KIZUNA_PSEUDONYM_KEY": "bench" * 12, "PYTHONPATH": str(Path(__file__).parents[1])}
     script = home.parent / "run.py"
     script.write_text(RUN)
-    done = subprocess.run(
-        [sys.executable, str(script), str(home), on.isoformat()], env=environment, stdout=subprocess.PIPE, text=True
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(home), on.isoformat()],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
-    if done.returncode:
-        raise SystemExit(f"the run of {on} ended with {done.returncode}")
-    found = json.loads(done.stdout.splitlines()[-1])
+    peaks = Peaks(run.pid, home)
+    said, _ = run.communicate()
+    peaks.stop()
+    if run.returncode:
+        raise SystemExit(f"the run of {on} ended with {run.returncode}; {peaks}")
+    found = json.loads(said.splitlines()[-1])
     gates = sum(gate[0] for gate in found["gates"].values())
-    print(
-        f"{on}: {found['cpu']:.1f} s of processor time, {found['wall']:.1f} s by the clock, peak {found['peak']:.0f} MB"
-    )
+    print(f"{on}: {found['cpu']:.1f} s of processor time, {found['wall']:.1f} s by the clock; {peaks}")
     print("  " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in found["steps"].items()))
     for name, (cpu, wall, rules, rows, slowest, peak) in found["gates"].items():
         told = ", ".join(f"{relation} {seconds:.1f} s" for seconds, relation in slowest)
@@ -120,7 +169,7 @@ def company_of(people: int, folder: Path) -> Path:
     return company
 
 
-def main(people: int) -> int:
+def main(people: int, memory: int) -> int:
     """Print the figures; 0 when both shares are below the bar."""
     from ingestion.demo import deliver_day2
 
@@ -130,7 +179,13 @@ def main(people: int) -> int:
         home = Path(kept or scratch) / "home"
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(company, home, copy_function=os.link)
-        print(f"{people:,} people, seed {SEED}, load {os.getloadavg()[0]:.1f}", flush=True)
+        if memory:
+            written = home / "kizuna.yaml"
+            text = f"{written.read_text()}build: {{memory_mb: {memory}}}\n"
+            written.unlink()
+            written.write_text(text)
+        bound = f", build.memory_mb {memory:,}" if memory else ""
+        print(f"{people:,} people, seed {SEED}{bound}, load {os.getloadavg()[0]:.1f}", flush=True)
         first = day(home, LAST.replace(day=LAST.day - 1))
         deliver_day2(home)
         second = day(home, LAST)
@@ -140,4 +195,5 @@ def main(people: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    people, memory = (int(given) for given in [*sys.argv[1:], *("1000000", "0")[len(sys.argv) - 1 :]])
+    sys.exit(main(people, memory))

@@ -19,7 +19,14 @@ _DENIED = (
     "Permission is missing",
     "The user that runs Kizuna must own its home and be able to write there; mend that, then run again.",
 )
-_MEMORY = "There is not enough memory", "End what else runs here, or give the machine more; then run again."
+_MEMORY = (
+    "There is not enough memory",
+    "End what else runs here, or give the machine more, or the build (`build.memory_mb`); then run again.",
+)
+_SPILLED = (
+    "What did not fit into memory did not fit on the disk either",
+    "Free space on the disk of the home, raise `build.memory_mb`, or `build.spill_mb` where it is set; then run again.",
+)
 _FILES = "Too many files are open", "Raise the limit of open files (`ulimit -n`), then run again."
 _LARGE = "A file may not grow as large as it must", "Raise the limit of file sizes (`ulimit -f`), then run again."
 
@@ -40,6 +47,7 @@ _NUMBERS = {
 #: What engines say, where they give no number.
 _SAYINGS = {
     r"database or disk is full": _DISK_FULL,
+    r"max_temp_directory_size": _SPILLED,
     r"disk I/O error|database disk image is malformed": _BROKEN,
     r"readonly database|unable to open database file": _DENIED,
     r"\bMemoryError\b|Out of Memory Error|OutOfMemory|bad_alloc|malloc of size|can't start new thread": _MEMORY,

@@ -1,10 +1,10 @@
-"""Sections of `kizuna.yaml` that change no number: expected signs of life, limits of reading a file."""
+"""Sections of `kizuna.yaml` that change no number: expected signs of life, limits of reading a file and of a build."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Hours = Annotated[int, Field(ge=1, le=24 * 400)]
 
@@ -46,3 +46,23 @@ class ReadingLimits(BaseModel):
     members: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     workbook_mb: Annotated[int, Field(ge=1)] = 2_048
     workers: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+class BuildLimits(BaseModel):
+    """What the engine may take while it builds and publishes; more goes to disk.
+
+    `memory_mb`: memory of one process that builds, 0 for 60 % of what the machine (or its container) has. `spill_mb`:
+    what may lie on disk because of it, 0 for nine tenths of what is free.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_mb: Annotated[int, Field(ge=0)] = 0
+    spill_mb: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("memory_mb")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        if 0 < value < 512:
+            raise ValueError("a build takes at least 512 MB; 0 leaves it to the machine")
+        return value

@@ -30,9 +30,11 @@ from kizuna.builds import (
 from kizuna.control.lease import Lease
 from kizuna.control.schema import batches, link_moves, publications
 from kizuna.control.store import Store, utcnow
+from kizuna.engine import connect
 from kizuna.errors import PublishError
 from kizuna.failpoints import failpoint
 from kizuna.files import fsync_file, fsync_folder, replace_link, sha256_of
+from kizuna.operating_settings import BuildLimits
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Settings
 from kizuna.versions import Publication, close_build, expire, reconcile, versions_on_disk
@@ -109,9 +111,10 @@ def write_version(
     """Everything of a version under its temporary name, audited and durable. Returns the manifest."""
     shutil.rmtree(temporary, ignore_errors=True)
     (temporary / "marts").mkdir(parents=True)
-    rows = _write_database(build.db, temporary / "cx.duckdb", tables)
+    limits, spill = settings.company.build, build.folder / "spill"
+    rows = _write_database(build.db, temporary / "cx.duckdb", tables, limits, spill)
     failpoint("publish.database_written")
-    hashes = _write_parquet(temporary / "cx.duckdb", temporary / "marts", tables)
+    hashes = _write_parquet(temporary / "cx.duckdb", temporary / "marts", tables, limits, spill)
     failpoint("publish.parquet_written")
     manifest = _manifest(store, settings, build, version, rows, hashes, details)
     (temporary / "manifest.json").write_text(
@@ -181,9 +184,11 @@ def _intend(store: Store, settings: Settings, build: Build, lease: Lease) -> int
     return int(version)
 
 
-def _write_database(source: Path, target: Path, tables: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _write_database(
+    source: Path, target: Path, tables: Mapping[str, Sequence[str]], limits: BuildLimits, spill: Path
+) -> dict[str, int]:
     rows: dict[str, int] = {}
-    with duckdb.connect(":memory:") as connection:
+    with connect(None, limits, spill=spill) as connection:
         connection.execute(f"ATTACH '{_quoted(source)}' AS build (READ_ONLY)")
         connection.execute(f"ATTACH '{_quoted(target)}' AS cx (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("CREATE SCHEMA cx.marts")
@@ -202,10 +207,12 @@ def _write_database(source: Path, target: Path, tables: Mapping[str, Sequence[st
     return rows
 
 
-def _write_parquet(database: Path, folder: Path, tables: Iterable[str]) -> dict[str, str]:
+def _write_parquet(
+    database: Path, folder: Path, tables: Iterable[str], limits: BuildLimits, spill: Path
+) -> dict[str, str]:
     """The tables of the written database as files: a scan keeps the order they lie in, which is that of their key."""
     hashes: dict[str, str] = {}
-    with duckdb.connect(":memory:") as connection:
+    with connect(None, limits, spill=spill) as connection:
         connection.execute(f"ATTACH '{_quoted(database)}' AS cx (READ_ONLY)")
         for table in tables:
             path = folder / f"{table}.parquet"

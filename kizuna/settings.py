@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kizuna.errors import SettingsError
 from kizuna.message_settings import AlertRules, Channels, Digest, Freshness
 from kizuna.opening_hours import SupportParams
-from kizuna.operating_settings import ReadingLimits, WatchParams
+from kizuna.operating_settings import BuildLimits, ReadingLimits, WatchParams
 
 CONFIG_NAME = "kizuna.yaml"
 DEMO_KEY_NAME = "demo.key"
@@ -193,6 +193,7 @@ class Company(_Section):
     schedule: Schedule = Schedule()
     watch: WatchParams = WatchParams()
     limits: ReadingLimits = ReadingLimits()
+    build: BuildLimits = BuildLimits()
 
     @field_validator("timezone")
     @classmethod

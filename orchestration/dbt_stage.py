@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -11,9 +12,11 @@ from dagster_dbt.errors import DagsterDbtCliRuntimeError
 from packaging.version import Version
 
 from kizuna.builds import begin_stage, record_stage, require_passed
+from kizuna.engine import engine_settings
 from kizuna.errors import BuildError
 from kizuna.failpoints import failpoint
 from kizuna.opening_hours import as_dbt_vars
+from kizuna.operating_settings import BuildLimits
 from kizuna.state import definition_of
 from kizuna.survivorship import company_survivorship
 from kizuna.targets import company_targets
@@ -89,6 +92,17 @@ def complete_stage(session: Session, stage: str, **detail: Any) -> None:
     failpoint(f"stage.{stage}_done")
 
 
+def build_environment(db: Path, limits: BuildLimits) -> dict[str, str]:
+    """What `profiles.yml` and dbt read from the environment of a child."""
+    engine = engine_settings(limits)
+    return {
+        "KIZUNA_BUILD_DB": str(db),
+        "KIZUNA_BUILD_MEMORY": engine["memory_limit"],
+        "KIZUNA_BUILD_SPILL": engine["max_temp_directory_size"],
+        "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION,
+    }
+
+
 def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -> Iterator[Any]:
     """Run one folder's models and tests in a dbt child; yield their Dagster events, tables with rows and columns."""
     target = session.build.folder / "dbt" / stage
@@ -103,7 +117,7 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
     args += ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target)]
     # Events come through the callback; what dbt would print beside them nobody reads.
     args += ["--log-level", "none", "--log-level-file", "none", "--no-write-json"]
-    env = {"KIZUNA_BUILD_DB": str(session.build.db), "DBT_INDIRECT_SELECTION": INDIRECT_SELECTION}
+    env = build_environment(session.build.db, session.settings.company.build)
     child = DbtChild(
         args, env=env, cwd=DBT_PROJECT, manifest=packed_manifest(), variables=dbt_vars(session), left_out=left_out
     )

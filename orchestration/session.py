@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from kizuna.builds import Build, code_version, load_build, require_same_ground, start_build
+from kizuna.builds import DATABASE_CONFIG, Build, code_version, load_build, require_same_ground, start_build
 from kizuna.control.lease import Lease, acquire, living_holder
 from kizuna.control.store import Store, open_store
+from kizuna.engine import connect
 from kizuna.errors import BuildError, KizunaError, LeaseHeld
 from kizuna.machine import refusal
 from kizuna.settings import Settings, load_settings
@@ -75,6 +77,11 @@ class Session:
     store: Store
     build: Build
     lease: Lease
+
+
+def build_database(session: Session) -> duckdb.DuckDBPyConnection:
+    """The build's file, open for writing within the memory that builds may take."""
+    return connect(session.build.db, session.settings.company.build, config=DATABASE_CONFIG)
 
 
 def hold_lease(store: Store, run_id: str) -> Lease:

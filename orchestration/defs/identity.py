@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
 
 from kizuna.builds import begin_stage, require_passed
 from kizuna.identity_rules import company_rules
@@ -11,7 +10,7 @@ from kizuna.redact import engine_errors_without_values
 from kizuna.stewardship import company_decisions
 from orchestration.dbt_stage import complete_stage, stage_assets
 from orchestration.linkage import link_probable
-from orchestration.session import BUILD_POOL, Company, resume
+from orchestration.session import BUILD_POOL, Company, build_database, resume
 
 evidence = stage_assets("identity", completes_stage=False)
 
@@ -55,7 +54,7 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
     require_passed(session.store, session.build, ("stage", "identity"))
     begin_stage(session.store, session.build, "identity")
     settings = session.settings
-    with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
+    with engine_errors_without_values(), build_database(session) as db:
         read = {name: db.execute(f"SELECT * FROM identity.{name}").to_arrow_table() for name in EVIDENCE[:3]}
         rules = company_rules(settings.home, settings.company)
         linkage = link_probable(db, settings.company, rules)

@@ -11,7 +11,7 @@ from expectations.runner import load_in_background
 from ingestion.load import IngestReport, Progress, ingest
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
-from kizuna.builds import DATABASE_CONFIG, begin_stage, build_id_of, default_as_of
+from kizuna.builds import begin_stage, build_id_of, default_as_of
 from kizuna.control.store import open_store, utcnow
 from kizuna.delivery.slack import send_pending
 from kizuna.errors import InputError, KizunaError
@@ -30,6 +30,7 @@ from orchestration.session import (
     Company,
     announce,
     begin,
+    build_database,
     hold_lease,
     release_lease,
     retried_when_away,
@@ -141,7 +142,7 @@ def _ingest(
     )
     failpoint("build.started")
     begin_stage(store, session.build, "raw")
-    with engine_errors_without_values(), duckdb.connect(str(session.build.db), config=DATABASE_CONFIG) as db:
+    with engine_errors_without_values(), build_database(session) as db:
         create_raw_relations(db, settings, inputs)
         prepare_state(settings, db, as_of, session.build.base_version)
         rows, fates = _rows(db), _fates(db)

@@ -15,7 +15,7 @@ from orchestration.churn_check import CHECKS, CONTRACT_CHECKS, churn_results, co
 from orchestration.contract_scoring import contract_assessment
 from orchestration.dbt_stage import complete_stage
 from orchestration.forecast_check import backtest_result, forecast_backtest
-from orchestration.session import BUILD_POOL, Company, Session, resume
+from orchestration.session import BUILD_POOL, Company, Session, build_database, resume
 from orchestration.text_scoring import build_before, reader_of, text_sentiment
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def score(
     session = resume(context, company)
     require_passed(session.store, session.build, ("stage", "scores"))
     begin_stage(session.store, session.build, "scores")
-    with engine_errors_without_values(), duckdb.connect(str(session.build.db)) as db:
+    with engine_errors_without_values(), build_database(session) as db:
         db.execute("CREATE SCHEMA IF NOT EXISTS scores")
         judged = forecast_backtest(session, db)
         texts, texts_read = text_sentiment(db, reader_of(session.build.code_version), build_before(session))

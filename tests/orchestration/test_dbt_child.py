@@ -16,7 +16,10 @@ import duckdb
 import pytest
 
 from kizuna.builds import PROJECT_ROOT
-from orchestration.manifest import manifest
+from kizuna.operating_settings import BuildLimits
+from orchestration.dbt_child import DbtChild
+from orchestration.dbt_stage import build_environment
+from orchestration.manifest import DBT_PROJECT, manifest, packed_manifest
 
 #: A query that would take hours, in DuckDB's own threads: nothing in the child's Python runs any more.
 PARENT = """
@@ -282,3 +285,21 @@ def gate_assets(gate: str) -> set[str]:
     from expectations.registry import specs
 
     return {"/".join(row.asset_key) for row in specs(gate)}  # type: ignore[arg-type]
+
+
+def test_a_child_keeps_to_what_a_build_may_take(tmp_path: Path) -> None:
+    """Both bounds: a sort that needs more memory than it may take, and then more disk."""
+    environment = build_environment(tmp_path / "build.duckdb", BuildLimits(memory_mb=512, spill_mb=1))
+    texts = "select range as n, repeat(md5(range::varchar), 4) as text from range(900000)"
+    query = (
+        f"select max(place) from (select row_number() over (order by text, n) + length(text) as place from ({texts}))"
+    )
+    args = ["show", "--inline", query, "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    args += ["--target-path", str(tmp_path), "--log-level-file", "none", "--no-write-json"]
+    assert environment["KIZUNA_BUILD_MEMORY"] == "512MiB"
+    child = DbtChild(
+        args, env=environment | {"KIZUNA_BUILD_MEMORY": "64MiB"}, cwd=DBT_PROJECT, manifest=packed_manifest()
+    )
+    said = b"".join(child.stdout).decode()
+    assert child.wait(60) != 0
+    assert "max_temp_directory_size" in said

@@ -10,8 +10,10 @@ import duckdb
 import pytest
 
 from kizuna import cli
+from kizuna.engine import connect
 from kizuna.errors import MachineError
 from kizuna.machine import advice, refusal
+from kizuna.operating_settings import BuildLimits
 
 
 def test_the_system_s_error_under_an_engine_s_is_found(tmp_path: Path) -> None:
@@ -26,7 +28,17 @@ def test_the_system_s_error_under_an_engine_s_is_found(tmp_path: Path) -> None:
     with pytest.raises(duckdb.Error) as large, duckdb.connect() as db:
         db.execute("SET memory_limit = '8MB'; SET temp_directory = ''")
         db.execute("SELECT count(*) FROM (SELECT range, hash(range) FROM range(9_000_000) ORDER BY 2)")
-    for error, words in ((read_only, "Permission is missing"), (wrapped, "disk is full"), (large, "enough memory")):
+    limits = BuildLimits(memory_mb=512, spill_mb=1)
+    with pytest.raises(duckdb.Error) as spilled, connect(None, limits, spill=tmp_path / "spill") as db:
+        db.execute("SET memory_limit = '64MB'; SET threads = 1")
+        db.execute("CREATE TABLE t AS SELECT range, repeat(md5(range::VARCHAR), 4) FROM range(900_000)")
+    met = (
+        (read_only, "Permission is missing"),
+        (wrapped, "disk is full"),
+        (large, "enough memory"),
+        (spilled, "build.spill_mb"),
+    )
+    for error, words in met:
         found = refusal(error.value)
         assert found is not None and words in str(found)
         assert refusal(found) is found and advice(str(found)) == str(found), "told once, not twice"
