@@ -231,16 +231,21 @@ def _bands(writer: Writer, ctx: GateContext, factor: float) -> list[Rule]:
     if ctx.previous_as_of is not None and not ctx.goes_back:
         first = f"least({as_of}, date '{ctx.previous_as_of.isoformat()}' + 1)"
     judged = (
-        f"(select news.kpi, news.numerator as now, band.* exclude (kpi) from (select * from {{batch}} where {_ADDED}"
-        f" and day between {first} and {as_of}) as news join (select kpi, max(numerator) as most, min(numerator) as"
-        f" least_of_all, unit = 'count' as counts from {{batch}} where {_ADDED} and day < {first}"
-        f" and day >= {first} - {KPI_DAYS} group by kpi, unit having count_if(numerator > 0) >= {MIN_KPI_DAYS})"
+        "(select news.kpi, news.numerator as now, band.* exclude (kpi),"
+        " coalesce(news.day <= reach.complete_until, false) as is_delivered"
+        f" from (select * from {{batch}} where {_ADDED} and day between {first} and {as_of}) as news"
+        " join marts.kpi_definitions using (kpi) left join core.int_kpi_reach as reach using (family)"
+        " join (select kpi, max(numerator) as most, min(numerator) as least_of_all, unit = 'count' as counts"
+        f" from {{batch}} where {_ADDED} and day < {first} and day >= {first} - {KPI_DAYS}"
+        f" group by kpi, unit having count_if(numerator > 0) >= {MIN_KPI_DAYS})"
         " as band using (kpi)) as judged"
     )
 
     def outside(times: float) -> str:
-        # A low end only for counts of ten and more: a small shop sells nothing on some days.
-        return f"now > {times} * most or (counts and least_of_all >= 10 and now * {times} < least_of_all)"
+        # A low end only for counts of ten and more: a small shop sells nothing on some days. And only where the files
+        # reach: a day that has not come yet is late, which the raw gate tells and data_state shows, and no fault.
+        low = f"counts and is_delivered and least_of_all >= 10 and now * {times} < least_of_all"
+        return f"now > {times} * most or ({low})"
 
     needs, what = f"select count(*) > 0 from {judged}", f"no KPI with {MIN_KPI_DAYS} days before the new ones"
     rules = (

@@ -63,7 +63,9 @@ CREATE TABLE identity.customer_map AS SELECT customer_id FROM core.dim_customers
 CREATE TABLE state.customer_360 AS
     SELECT customer_id, CASE WHEN moves_on <= $before THEN moves_to ELSE region END AS region
     FROM everything.customers WHERE joined <= $before;
-CREATE TABLE marts.kpi_definitions AS SELECT kpi FROM everything.kpis UNION SELECT kpi FROM everything.ratios;
+CREATE TABLE marts.kpi_definitions AS
+    SELECT kpi, 'orders' AS family FROM everything.kpis UNION SELECT kpi, 'support' FROM everything.ratios;
+CREATE TABLE core.int_kpi_reach AS SELECT 'orders' AS family, $on AS complete_until;
 CREATE TABLE marts.kpi_daily AS
     -- Late rows: of the last three days, some arrive on the next.
     SELECT *, $on AS as_of, true AS is_complete, CAST(NULL AS DECIMAL(20, 2)) AS denominator,

@@ -251,7 +251,9 @@ create table marts.churn_risk_daily as
 create table marts.churn_drivers_daily as
   select 'overall' as segment_type, 'all' as segment, date '2026-06-30' as day, date '2026-06-30' as as_of,
     'quiet' as driver, 0 as customers where $n > 0;
-create table marts.kpi_definitions as select 'orders' as kpi, 'Orders' as name_en, '注文' as name_ja;
+create table marts.kpi_definitions as
+  select 'orders' as kpi, 'Orders' as name_en, '注文' as name_ja, 'orders' as family;
+create table core.int_kpi_reach as select 'orders' as family, date '2026-06-30' as complete_until;
 create table marts.kpi_daily as
   select 'orders' as kpi, 'overall' as segment_type, 'overall' as segment, date '2026-06-30' - i::int as day,
     date '2026-06-30' as as_of, 3.0::double as value, 3::decimal(20,2) as numerator, null::decimal(20,2) as denominator,

@@ -48,7 +48,9 @@ create table raw.mapped__survey_response as
     timestamp '2026-06-30' as _loaded_at limit 0;
 create table state.customer_360 as
   select 'K' || i as customer_id, ['east', 'west'][1 + i % 2] as region from range(300) r(i);
-create table marts.kpi_definitions as from (values ('orders'), ('revenue'), ('csat'), ('wait')) v(kpi);
+create table marts.kpi_definitions as
+  from (values ('orders', 'orders'), ('revenue', 'orders'), ('csat', 'survey'), ('wait', 'support')) v(kpi, family);
+create table core.int_kpi_reach as select 'orders' as family, date '2026-06-30' as complete_until;
 create table marts.kpi_daily as
   select kpi, unit, 'overall' as segment_type, 'all' as segment, date '2026-06-30' - i::int as day,
     date '2026-06-30' as as_of, (20 + i % 7)::double as value, (20 + i % 7)::decimal(20,2) as numerator,
@@ -146,6 +148,18 @@ def test_a_late_source_is_told_before_it_stops_anything(history: Path, changed: 
     verdict = judge(history, "raw.batches")
     assert verdict.outcome == "passed"
     assert {found.name for found in verdict.warnings} == {"no_source_is_late"}
+
+
+@pytest.mark.parametrize(("reaches", "stops"), [("2026-06-29", False), ("2026-06-30", True)])
+def test_a_day_whose_files_have_not_come_is_late_and_no_fault(
+    history: Path, changed: Callable[[str, str], None], reaches: str, stops: bool
+) -> None:
+    """The shop's export of yesterday comes tomorrow; a day whose files are there and hold nothing is another matter."""
+    changed("core.int_kpi_reach", f"update {{}} set complete_until = date '{reaches}'")
+    changed("marts.kpi_daily", "update {} set numerator = 0 where day = date '2026-06-30' and denominator is null")
+    verdict = judge(history, "marts.kpi_daily")
+    assert ("new_days_are_no_other_unit" in names(verdict)) is stops
+    assert ("new_days_move_as_days_do" in {found.name for found in verdict.warnings}) is stops
 
 
 def test_a_campaign_in_the_evening_is_no_other_time_zone(history: Path, changed: Callable[[str, str], None]) -> None:
