@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Update, select, update
+from sqlalchemy import Connection, Update, select, update
 
 from kizuna.builds import gate_events, shown_version
 from kizuna.control.lease import Lease
@@ -20,6 +20,9 @@ from kizuna.control.store import Store, utcnow
 from kizuna.errors import PublishError
 from kizuna.files import replace_link, sha256_of
 from kizuna.settings import Settings
+
+#: States of versions that no reader was shown.
+_NEVER_SHOWN = ("intended", "abandoned")
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,13 @@ def current(settings: Settings) -> Publication | None:
         return None
     folder = link.resolve()
     if not (folder / "manifest.json").exists():
-        raise PublishError(
-            f"{link} points to {folder.name}, which is not there. `kizuna rollback --to N` shows a version that is: "
-            f"{names_of(versions_on_disk(settings))}."
+        there = versions_on_disk(settings)
+        do = (
+            f"`kizuna rollback --to N` shows a version that is: {names_of(there)}."
+            if there
+            else f"No other is left: restore a backup, or remove {link} to start over with new ids and histories."
         )
+        raise PublishError(f"{link} points to {folder.name}, which is not there. {do}")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return Publication(int(manifest["version"]), folder, manifest)
 
@@ -64,19 +70,29 @@ def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = No
     """Show readers an earlier version again: `to`, or the newest one older than the current.
 
     State that crosses builds (ids, histories) lives in the published version, so it goes back with it.
+    Raises `PublishError` for a version that readers never saw (of a worker that was declared dead), or that is not as
+    it was published.
     """
+    if (settings.published / "current").is_symlink() and not is_gone(settings):
+        # What a crash left open is closed first: the shown version must not be taken for one that never was.
+        reconcile(store, settings)
     shown = shown_version(settings)
-    kept = [n for n in versions_on_disk(settings) if n != shown]
+    with store.read() as connection:
+        recorded = {row.version: row for row in connection.execute(select(publications))}
+        rejected = _rejected(connection)
+    never_shown = {number for number, row in recorded.items() if row.state in _NEVER_SHOWN}
+    kept = [n for n in versions_on_disk(settings) if n != shown and n not in never_shown]
     if shown is None and to is None:
         raise PublishError("Nothing is published, so there is nothing to roll back to.")
-    with store.read() as connection:
-        moves = connection.execute(select(link_moves).order_by(link_moves.c.move_id)).all()
-    rejected = {move.from_version for move in moves if move.cause == "rollback"}
     older = [n for n in kept if shown is not None and n < shown and n not in rejected]
     target = to if to is not None else (max(older) if older else None)
     if target is None or target not in kept:
         asked = f"v-{to} is not kept" if to is not None else f"there is no version before v-{shown}"
         raise PublishError(f"{asked}; versions that can be shown: {names_of(kept)}.")
+    stated = recorded[target].manifest_sha256 if target in recorded else None
+    if stated is not None and not is_whole(settings.published / f"v-{target}", stated):
+        others = names_of([n for n in kept if n != target])
+        raise PublishError(f"v-{target} is not as it was published: files are gone or changed. Others: {others}.")
     with store.begin() as connection:
         lease.verify(connection)
         replace_link(settings.published / "current", f"v-{target}")
@@ -97,7 +113,7 @@ def reconcile(store: Store, settings: Settings) -> list[str]:
     Call it only while holding the lease: a version folder that is being written looks like one left over.
     Raises `PublishError` when versions are there but the link is not: going on would start ids and histories anew.
     """
-    done = _fall_back(store, settings)
+    done = [*_fall_back(store, settings), *_take_back(store, settings)]
     shown = current(settings)
     if shown is None:
         _require_no_lost_link(store, settings)
@@ -124,12 +140,15 @@ def reconcile(store: Store, settings: Settings) -> list[str]:
                     update(publications).where(publications.c.version == row.version).values(state="abandoned")
                 )
                 done.append(f"v-{row.version} was never shown; abandoned")
-        abandoned: set[int] = set(
-            connection.execute(select(publications.c.version).where(publications.c.state == "abandoned")).scalars()
+        # An expired one is still there where a kill, or an error of the disk, came before its folder went.
+        over: set[int] = set(
+            connection.execute(
+                select(publications.c.version).where(publications.c.state.in_(("abandoned", "expired")))
+            ).scalars()
         )
     for grave in settings.published.glob(".gone-*") if settings.published.exists() else ():
         shutil.rmtree(grave, ignore_errors=True)
-    for version in sorted(abandoned):
+    for version in sorted(over - {shown.version if shown is not None else None}):
         for folder in (settings.published / f".tmp-{version}", settings.published / f"v-{version}"):
             if folder.exists():
                 _remove(folder)
@@ -197,8 +216,10 @@ def _fall_back(store: Store, settings: Settings) -> list[str]:
             .where(publications.c.state == "published", publications.c.version < lost)
             .order_by(publications.c.version.desc())
         ).all()
+        rejected = _rejected(connection)
     for row in rows:
-        if not is_whole(settings.published / f"v-{row.version}", row.manifest_sha256):
+        # What somebody took back is not what readers get by themselves.
+        if row.version in rejected or not is_whole(settings.published / f"v-{row.version}", row.manifest_sha256):
             continue
         with store.begin() as connection:
             replace_link(settings.published / "current", f"v-{row.version}")
@@ -208,6 +229,39 @@ def _fall_back(store: Store, settings: Settings) -> list[str]:
             connection.execute(update(publications).where(publications.c.version == lost).values(state="lost"))
         return [f"v-{lost} is gone from the disk; readers see v-{row.version} again"]
     return []
+
+
+def _take_back(store: Store, settings: Settings) -> list[str]:
+    """Show the version that was published last where a worker that was declared dead moved the link all the same.
+
+    It can: it proved its lease, then stood still inside the transaction, and the server ended that meanwhile.
+    """
+    shown = shown_version(settings)
+    with store.begin() as connection:
+        state = connection.execute(select(publications.c.state).where(publications.c.version == shown)).scalar()
+        if state != "abandoned":
+            return []
+        moves = select(link_moves.c.to_version).order_by(link_moves.c.move_id.desc()).limit(1)
+        last = connection.execute(moves).scalar()
+        known = connection.execute(select(publications).where(publications.c.version == last)).one_or_none()
+        if known is None or not is_whole(settings.published / f"v-{last}", known.manifest_sha256):
+            return []
+        replace_link(settings.published / "current", f"v-{last}")
+        connection.execute(
+            link_moves.insert().values(from_version=shown, to_version=last, cause="reconcile", at=utcnow())
+        )
+    return [f"v-{shown} was shown by a worker that had been declared dead; readers see v-{last} again"]
+
+
+def _rejected(connection: Connection) -> set[int]:
+    """Versions that somebody rolled back, and did not show again since."""
+    found: set[int] = set()
+    for move in connection.execute(
+        select(link_moves).where(link_moves.c.cause == "rollback").order_by(link_moves.c.move_id)
+    ):
+        found.add(move.from_version)
+        found.discard(move.to_version)
+    return found
 
 
 def _require_no_lost_link(store: Store, settings: Settings) -> None:
