@@ -11,8 +11,10 @@ import json
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +29,7 @@ from kizuna.settings import CONFIG_NAME, Settings
 
 if TYPE_CHECKING:
     from analytics.alerts import Silence
+    from analytics.alerts.words import Locale
 
 #: Told after so many expected intervals; with a look at least every half interval that is before the second ends.
 PATIENCE = 1.5
@@ -61,24 +64,26 @@ class Told:
 class _Memory:
     """Keys told by the command, so that a look every two minutes is one message; kept beside the company."""
 
-    settings: Settings
+    home: Path
     keys: dict[str, str] = field(default_factory=dict)
 
     @property
-    def _path(self) -> Any:
-        return self.settings.home / _TOLD_NAME
+    def _path(self) -> Path:
+        return self.home / _TOLD_NAME
 
     def load(self) -> _Memory:
         try:
             self.keys = dict(json.loads(self._path.read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             self.keys = {}
         return self
 
     def add(self, keys: Sequence[str], now: datetime) -> None:
         kept = {key: at for key, at in self.keys.items() if now - datetime.fromisoformat(at) < timedelta(days=30)}
         self.keys = kept | {key: now.isoformat() for key in keys}
-        write_atomically(self._path, json.dumps(self.keys).encode(), mode=0o600)
+        # On a full disk, or where the home is not mounted, it is told at each look: better than once and then an error.
+        with suppress(OSError):
+            write_atomically(self._path, json.dumps(self.keys).encode(), mode=0o600)
 
 
 def gather(store: Store, settings: Settings, heartbeat: datetime | None, now: datetime) -> Signs:
@@ -152,13 +157,35 @@ def tell(
         with store.read() as connection:
             states = {key: message.state for key in keys if (message := outbox.get(connection, key)) is not None}
         arrived = {key for key, state in states.items() if state == "sent"}
-    memory = _Memory(settings).load()
-    rest = [key for key in keys if key not in arrived and key not in memory.keys]
-    done = tuple(rest) if rest and command and _run(command, settings, [keys[key] for key in rest]) else ()
-    if done:
-        memory.add(done, at)
-    untold = tuple(key for key in rest if key not in done)
+    rest = {key: silence for key, silence in keys.items() if key not in arrived}
+    done, untold = _by_command(settings.home, settings.company.name, settings.company.locale, rest, command, at)
     return Told(tuple(sorted(arrived & new)), done, untold)
+
+
+def tell_unreadable(home: Path, reason: str, *, command: str | None = None, now: datetime) -> tuple[Silence, Told]:
+    """Tell that the settings in `home` cannot be read, once a day: no run, no message and no other look is possible.
+
+    Who the company is and where its channel is stands in them, so that only `command` is left.
+    """
+    from analytics.alerts import Silence
+
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    silence = Silence("settings", "", midnight, 0.0, reason[:500], runbook_of("Silence"))
+    key = f"silence:settings::{midnight:%Y%m%d}"
+    done, untold = _by_command(home, str(home), "en", {key: silence}, command, now)
+    return silence, Told((), done, untold)
+
+
+def _by_command(
+    home: Path, name: str, locale: Locale, keys: Mapping[str, Silence], command: str | None, now: datetime
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Hand what was not told yet to the command; keys it took, and those that nobody took."""
+    memory = _Memory(home).load()
+    rest = [key for key in keys if key not in memory.keys]
+    if not rest or not command or not _run(command, name, locale, [keys[key] for key in rest]):
+        return (), tuple(rest)
+    memory.add(rest, now)
+    return tuple(rest), ()
 
 
 def key_of(settings: Settings, silence: Silence, now: datetime) -> str:
@@ -207,11 +234,11 @@ def _enqueue(store: Store, settings: Settings, keys: Mapping[str, Silence], at: 
     return new
 
 
-def _run(command: str, settings: Settings, silences: Sequence[Silence]) -> bool:
+def _run(command: str, name: str, locale: Locale, silences: Sequence[Silence]) -> bool:
     """Whether the operator's own command took the text. It runs without a shell."""
     from analytics.alerts import silence_in_words
 
-    lines = [f"{settings.company.name}:", *(silence_in_words(one, settings.company.locale) for one in silences)]
+    lines = [f"{name}:", *(silence_in_words(one, locale) for one in silences)]
     try:
         done = subprocess.run(
             shlex.split(command), input="\n".join(lines) + "\n", text=True, timeout=_COMMAND_SECONDS, check=False

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from analytics.alerts.blockkit import context, data, fields, header, link, payload, section
 from analytics.alerts.words import Locale
 
-Quiet = Literal["publication", "files", "source", "daemon", "sender", "store"]
+Quiet = Literal["publication", "files", "source", "daemon", "sender", "store", "settings"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "daemon": "dagster-daemon が動いていません",
         "sender": "メッセージが送られていません",
         "store": "管理データベースを開けません",
+        "settings": "設定を読み込めません",
         "since": "最後の動き",
         "expected": "想定の間隔",
         "hours": "{n}時間",
@@ -46,6 +47,7 @@ _WORDS: dict[Locale, dict[str, str]] = {
         "daemon": "dagster-daemon is not running",
         "sender": "Messages are not being sent",
         "store": "The control store cannot be opened",
+        "settings": "The settings cannot be read",
         "since": "Last sign of life",
         "expected": "Expected every",
         "hours": "{n} hours",

@@ -6,11 +6,15 @@ import os
 import uuid
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from kizuna.errors import KizunaError, LeaseHeld, Unwell
-from kizuna.settings import Settings, load_settings
+from kizuna.errors import KizunaError, LeaseHeld, SettingsError, Unwell
+from kizuna.settings import Settings, home_from_environment, load_settings
+
+if TYPE_CHECKING:
+    from kizuna.watching import Told
 
 
 def watch_company(home: Path | None) -> None:
@@ -19,12 +23,17 @@ def watch_company(home: Path | None) -> None:
 
     from analytics.alerts import silence_in_words
     from kizuna.control.store import open_store, utcnow
-    from kizuna.watching import gather, look, store_is_gone, tell
+    from kizuna.watching import gather, look, store_is_gone, tell, tell_unreadable
 
-    settings = load_settings(home)
     out = Console(highlight=False)
     command = os.environ.get("KIZUNA_ALARM_COMMAND", "").strip() or None
     now = utcnow()
+    try:
+        settings = load_settings(home)
+    except SettingsError as error:
+        where = (home or home_from_environment()).expanduser().resolve()
+        silence, told = tell_unreadable(where, str(error), command=command, now=now)
+        raise _unwell([silence_in_words(silence, "en")], told) from None
     try:
         store = open_store(settings)
         fall_back(settings, out)
@@ -36,7 +45,11 @@ def watch_company(home: Path | None) -> None:
     if not silences:
         out.print("All signs of life are there.")
         return
-    lines = [silence_in_words(one, settings.company.locale) for one in silences]
+    raise _unwell([silence_in_words(one, settings.company.locale) for one in silences], told)
+
+
+def _unwell(lines: list[str], told: Told) -> Unwell:
+    """What is silent, and who was told of it how."""
     ways = [
         f"{len(keys)} {words}"
         for keys, words in (
@@ -46,7 +59,7 @@ def watch_company(home: Path | None) -> None:
         )
         if keys
     ]
-    raise Unwell("\n".join([*lines, "; ".join(ways) or "told before", "What to do: docs/runbooks/silence.md"]))
+    return Unwell("\n".join([*lines, "; ".join(ways) or "told before", "What to do: docs/runbooks/silence.md"]))
 
 
 def fall_back(settings: Settings, out: Console) -> None:

@@ -149,6 +149,51 @@ def test_the_switch_tells_by_whatever_works_and_once(
     assert "control store cannot be opened" in told.read_text()
 
 
+@pytest.mark.parametrize("broken", ["typing", "gone", "key"])
+def test_settings_that_nobody_can_read_are_an_alarm(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, broken: str
+) -> None:
+    """A typing mistake on Monday: no run starts, the failure sensor cannot read the channel, and all is quiet."""
+    told = tmp_path_factory.mktemp("told") / "told.txt"
+    code = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read())"
+    monkeypatch.setenv("KIZUNA_ALARM_COMMAND", shlex.join([sys.executable, "-S", "-c", code]))
+    if broken == "typing":
+        (home / "kizuna.yaml").write_text("name: Test\ntimezone: Asia/Tokio\n")
+    elif broken == "key":
+        monkeypatch.delenv("KIZUNA_PSEUDONYM_KEY")
+    else:
+        home = home / "not-mounted"
+    reason = {"typing": "Asia/Tokio", "key": "KIZUNA_PSEUDONYM_KEY", "gone": "does not exist"}[broken]
+    with pytest.raises(Unwell, match=f"settings cannot be read(.|\n)*{reason}(.|\n)*1 handed to KIZUNA_ALARM_COMMAND"):
+        watch_company(home)
+    if broken != "gone":
+        with pytest.raises(Unwell, match="told before"):
+            watch_company(home)
+    assert told.read_text().count("The settings cannot be read") == 1 and reason in told.read_text()
+    monkeypatch.delenv("KIZUNA_ALARM_COMMAND")
+    if broken == "gone":
+        with pytest.raises(Unwell, match="told to nobody"):
+            watch_company(home)
+
+
+def test_an_alarm_on_a_full_disk_is_told_all_the_same(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    told = tmp_path_factory.mktemp("told") / "told.txt"
+    code = f"import sys; open({str(told)!r}, 'a').write(sys.stdin.read())"
+    monkeypatch.setenv("KIZUNA_ALARM_COMMAND", shlex.join([sys.executable, "-S", "-c", code]))
+    configure(home, "daemon_minutes: 0, publication_hours: 10")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kizuna.watching.write_atomically", full)
+    for _ in range(2):
+        with pytest.raises(Unwell, match="1 handed to KIZUNA_ALARM_COMMAND now"):
+            watch_company(home)
+    assert told.read_text().count("Nothing new was published") == 2, "nothing can be remembered"
+
+
 def test_an_alarm_that_nobody_took_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(home, "daemon_minutes: 0, publication_hours: 10")
     for command in ("", "false", "/does/not/exist"):
