@@ -262,12 +262,13 @@ def record_gate(
     *,
     rows: Mapping[str, int] | None = None,
     unjudged: Sequence[Sequence[str]] = (),
+    laxer: Sequence[str] = (),
 ) -> None:
     """Store one gate's outcome and its verdict per relation, in one transaction.
 
     `verdicts`: relation, suite, outcome, evaluated, failed (list), warnings (list); counts, names and masked samples,
     no values. `rows`: rows per relation, which the build after this one is held to. `unjudged`: (relation, rule, why)
-    of rules that had too little history.
+    of rules that had too little history. `laxer`: limits that the company has set above those shipped.
     """
     if gate not in GATES:
         raise ValueError(f"unknown gate {gate!r}")
@@ -286,7 +287,12 @@ def record_gate(
                 kind="gate",
                 name=gate,
                 outcome=outcome,
-                detail={"relations": len(verdicts), "rows": dict(rows or {}), "unjudged": [list(u) for u in unjudged]},
+                detail={
+                    "relations": len(verdicts),
+                    "rows": dict(rows or {}),
+                    "unjudged": [list(u) for u in unjudged],
+                    "laxer": list(laxer),
+                },
                 at=now,
             )
         )

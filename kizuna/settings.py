@@ -40,6 +40,7 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -141,10 +142,10 @@ class GateParams(_Section):
 
     max_volume_drop: Share = 0.5
     max_silence: Annotated[float, Field(ge=1, le=1000)] = 3.0
-    max_unit_factor: Annotated[float, Field(gt=1)] = 10.0
+    max_unit_factor: Factor = 10.0
     max_mix_change: Share = 0.25
-    max_restatement: Annotated[float, Field(ge=0)] = 0.5
-    max_kpi_factor: Annotated[float, Field(gt=1)] = 10.0
+    max_restatement: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
+    max_kpi_factor: Factor = 10.0
     max_ratio_step: Share = 0.5
     max_null_rise: Share = 0.5
 
@@ -201,6 +202,19 @@ class Company(_Section):
         if value not in available_timezones():
             raise ValueError("a time zone is an IANA name such as Asia/Tokyo or Europe/Berlin")
         return value
+
+    def laxer_limits(self) -> tuple[str, ...]:
+        """Limits of gates above those shipped, in words. They are meant for one build, and are easily left behind."""
+        held = {
+            "gates": (self.gates, GateParams()),
+            "identity": (self.identity, IdentityParams()),
+        }
+        return tuple(
+            f"{section}.{name} {getattr(mine, name):g} (shipped {getattr(shipped, name):g})"
+            for section, (mine, shipped) in held.items()
+            for name in sorted(type(shipped).model_fields)
+            if name.startswith(("max_", "min_")) and getattr(mine, name) > getattr(shipped, name)
+        )
 
     def day_end_utc(self, day: date) -> datetime:
         """First instant after the local `day`, as naive UTC."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kizuna.redact import without_values
 from kizuna.settings import Settings
 
 #: Without one of these nothing starts; the others help.
@@ -17,12 +18,16 @@ NEEDED = ("SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR")
 
 @dataclass(frozen=True)
 class DaemonState:
-    """`heartbeat`: the oldest of the last signs of life of the needed daemons, None if never. Names that are off."""
+    """`heartbeat`: the oldest of the last signs of life of the needed daemons, None if never. Names that are off.
+
+    `failing`: the schedule and the sensors whose last look broke, with the reason: the daemon lives all the same.
+    """
 
     heartbeat: datetime | None
     errors: tuple[str, ...]
     switched_off: tuple[str, ...]
     waiting_runs: int
+    failing: tuple[str, ...] = ()
 
 
 def daemon_state(settings: Settings) -> DaemonState:
@@ -31,19 +36,34 @@ def daemon_state(settings: Settings) -> DaemonState:
         return DaemonState(None, (), (), 0)
     with _instance(settings) as instance:
         import dagster as dg
-        from dagster._core.scheduler.instigation import InstigatorStatus
+        from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
         beats = {kind: beat for kind, beat in instance.get_daemon_heartbeats().items() if kind in NEEDED}
-        off = sorted(
-            state.instigator_name
-            for state in instance.all_instigator_state()
-            if state.status == InstigatorStatus.STOPPED
-        )
+        known = sorted(instance.all_instigator_state(), key=lambda state: state.instigator_name)
+        off = [state.instigator_name for state in known if state.status == InstigatorStatus.STOPPED]
+        looks = {
+            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+            for state in known
+            if state.status != InstigatorStatus.STOPPED
+        }
+        failing = [
+            f"{name}: {_reason(ticks[0].error)}"
+            for name, ticks in looks.items()
+            if ticks and ticks[0].status == TickStatus.FAILURE
+        ]
         queued = instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
     errors = [error.message.strip().splitlines()[0] for beat in beats.values() for error in beat.errors or [] if error]
     oldest = min((beat.timestamp for beat in beats.values()), default=None)
     at = datetime.fromtimestamp(oldest, UTC).replace(tzinfo=None) if oldest is not None else None
-    return DaemonState(at, tuple(errors[:3]), tuple(off), queued)
+    return DaemonState(at, tuple(errors[:3]), tuple(off), queued, tuple(failing))
+
+
+def _reason(error: Any) -> str:
+    """The innermost message, which a person can act on, in one line and without quoted values."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    lines = without_values(str(error.message)).strip().splitlines() if error is not None else []
+    return lines[0][:300] if lines else "its last look failed"
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def checks(*, ask_slack: bool) -> list[tuple[str, Check]]:
         ("key", _key),
         ("lease", _lease),
         ("published", _published),
+        ("gates", _gates),
         ("sources", _sources),
         ("daemon", _daemon),
         ("slack", slack),
@@ -168,20 +169,53 @@ def _lease(settings: Settings) -> list[Finding]:
 
 
 def _published(settings: Settings) -> list[Finding]:
-    from kizuna.versions import current, is_gone
+    from sqlalchemy import select
 
+    from kizuna.builds import shown_version
+    from kizuna.control.schema import publications
+    from kizuna.versions import current, is_gone, is_whole, names_of, versions_on_disk
+
+    there, number = versions_on_disk(settings), shown_version(settings)
     if is_gone(settings):
-        says = "the version that is shown is gone from the disk"
-        return [Finding("published", "fail", says, "`kizuna watch` or `kizuna run` shows the one before it.")]
+        says = f"v-{number}, the version that is shown, is gone from the disk"
+        if any(version < (number or 0) for version in there):
+            do = "`kizuna watch` or `kizuna run` shows the one before it."
+        else:
+            do = f"kizuna rollback --to {there[-1]}" if there else "docs/runbooks/restore.md"
+        return [Finding("published", "fail", says, do)]
+    if number is None and there:
+        says = f"the link published/current is gone; {names_of(there)} is there, and no run starts"
+        return [Finding("published", "fail", says, f"`kizuna rollback --to {there[-1]}` shows it again.")]
     shown = current(settings)
     if shown is None:
         return [Finding("published", "warn", "nothing yet", "`kizuna run` builds the first version.")]
+    store = open_store(settings)
+    with store.read() as connection:
+        query = select(publications.c.manifest_sha256).where(publications.c.version == shown.version)
+        stated = connection.execute(query).scalar()
+    store.close()
+    if stated is not None and not is_whole(shown.folder, stated):
+        says = f"v-{shown.version} is not as it was published: files are gone or changed"
+        return [Finding("published", "fail", says, "`kizuna rollback`, then `kizuna run`.")]
     return [Finding("published", "ok", f"v-{shown.version} as of {shown.manifest['as_of']}")]
+
+
+def _gates(settings: Settings) -> list[Finding]:
+    """Limits that were raised for one build, and stayed."""
+    laxer = settings.company.laxer_limits()
+    if laxer:
+        do = "Put them back in kizuna.yaml once the build that needed them is out."
+        return [Finding("gates", "warn", f"limits above those shipped: {', '.join(laxer)}", do)]
+    return [Finding("gates", "ok", "limits as shipped, or stricter")]
 
 
 def _sources(settings: Settings) -> list[Finding]:
     """Late or missing by `watch.sources`; files that wait for a decision."""
+    from sqlalchemy import select
+
     from kizuna.control import ledger
+    from kizuna.control.schema import incidents
+    from kizuna.data_channel import SOURCE
     from kizuna.watching import gather, look
 
     store = open_store(settings)
@@ -190,9 +224,12 @@ def _sources(settings: Settings) -> list[Finding]:
     silent = {one.subject for one in look(settings, signs, now) if one.subject}
     with store.read() as connection:
         stuck = ledger.list_files(connection, statuses=("held", "refused"))
+        # The same that the data channel was told: later than the source's own rhythm, or than freshness.sources.
+        told = {row.segment: row.opened_on for row in connection.execute(
+            select(incidents).where(incidents.c.kind == SOURCE, incidents.c.state == "open"))}  # fmt: skip
     store.close()
     found = []
-    for source in sorted({*signs.by_source, *settings.company.watch.sources}):
+    for source in sorted({*signs.by_source, *settings.company.watch.sources, *told}):
         last = signs.by_source.get(source)
         says = f"{source}: {f'last file {last:%Y-%m-%d %H:%M} UTC' if last else 'no file yet'}"
         if source in silent:
@@ -200,6 +237,9 @@ def _sources(settings: Settings) -> list[Finding]:
             says += f", expected every {hours} h"
             do = f"Get the export into landing/{source}/, or change watch.sources in kizuna.yaml."
             found.append(Finding("sources", "fail", says, do))
+        elif source in told:
+            says += f", late or missing since {told[source]} by the data's own days"
+            found.append(Finding("sources", "warn", says, "docs/runbooks/source-late.md"))
         else:
             found.append(Finding("sources", "ok", says))
     waiting = [file for file in stuck if not file.detail.get("discarded_at")] if stuck else []
@@ -228,6 +268,9 @@ def _daemon(settings: Settings) -> list[Finding]:
         late = age > timedelta(minutes=minutes)
         found.append(Finding("daemon", "fail" if late else "ok", says, "docs/runbooks/silence.md" if late else ""))
     found += [Finding("daemon", "warn", error, "See its log.") for error in state.errors]
+    for failing in state.failing:
+        do = "Its ticks are under Automation in the UI; the message says what to correct."
+        found.append(Finding("schedules", "fail", f"the last look of {failing}", do))
     if state.switched_off:
         says = f"switched off in the UI: {', '.join(state.switched_off)}"
         found.append(Finding("schedules", "warn", says, "Switch it on under Automation, unless that is meant."))

@@ -63,6 +63,7 @@ def _gate(name: str, event: dict[str, Any] | None, verdicts: list[dict[str, Any]
         "rows": sum(detail.get("rows", {}).values()),
         "findings": [_finding(v, found) for kind in ("failed", "warnings") for v in verdicts for found in v[kind]],
         "unjudged": detail.get("unjudged", []),
+        "laxer": detail.get("laxer", []),
     }
 
 

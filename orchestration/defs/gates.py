@@ -95,7 +95,8 @@ def judge(session: Session, gate: Gate, rows_judged: Sequence[GateRow] | None = 
         ]
     finally:
         # Whatever ends a gate half-way: it has not passed, and an earlier pass must not stand in for it.
-        record_gate(session.store, session.build, gate, outcome, verdicts, rows=rows, unjudged=unjudged)
+        laxer = session.settings.company.laxer_limits()
+        record_gate(session.store, session.build, gate, outcome, verdicts, rows=rows, unjudged=unjudged, laxer=laxer)
         try:
             write_gate_report(session.store, session.settings, session.build)
         except OSError as error:

@@ -42,7 +42,10 @@ def test_the_page_says_what_failed_why_whose_and_what_to_do(make_company: Callab
         verdict("core.dim_customers", "passed"),
     ]
     unjudged = [("core.dim_customers", "customers_are_mixed", "too few customers")]
-    record_gate(company.store, build, "core", "failed", core, rows={"core.fct_orders": 5000}, unjudged=unjudged)
+    laxer = ["gates.max_volume_drop 1 (shipped 0.5)"]
+    record_gate(
+        company.store, build, "core", "failed", core, rows={"core.fct_orders": 5000}, unjudged=unjudged, laxer=laxer
+    )
     page = write_gate_report(company.store, company.settings, build).read_text(encoding="utf-8")
     lease.release()
     for gate, outcome in (
@@ -56,6 +59,7 @@ def test_the_page_says_what_failed_why_whose_and_what_to_do(make_company: Callab
         "order_id_is_unique", "a double order is &lt;double&gt; revenue", "finance", "1,234", "order_id=xxxxxxx:#999",
         "customer_id=(empty)", "orders_have_a_customer", "docs/runbooks/gate-failed.md", "too few customers",
         "relation identity.x does not exist", "1 of 2 relations passed", "5,000 rows",
+        "limits above those shipped: gates.max_volume_drop 1 (shipped 0.5)",
     ):  # fmt: skip
         assert said in page, said
     assert "http" not in page.replace("http-equiv", ""), "the page asks nobody for anything"

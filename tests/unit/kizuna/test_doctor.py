@@ -79,8 +79,8 @@ def test_a_company_in_order_has_no_failure(home: Path, capsys: pytest.CaptureFix
     found = doctor(home, capsys)
     assert states(found) == {
         "settings": "ok", "disk": "ok", "permissions": "ok", "versions": "ok", "store": "ok", "config": "ok",
-        "key": "ok", "lease": "ok", "published": "ok", "sources": "ok", "daemon": "warn", "schedules": "ok",
-        "slack": "warn",
+        "key": "ok", "lease": "ok", "published": "ok", "gates": "ok", "sources": "ok", "daemon": "warn",
+        "schedules": "ok", "slack": "warn",
     }  # fmt: skip
     assert "never run here" in found["daemon"][0]["says"]
 
@@ -116,6 +116,113 @@ def test_each_thing_that_is_wrong_is_named_with_what_to_do(
 
     (home / "kizuna.yaml").write_text("name: Test\nsurprise: 1\n")
     assert states(doctor(home, capsys)) == {"settings": "fail"}
+
+
+def test_limits_of_gates_that_were_raised_and_stayed_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "kizuna.yaml").write_text(
+        "name: Test\ngates: {max_volume_drop: 1.0, max_silence: 2}\n"
+        "identity: {max_id_churn: 0.5, match_threshold: 0.99}\n"
+    )
+    (finding,) = doctor(home, capsys)["gates"]
+    assert finding["state"] == "warn" and "Put them back" in finding["do"]
+    assert finding["says"] == (
+        "limits above those shipped: gates.max_volume_drop 1 (shipped 0.5), identity.max_id_churn 0.5 (shipped 0.1)"
+    )
+
+
+def test_what_is_wrong_with_the_shown_version_is_told_with_what_works(
+    home: Path, settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kizuna.files import sha256_of
+
+    def said() -> dict[str, str]:
+        (finding,) = doctor(home, capsys)["published"]
+        return finding
+
+    link, folder = settings.published / "current", settings.published / "v-1"
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"tables": {}}))
+    (folder / "cx.duckdb").write_bytes(b"")
+    with store.begin() as connection:
+        connection.execute(publications.update().values(manifest_sha256=sha256_of(manifest)))
+    assert said()["state"] == "ok"
+    (folder / "cx.duckdb").unlink()
+    assert said()["state"] == "fail" and "gone or changed" in said()["says"] and "kizuna rollback" in said()["do"]
+    link.unlink()
+    assert said()["state"] == "fail", "not nothing yet: a run would refuse"
+    assert said()["do"] == "`kizuna rollback --to 1` shows it again."
+    link.symlink_to("v-0")
+    assert said()["do"] == "kizuna rollback --to 1", "there is none before it that a run could show"
+    folder.rename(settings.home / "elsewhere")
+    assert said()["do"] == "docs/runbooks/restore.md"
+
+
+def test_a_source_that_the_data_channel_calls_late_is_late_here_too(
+    home: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kizuna.control.schema import incidents
+
+    day = utcnow().date()
+    with store.begin() as connection:
+        connection.execute(
+            incidents.insert().values(
+                incident_id="data:source:shopify:1", kind="source", segment_type="source", segment="shopify",
+                state="open", opened_on=day, last_seen_on=day, opened_by_build="b", detail={},
+            )
+        )  # fmt: skip
+    (finding,) = doctor(home, capsys)["sources"]
+    assert finding["state"] == "warn" and f"late or missing since {day}" in finding["says"]
+    assert finding["do"] == "docs/runbooks/source-late.md"
+
+
+def test_a_sensor_whose_looks_break_is_found_though_the_daemon_lives(
+    home: Path, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dagster as dg
+    from dagster._core.definitions.run_request import InstigatorType
+    from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
+    from dagster._core.scheduler.instigation import (
+        InstigatorState,
+        InstigatorStatus,
+        SensorInstigatorData,
+        TickData,
+        TickStatus,
+    )  # fmt: skip
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+    from dagster._utils.error import SerializableErrorInfo
+
+    from orchestration.launch import prepare_dagster_home
+
+    for name in ("DAGSTER_HOME", "KIZUNA_HOME"):
+        monkeypatch.setenv(name, "")
+    prepare_dagster_home(settings)
+    place = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="x"), location_name="x")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "r"), "landing_files")
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, SensorInstigatorData())
+    inner = SerializableErrorInfo("Conversion Error: Could not convert 'secret' to INT\n", [], "ConversionError")
+    with dg.DagsterInstance.get() as instance:
+        instance.add_instigator_state(state)
+        for status, at in ((TickStatus.SUCCESS, 1.0), (TickStatus.FAILURE, 2.0)):
+            instance.create_tick(
+                TickData(
+                    instigator_origin_id=state.instigator_origin_id, instigator_name="landing_files",
+                    instigator_type=InstigatorType.SENSOR, status=status, timestamp=at,
+                    selector_id=state.selector_id, run_ids=[],
+                    error=SerializableErrorInfo("outer", [], "E", cause=inner) if at == 2.0 else None,
+                )
+            )  # fmt: skip
+        found = [one for one in doctor(home, capsys)["schedules"] if one["state"] == "fail"]
+        assert [one["says"] for one in found] == [
+            "the last look of landing_files: Conversion Error: Could not convert '…' to INT"
+        ]
+        instance.create_tick(
+            TickData(
+                instigator_origin_id=state.instigator_origin_id, instigator_name="landing_files",
+                instigator_type=InstigatorType.SENSOR, status=TickStatus.SKIPPED, timestamp=3.0,
+                selector_id=state.selector_id, run_ids=[],
+            )
+        )  # fmt: skip
+    assert [one for one in doctor(home, capsys)["schedules"] if one["state"] == "fail"] == []
 
 
 def test_the_switch_tells_by_whatever_works_and_once(

@@ -35,6 +35,7 @@ def write(folder: Path, text: str) -> Path:
         ("name: A\nalerts: {runbook_url: 'https://wiki.example.com/{name}'}", ["alerts.runbook_url", "{page}"]),
         ("name: A\nalerts: {runbook_url: '/srv/{page}'}", ["alerts.runbook_url", "'/srv/{page}'", "https://"]),
         ("name: A\nschedule: {at: '25:00'}", ["schedule.at", "'25:00'", "HH:MM"]),
+        ("name: A\ngates: {max_kpi_factor: .inf}", ["gates.max_kpi_factor", "inf", "finite"]),
         ("locale: ja", ["name", "missing"]),
         ("name: A\nsupport: {business_hours: {mon: ['9-18']}}", ["support.business_hours", "'9-18'", "09:00-18:00"]),
         ("name: A\nsupport: {business_hours: {mon: ['12:00-18:00', '09:00-13:00']}}", ["mon: ranges follow"]),
