@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -109,12 +110,7 @@ def run_failures(context: dg.SensorEvaluationContext, company: Company) -> dg.Sk
     """
     from kizuna.delivery.slack import send_pending
 
-    found = context.instance.get_run_records(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=_looked(context.cursor) - _SEEN_TWICE),
-        limit=_FAILURES,
-        order_by="update_timestamp",
-        ascending=True,
-    )
+    found = _failures(context.instance, _looked(context.cursor))
     if not found:
         return dg.SkipReason("no run failed")
     failed = [
@@ -134,6 +130,25 @@ def run_failures(context: dg.SensorEvaluationContext, company: Company) -> dg.Sk
         store.close()
     context.update_cursor(found[-1].update_timestamp.replace(tzinfo=UTC).isoformat())
     return dg.SkipReason(f"{len(found)} failed runs seen, {told} messages")
+
+
+def _failures(instance: dg.DagsterInstance, looked: datetime) -> Sequence[dg.RunRecord]:
+    """Failed runs since shortly before `looked`, the oldest first, and at least one after it if there is one.
+
+    Where more runs than one look takes failed within the time that is looked at twice, the next look would otherwise
+    see the same ones again, and so on for good.
+    """
+    limit = _FAILURES
+    while True:
+        found = instance.get_run_records(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=looked - _SEEN_TWICE),
+            limit=limit,
+            order_by="update_timestamp",
+            ascending=True,
+        )
+        if len(found) < limit or found[-1].update_timestamp.replace(tzinfo=UTC) > looked:
+            return found
+        limit *= 2
 
 
 def _looked(cursor: str | None) -> datetime:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -214,3 +215,23 @@ def test_failures_while_the_daemon_was_away_are_told_once_and_together(automatio
         fail(instance, 300, "dbt_core")
         assert tell(automation, line, instance, cursor)[0].endswith("failed runs seen, 1 messages")
         assert len(line.messages(data)) == 3
+
+
+def test_more_failures_than_one_look_takes_do_not_hold_up_later_ones(
+    automation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All within the two minutes that are looked at twice: the same first ones must not be seen again for good."""
+    monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", "k" * 40)
+    (tmp_path / "kizuna.yaml").write_text("name: Test\n", encoding="utf-8")
+    company = SimpleNamespace(home=tmp_path)
+    monkeypatch.setattr(automation, "_FAILURES", 5)
+    with dg.DagsterInstance.ephemeral() as instance:
+        for number in range(23):
+            run = dg.DagsterRun("daily", run_id=str(uuid.UUID(int=number)))
+            instance.add_run(run)
+            instance.report_run_failed(run)
+        cursor, seen = None, []
+        for _ in range(5):
+            said, cursor = tell(automation, company, instance, cursor)
+            seen.append(int(said.split()[0]))
+    assert seen[-1] == 23, seen
