@@ -1,8 +1,9 @@
 """Source contracts: what a vendor's (or a company's own) file looks like, said once in YAML and never guessed.
 
 A vendor contract describes one relation `raw.<source>__<entity>`. A mapping contract (`maps_to: order`) feeds a
-canonical entity of `ingestion/contracts/canonical/`, so that any CSV, NDJSON or Parquet file joins without code.
-Both become the same `Contract`. Unknown keys are refused, so that a typing error never means "no check".
+canonical entity of `ingestion/contracts/canonical/`, so that any CSV, NDJSON or Parquet file joins without code; one
+that says `maps_to: table` keeps a table as it is. All become the same `Contract`. Unknown keys are refused, so that a
+typing error never means "no check".
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ Format = Literal["csv", "ndjson", "json_pages", "parquet", "xlsx"]
 DataClass = Literal["none", "pseudonymous", "personal", "sensitive"]
 Policy = Literal["evolve", "quarantine", "stop"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+#: Column of a raw relation: letters of any script. Names that begin with `_` are those of the lineage columns.
+StoredName = Annotated[str, Field(pattern=r"^[^\W\d_]\w{0,62}$")]
 
 WHITESPACE = "whitespace"
 COMPANY_TIMEZONE = "company"
@@ -204,7 +208,7 @@ class Column(_Model):
     `impossible` says whether a date written as it should be, of a day that does not exist, refuses the row.
     """
 
-    name: Name = ""
+    name: StoredName = ""
     source: str | None = Field(default=None, alias="from")
     aliases: tuple[str, ...] = ()
     type: ColumnType = "string"
@@ -277,6 +281,8 @@ class Contract(Reading):
     source: Name
     entity: Name
     mapped: bool = False
+    #: A company's own table, which feeds nothing (`ingestion/kept.py`).
+    kept: bool = False
     namespace: str | None = None
     files: tuple[FilePattern, ...]
     key: tuple[str, ...] = ()
@@ -288,12 +294,14 @@ class Contract(Reading):
 
     @property
     def relation(self) -> str:
-        return f"raw.mapped__{self.entity}" if self.mapped else f"raw.{self.source}__{self.entity}"
+        if self.mapped:
+            return f"raw.mapped__{self.entity}"
+        return f"raw.{'kept__' if self.kept else ''}{self.source}__{self.entity}"
 
     @property
     def version(self) -> str:
         """16 hex digits over everything that decides what a file becomes; a changed contract has another version."""
-        content = self.model_dump_json(exclude={"description", "origin", "files", "template"})
+        content = self.model_dump_json(exclude={"description", "origin", "files", "template", "kept"})
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Reading contract YAML: the built-in vendor contracts, the canonical entities, and the company's own mappings.
+"""Reading contract YAML: the built-in vendor contracts, the canonical entities, and the company's own contracts.
 
 Every error names the file, the key, the value and what is allowed.
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from ingestion.conflicts import refuse_conflicts, refuse_taken_names
 from ingestion.contract import (
     COMPANY_TIMEZONE,
     GENERATED,
@@ -35,7 +36,7 @@ from ingestion.contract import (
 )
 from ingestion.currencies import codes as currency_codes
 from ingestion.extensions import ExtensionFile, OwnColumn, is_extension, load_extension, replaced
-from ingestion.globs import overlap
+from ingestion.kept import TABLE, KeptFile, is_kept, load_kept
 from kizuna.errors import InputError
 
 BUILT_IN = Path(__file__).parent / "contracts"
@@ -141,13 +142,17 @@ def load_contracts(own: Path | None = None, *, timezone: str = "UTC") -> tuple[C
     paths = sorted([*own.glob("*.yml"), *own.glob("*.yaml")]) if own is not None and own.is_dir() else []
     mine = [load_own(path) for path in paths]
     contracts = [resolve_timezone(contract, timezone) for contract in replaced(_built_in(), mine)]
+    refuse_taken_names(contracts)
     refuse_conflicts(contracts)
     return tuple(sorted(contracts, key=lambda contract: contract.name))
 
 
 def load_own(path: Path) -> Contract:
-    """One contract of a company: a mapping to a canonical entity, or the extension of a built-in contract."""
-    return load_extension(path, _built_in()) if is_extension(path) else load_mapping(path)
+    """A contract of a company: a mapping to a canonical entity, the extension of a built-in one, or a kept table."""
+    data = parse_yaml(path)
+    if is_extension(data):
+        return load_extension(path, _built_in())
+    return load_kept(path) if is_kept(data) else load_mapping(path)
 
 
 @lru_cache(maxsize=1)
@@ -173,7 +178,8 @@ def load_mapping(path: Path) -> Contract:
     entities = canonical_entities()
     if file.maps_to not in entities:
         raise InputError(
-            f"{path}: maps_to: {file.maps_to!r} is not allowed: choose one of {', '.join(sorted(entities))}"
+            f"{path}: maps_to: {file.maps_to!r} is not allowed: choose one of {', '.join(sorted(entities))}, or "
+            f"{TABLE} to keep a table as it is"
         )
     entity = entities[file.maps_to]
     unknown = [name for name in file.fields if name not in entity.columns]
@@ -300,32 +306,6 @@ def resolve_timezone(contract: Contract, timezone: str) -> Contract:
     return contract.model_copy(update={"times": contract.times.model_copy(update={"timezone": timezone})})
 
 
-def refuse_conflicts(contracts: list[Contract], *, trusted: str | None = "built-in") -> None:
-    """Raise `InputError` for two of one name, or patterns that could both match one file.
-
-    Contracts of origin `trusted` are not compared with one another: that takes a second, and a test does it.
-    """
-    for position, one in enumerate(contracts):
-        for other in contracts[position + 1 :]:
-            if one.origin == other.origin == trusted:
-                continue
-            if one.name == other.name:
-                raise InputError(
-                    f"{other.origin}: name: {other.name!r} is already taken by the contract of {one.origin}; "
-                    "give this one its own `name:`"
-                )
-            if one.source != other.source:
-                continue
-            for mine in one.files:
-                for theirs in other.files:
-                    if overlap(mine.pattern, theirs.pattern):
-                        raise InputError(
-                            f"{other.origin}: files: pattern {theirs.pattern!r} of contract {other.name} overlaps "
-                            f"{mine.pattern!r} of contract {one.name} ({one.origin}): a file could belong to both. "
-                            "Make one of the patterns narrower."
-                        )
-
-
 def parse_yaml(path: Path) -> dict[str, Any]:
     """What a YAML file says. Raises `InputError` with line and column where it is no YAML."""
     try:
@@ -386,6 +366,7 @@ def _keys_at(shape: type[BaseModel], location: tuple[int | str, ...]) -> list[st
     }
     entries: dict[type[BaseModel], type[BaseModel]] = {
         VendorFile: Column,
+        KeptFile: Column,
         ExtensionFile: OwnColumn,
         MappingFile: MappedField,
         CanonicalEntity: CanonicalField,

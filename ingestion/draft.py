@@ -6,7 +6,6 @@ confirmed by the type checks themselves. What was guessed, and what is missing, 
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -14,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingestion.contract import Column, Numbers
-from ingestion.contract_files import CanonicalEntity, CanonicalField, canonical_entities, load_mapping
+from ingestion.contract import Column, Contract, Numbers
+from ingestion.contract_files import CanonicalEntity, CanonicalField, canonical_entities, load_own
 from ingestion.draft_look import Look, look_at, scratch
+from ingestion.draft_table import table_of, table_text
+from ingestion.draft_text import comment, flow, literally, pattern_of, scalar, shape, source_of
 from ingestion.draft_words import FILE_NAMES, NAMES, plain
 from ingestion.fit import accepted_share
+from ingestion.kept import TABLE
 from ingestion.parse import engine
 from kizuna.errors import InputError
 
@@ -38,7 +40,11 @@ _NUMBERS = (
     Numbers(decimal_separator=",", thousands_separator="."),
     Numbers(decimal_separator=","),
 )
+_PLAIN_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,2})?")
 _FITS, _HALF = 0.9, 0.5
+
+#: `_rank` of a column that is called by a known word.
+_SURE = 4
 
 
 @dataclass
@@ -48,56 +54,118 @@ class _Guess:
     column: str
     options: dict[str, object] = field(default_factory=dict)
     check: str = ""
+    #: The column is called so, and not only somewhat so.
+    is_sure: bool = False
 
 
 @dataclass(frozen=True)
 class DraftText:
-    """YAML text of a draft, and how many of its lines say CHECK."""
+    """YAML text of a draft, and how many of its lines say CHECK. `name` is the entity's, or that of a kept table;
+    `why` says why no entity fits."""
 
     text: str
     source: str
     entity: str
     checks: int
+    name: str
+    why: str = ""
 
 
 def draft(path: Path, *, source: str | None = None, entity: str | None = None, currency: str = "JPY") -> DraftText:
     """Draft a contract for the file. Raises `InputError` for a file or an entity that nothing can be made of."""
     entities = canonical_entities()
-    if entity is not None and entity not in entities:
-        raise InputError(f"--entity {entity!r} is not known: choose one of {', '.join(sorted(entities))}.")
+    if entity is not None and entity not in (*entities, TABLE):
+        raise InputError(f"--entity {entity!r} is not known: choose one of {', '.join(sorted(entities))}, or {TABLE}.")
     look = look_at(path)
     if not look.sample.header:
         raise InputError(f"{path}: no columns were found.")
+    name = source or source_of(path)
+    if entity == TABLE:
+        return _kept(path, name, look, "")
     con = engine()
     try:
         numbers = _number_style(con, look)
+        asked = _Asked(con, look, scratch(look).model_copy(update={"numbers": numbers}))
         wanted = [entities[entity]] if entity else sorted(entities.values(), key=lambda found: found.entity)
-        drafts = [(found, _guesses(con, look, found, numbers)) for found in wanted]
+        drafts = [(found, _guesses(asked, found)) for found in wanted]
     finally:
         con.close()
-    chosen, guesses = max(drafts, key=lambda entry: _score(path, *entry))
-    name = source or _source_of(path)
+    best = max(_score(path, *entry) for entry in drafts)
+    # Several may be nearest. What is less near is not asked: an order holds an id and an address, as a contact does.
+    nearest = [entry for entry in drafts if _score(path, *entry) == best]
+    fitting = nearest if entity else [entry for entry in nearest if not _misfit(path, *entry)]
+    if not fitting:
+        return _kept(path, name, look, _misfit(path, *nearest[0]))
+    chosen, guesses = fitting[0]
     text = _write(path, name, look, chosen, guesses, numbers, currency)
     _must_load(text)
-    return DraftText(text, name, chosen.entity, text.count("CHECK"))
+    return DraftText(text, name, chosen.entity, text.count("CHECK"), chosen.entity)
 
 
-def _guesses(
-    con: duckdb.DuckDBPyConnection, look: Look, entity: CanonicalEntity, numbers: Numbers
-) -> dict[str, _Guess]:
+def _kept(path: Path, source: str, look: Look, why: str) -> DraftText:
+    text = table_text(path, source, look, why)
+    _must_load(text)
+    return DraftText(text, source, TABLE, text.count("CHECK"), table_of(path), why)
+
+
+def _misfit(path: Path, entity: CanonicalEntity, guesses: dict[str, _Guess]) -> str:
+    """Why an entity, the nearest one say, does not fit; empty when it does.
+
+    A table of stock or owners has an id, a name and times too. Taken for contacts its rows would become customers, so
+    whatever an entity requires must be called so, and of some entities that is not enough.
+    """
+    needed = _needed(entity)
+    missing = [name for name in needed if name not in guesses or not guesses[name].is_sure]
+    almost = _is_named(path, entity) and len(missing) == 1 and len(needed) > 2
+    if missing and not almost:
+        return f"the nearest is {entity.entity}, of which no column seems to hold {', '.join(missing)}"
+    for telling in _TELLING.get(entity.entity, ()):
+        if not any(name in guesses for name in telling):
+            return f"the nearest is {entity.entity}, of which no column seems to hold any of {', '.join(telling)}"
+    return ""
+
+
+def _needed(entity: CanonicalEntity) -> list[str]:
+    return [name for name, column in entity.columns.items() if column.required and name not in _CONSTANTS]
+
+
+def _is_named(path: Path, entity: CanonicalEntity) -> bool:
+    return any(word in plain(path.name) for word in FILE_NAMES.get(entity.entity, ()))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the type checks say about the columns of a file; entities ask much the same, each costs a query."""
+
+    con: duckdb.DuckDBPyConnection
+    look: Look
+    contract: Contract
+    shares: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def share(self, header: str, values: Sequence[str], **told: object) -> float:
+        """Share of the values of a column that would be accepted if it were what is told."""
+        key = (header, repr(sorted(told.items())))
+        if key not in self.shares:
+            column = Column.model_validate({"name": "asked", "from": header, **told})
+            self.shares[key] = accepted_share(self.con, self.contract, column, values)
+        return self.shares[key]
+
+
+def _guesses(asked: _Asked, entity: CanonicalEntity) -> dict[str, _Guess]:
     """Fields that a column seems to hold, the surest names first; a column is used once."""
     taken: set[str] = set()
     found: dict[str, _Guess] = {}
     ranked = sorted(
         ((_rank(entity, name, header), position, name, header)
-         for name in entity.columns for position, header in enumerate(look.sample.header)),
+         for name in entity.columns for position, header in enumerate(asked.look.sample.header)),
         key=lambda entry: (-entry[0], entry[1]),
     )  # fmt: skip
     for rank, _, name, header in ranked:
         if rank <= 0 or name in found or header in taken or not header:
             continue
-        guess = _confirm(con, look, name, entity.columns[name], header, numbers)
+        guess = _confirm(asked, entity.columns[name], header)
         if guess is not None:
+            guess.is_sure = rank >= _SURE
             found[name] = guess
             taken.add(header)
     return found
@@ -112,16 +180,12 @@ def _rank(entity: CanonicalEntity, name: str, header: str) -> int:
     return exact * 2 + (entity.columns[name].required or name == entity.key) if exact else 0
 
 
-def _confirm(
-    con: duckdb.DuckDBPyConnection, look: Look, name: str, canonical: CanonicalField, header: str, numbers: Numbers
-) -> _Guess | None:
+def _confirm(asked: _Asked, canonical: CanonicalField, header: str) -> _Guess | None:
     """The guess with what its values need to be accepted; None when they do not fit the field's type."""
-    values = [value for value in look.sample.column(header) if value]
-    contract = scratch(look).model_copy(update={"numbers": numbers})
+    values = [value for value in asked.look.sample.column(header) if value]
 
     def share(**more: object) -> float:
-        column = Column.model_validate({"name": name, "from": header, "type": canonical.type, **more})
-        return accepted_share(con, contract, column, values)
+        return asked.share(header, values, type=canonical.type, **more)
 
     def fits(**more: object) -> bool:
         return share(**more) >= _FITS
@@ -130,11 +194,16 @@ def _confirm(
     if not values:
         guess.check = "empty in the rows that were looked at"
     elif canonical.type in ("timestamp", "date"):
-        shares = {entry: share(formats=[entry]) for entry in TIME_FORMATS}
+        if not any(character.isdigit() for value in values for character in value):
+            return None
+        # What is ISO is no other notation, and each one asked costs a query.
+        plainly = share(formats=["iso"])
+        shares = {entry: share(formats=[entry]) for entry in TIME_FORMATS[1:]} if plainly < _FITS else {}
+        shares = {"iso": plainly, **shares}
         best = max(shares.values())
         if best < _HALF:
             return None
-        formats = [entry for entry in TIME_FORMATS if shares[entry] >= min(best, _FITS)]
+        formats = [entry for entry, found in shares.items() if found >= min(best, _FITS)]
         if best < _FITS:
             guess.check = f"only {best:.0%} of the values are written so; how are the others meant?"
         if formats[0] != "iso":
@@ -175,36 +244,30 @@ def _number_style(con: duckdb.DuckDBPyConnection, look: Look) -> Numbers:
         contract = scratch(look).model_copy(update={"numbers": numbers})
         return sum(accepted_share(con, contract, column, values) for values in figures)
 
+    if all(_PLAIN_NUMBER.fullmatch(value) for values in figures for value in values):
+        return Numbers()
     return max(_NUMBERS, key=lambda numbers: (round(reads(numbers), 6), -_NUMBERS.index(numbers)))
 
 
-def _score(path: Path, entity: CanonicalEntity, guesses: dict[str, _Guess]) -> tuple[float, str]:
-    needed = [name for name, column in entity.columns.items() if column.required and name not in _CONSTANTS]
+def _score(path: Path, entity: CanonicalEntity, guesses: dict[str, _Guess]) -> float:
+    needed = _needed(entity)
     share = sum(name in guesses for name in needed) / max(len(needed), 1)
     own = sum(name in guesses for name in entity.columns if name not in _COMMON)
-    named = any(word in plain(path.name) for word in FILE_NAMES.get(entity.entity, ()))
-    return 4 * share + own + 3 * named + 0.1 * len(guesses), entity.entity
+    return round(4 * share + own + 3 * _is_named(path, entity) + 0.1 * len(guesses), 6)
 
 
 #: Fields that a constant may fill, and fields that say nothing about the entity.
 _CONSTANTS = {"currency", "kind", "direction", "touch_kind", "purpose", "experiment"}
 _COMMON = {"email", "phone", "customer_key", "account_key", "region", "channel", "status", "updated_at", "created_at"}
 
-
-def _source_of(path: Path) -> str:
-    """The folder below `landing` if the file lies there, else a name made of the file's."""
-    parts = path.resolve().parts
-    if "landing" in parts[:-2]:
-        return parts[len(parts) - 1 - parts[::-1].index("landing") + 1]
-    name = re.sub(r"[^a-z0-9]+", "_", path.stem.casefold()).strip("_")
-    name = re.sub(r"[_\d]+$", "", name)
-    return name if re.match(r"[a-z]", name) else "my_source"
-
-
-def _pattern_of(path: Path) -> str:
-    """The file's name with any digits, so that the next delivery fits too."""
-    safe = re.sub(r"[\[\]{}?*]", "?", path.name)
-    return "**/" + re.sub(r"\d+([-_.]?\d+)*", "*", safe)
+#: Fields of which one must be found, of each group, where an id is all that an entity requires.
+_TELLING = {
+    "contact": (("email", "phone", "first_name", "birth_on"),),
+    "interaction": (
+        ("email", "phone", "customer_key", "opened_at"),
+        ("first_response_at", "resolved_at", "priority", "topic", "csat_score", "talk_seconds"),
+    ),
+}
 
 
 def _write(
@@ -217,19 +280,19 @@ def _write(
     currency: str,
 ) -> str:
     lines = [
-        f"# Draft of a contract for {_comment(path.name)}, made from {len(look.sample.rows)} of its rows.",
+        f"# Draft of a contract for {comment(path.name)}, made from {len(look.sample.rows)} of its rows.",
         "# Look at every line that says CHECK, then move the file into contracts/. Until then it does nothing.",
-        *(f"# CHECK: {_comment(note)}" for note in look.notes),
-        f"source: {_scalar(source)}  # the folder under landing/ where such files will lie",
+        *(f"# CHECK: {comment(note)}" for note in look.notes),
+        f"source: {scalar(source)}  # the folder under landing/ where such files will lie",
         f"maps_to: {entity.entity}  # CHECK: {entity.description}",
-        f"files: [{_scalar(_pattern_of(path))}]  # CHECK: does this fit the next delivery, and nothing else?",
+        f"files: [{scalar(pattern_of(path))}]  # CHECK: does this fit the next delivery, and nothing else?",
         f"format: {look.format}",
-        *_shape(look),
+        *shape(look),
     ]
     if look.format != "parquet":
         lines.append("times: {timezone: company}  # CHECK: times without an offset are local to the company; or UTC, …")
     if numbers != Numbers():
-        lines.append(f"numbers: {_flow(numbers.model_dump(exclude_none=True))}")
+        lines.append(f"numbers: {flow(numbers.model_dump(exclude_none=True))}")
     lines.append("fields:")
     for name, canonical in entity.columns.items():
         lines += _field_lines(name, canonical, entity, guesses, currency, "value" if look.dialect.columns else "column")
@@ -241,7 +304,7 @@ def _write(
     rest = [header for header in dict.fromkeys(rest) if header not in used]
     if rest:
         lines += ["known:  # columns that are not needed; CHECK that nothing here belongs above"]
-        lines += [f"  - {_scalar(_literally(header))}" for header in rest]
+        lines += [f"  - {scalar(literally(header))}" for header in rest]
     return "\n".join(lines) + "\n"
 
 
@@ -255,8 +318,8 @@ def _field_lines(
 ) -> list[str]:
     guess = guesses.get(name)
     if guess is not None:
-        check = f"  # CHECK: {_comment(guess.check)}" if guess.check else ""
-        return [f"  {name}: {_flow({'column': guess.column, **guess.options})}{check}"]
+        check = f"  # CHECK: {comment(guess.check)}" if guess.check else ""
+        return [f"  {name}: {flow({'column': guess.column, **guess.options})}{check}"]
     if not canonical.required:
         return []
     if name == "currency":
@@ -264,48 +327,7 @@ def _field_lines(
     if canonical.allowed:
         return [f"  {name}: {{value: {canonical.allowed[0]}}}  # CHECK: one of {', '.join(canonical.allowed)}"]
     why = "which column tells records apart?" if name == entity.key else "no column seems to hold it"
-    return [f"  {name}: {{{place}: {_scalar(UNKNOWN)}}}  # CHECK: required; {why}"]
-
-
-def _shape(look: Look) -> list[str]:
-    if look.format == "csv":
-        dialect = look.dialect.model_dump()
-        shown = {key: dialect[key] for key in ("delimiter", "quote", "header_rows", "encodings")}
-        if look.dialect.columns:
-            shown["columns"] = list(look.dialect.columns)
-        return [f"dialect: {_flow(shown)}  # CHECK: as the file looks; nothing is guessed when it is loaded"]
-    if look.format == "xlsx" and look.xlsx.range:
-        return [f"xlsx: {_flow({'range': look.xlsx.range})}"]
-    return [f"json: {_flow({'records': look.records})}"] if look.records else []
-
-
-def _literally(header: str) -> str:
-    """`known` takes patterns; a header's own brackets and stars mean themselves."""
-    return re.sub(r"([*?\[])", r"[\1]", header)
-
-
-def _scalar(value: object) -> str:
-    """A YAML scalar: JSON is one whatever it holds."""
-    text = json.dumps(value, ensure_ascii=False)
-    plain_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value)
-    return str(value) if plain_word and str(value) not in ("true", "false", "null") else _escaped(text)
-
-
-def _flow(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(inner) for inner in value) + "]"
-    return _scalar(value)
-
-
-def _escaped(text: str) -> str:
-    """Characters that YAML does not take as they are, written as JSON escapes."""
-    return "".join(c if c.isprintable() else f"\\u{min(ord(c), 0xFFFF):04x}" for c in text)
-
-
-def _comment(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return [f"  {name}: {{{place}: {scalar(UNKNOWN)}}}  # CHECK: required; {why}"]
 
 
 def _must_load(text: str) -> None:
@@ -313,4 +335,4 @@ def _must_load(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "draft.yml"
         path.write_text(text, encoding="utf-8")
-        load_mapping(path)
+        load_own(path)

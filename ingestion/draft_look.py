@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ class Look:
     xlsx: XlsxShape = field(default_factory=XlsxShape)
     records: str | None = None
     notes: tuple[str, ...] = ()
+    #: Names of the whole records' keys where the header has paths into them, and those that hold objects or lists.
+    keys: tuple[str, ...] = ()
+    nested: frozenset[str] = frozenset()
 
 
 def look_at(path: Path) -> Look:
@@ -117,7 +120,7 @@ def _json(path: Path, head: bytes) -> Look:
     if is_lines and b"\n" in head.strip():
         with open_bytes(path) as stream:
             lines = list(islice(stream, SAMPLE_ROWS))
-        return Look("ndjson", _flat(_objects(lines)))
+        return _records("ndjson", _objects(lines))
     with open_bytes(path) as stream:
         content = stream.read(64 << 20)
     try:
@@ -131,11 +134,17 @@ def _json(path: Path, head: bytes) -> Look:
     )
     if not lists:
         if isinstance(document, dict):
-            return Look("ndjson", _flat([document]))
+            return _records("ndjson", [document])
         raise InputError(f"{path}: a bare JSON array; write one object per line, or put it under a key.")
     records = max(lists, key=lambda key: len(lists[key]))
     rows = [row for row in lists[records][:SAMPLE_ROWS] if isinstance(row, dict)]
-    return Look("json_pages", _flat(rows), records=records)
+    return replace(_records("json_pages", rows), records=records)
+
+
+def _records(kind: Format, rows: list[dict[str, Any]]) -> Look:
+    keys = tuple(dict.fromkeys(key for row in rows for key in row))
+    nested = frozenset(key for row in rows for key, value in row.items() if isinstance(value, dict | list))
+    return Look(kind, _flat(rows), keys=keys, nested=nested)
 
 
 def _objects(lines: Iterable[bytes]) -> list[dict[str, Any]]:
@@ -177,7 +186,7 @@ def _parquet(path: Path) -> Look:
             names = tuple(file.schema_arrow.names)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from None
-    return Look("parquet", _flat(rows) if rows else Sample(names, ()))
+    return _records("parquet", rows) if rows else Look("parquet", Sample(names, ()), keys=names)
 
 
 def _workbook(path: Path) -> Look:

@@ -5,6 +5,8 @@ Names are compared without case, blanks and punctuation. A word that several fie
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 #: Field of any entity -> names it is known by.
 FIELDS: dict[str, tuple[str, ...]] = {
     "customer_key": (
@@ -143,6 +145,7 @@ FILE_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A name as it is compared: letters and digits of any script, without case."""
     return "".join(character for character in name.casefold() if character.isalnum())

@@ -65,11 +65,9 @@ class ExtensionFile(_Model):
     columns: dict[Name, OwnColumn] = Field(default={})
 
 
-def is_extension(path: Path) -> bool:
-    """True for a contract file that says `extends:`; whatever else is wrong with it is told when it is loaded."""
-    from ingestion.contract_files import parse_yaml
-
-    return "extends" in parse_yaml(path)
+def is_extension(data: dict[str, Any]) -> bool:
+    """True for the keys of a contract file that says `extends:`; whatever else is wrong is told when it is loaded."""
+    return "extends" in data
 
 
 def load_extension(path: Path, built_in: Iterable[Contract]) -> Contract:
@@ -128,6 +126,6 @@ def replaced(built_in: Iterable[Contract], own: Iterable[Contract]) -> list[Cont
     A template stays, because its relation exists in every build, but no file fits it.
     """
     mine = list(own)
-    taken = {contract.name for contract in mine if not contract.mapped}
+    taken = {contract.name for contract in mine if not contract.mapped and not contract.kept}
     kept = [contract for contract in built_in if contract.name not in taken]
     return [contract.model_copy(update={"files": ()}) if contract.template else contract for contract in kept] + mine

@@ -104,9 +104,11 @@ def same_clock(writer: Writer, ctx: GateContext, relation: str, column: str) -> 
     return _dated(ctx, replace(rule, needs=needs, needs_what=what))
 
 
-#: Deliveries: what one load brought of one source's relation. `age` 1 is the newest.
+#: Deliveries: what one load brought of one source's relation. `age` 1 is the newest. Of tables that are only kept no
+#: number depends: a list of tags that halves must not hold back everybody's numbers.
 _DELIVERIES = (
-    "with sent as (select *, batch_id in (select batch_id from state.published_batches) as published from {batch}),"
+    "with sent as (select *, batch_id in (select batch_id from state.published_batches) as published from {batch}"
+    " where not starts_with(relation, 'raw.kept__')),"
     " loads as (select source, relation, loaded_at, sum(rows_in) as n,"
     " max(coalesce(last_event_at, loaded_at))::date as reached from sent where published group by all),"
     " deliveries as (select *, row_number() over (partition by source, relation order by loaded_at desc) as age"

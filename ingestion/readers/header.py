@@ -23,10 +23,11 @@ class Layout:
         self.width = len(headers)
         self.cells: dict[str, int] = {}
         folded: dict[str, list[int]] = {}
+        twins = _told_apart_by_capitals(contract)
         for position, header in enumerate(headers):
             folded.setdefault(header.casefold(), []).append(position)
         for column in contract.columns:
-            found = [(name, folded[name.casefold()]) for name in column.sources if name.casefold() in folded]
+            found = [(name, at) for name in column.sources if (at := _places(name, headers, folded, twins))]
             if not found:
                 if column.required != "no" and column.sources:
                     raise FileRefused(
@@ -57,6 +58,20 @@ class Layout:
         self.extra = _unlike_names(spare)
         notes.header = tuple(headers)
         notes.added.update(header for header, _ in spare if not is_known(contract, header))
+
+
+def _told_apart_by_capitals(contract: Contract) -> set[str]:
+    """Names, without capitals, that the contract itself writes in two ways for two columns: `Tag` and `tag`."""
+    spelt: dict[str, set[str]] = {}
+    for column in contract.columns:
+        spelt.setdefault((column.source or "").casefold(), set()).add(column.source or "")
+    return {name for name, spellings in spelt.items() if len(spellings) > 1}
+
+
+def _places(name: str, headers: list[str], folded: dict[str, list[int]], twins: set[str]) -> list[int]:
+    """Positions of the headers of this name. Capitals do not count unless the contract tells two columns by them."""
+    found = folded.get(name.casefold(), [])
+    return [place for place in found if headers[place] == name] if name.casefold() in twins else found
 
 
 def _kept(count: int) -> str:

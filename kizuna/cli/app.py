@@ -266,11 +266,11 @@ def quarantine_discard(
 def contract_draft(
     file: Annotated[Path, typer.Argument(help="A CSV, NDJSON, JSON, Parquet or XLSX file.")],
     source: Annotated[str | None, typer.Option(help="Folder under landing where such files will lie.")] = None,
-    entity: Annotated[str | None, typer.Option(help="Canonical entity; default the one that fits best.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Canonical entity or `table`; default what fits best.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it; default contracts/drafts/.")] = None,
     home: Home = None,
 ) -> None:
-    """Draft a mapping contract from a file, for you to correct. A draft does nothing until you move it."""
+    """Draft a contract from a file, for you to correct. A draft does nothing until you move it."""
     from kizuna.cli.contracts import draft_contract
 
     draft_contract(home, file, source, entity, out)

@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 def draft_contract(home: Path | None, file: Path, source: str | None, entity: str | None, out: Path | None) -> None:
     """Write a draft below `contracts/drafts/` (or to `out`) and say what to do with it."""
     from ingestion.draft import FOLDER, draft
+    from ingestion.kept import TABLE
 
     root, company = _company(home)
     made = draft(file, source=source, entity=entity, currency=company.currency)
-    target = out or root / "contracts" / FOLDER / f"{made.source}_{made.entity}.yml"
+    target = out or root / "contracts" / FOLDER / f"{made.source}_{made.name}.yml"
     if target.exists():
         raise InputError(f"{target} exists already; it may hold somebody's corrections. Remove it, or give --out.")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(made.text, encoding="utf-8")
     console = Console(highlight=False)
+    if made.entity == TABLE:
+        why = f"No entity of customer data fits: {made.why}. " if made.why else ""
+        console.print(shown(f"{why}Its rows would be kept as the table {made.name}."), soft_wrap=True)
+    what = f"that keeps the table {made.name}" if made.entity == TABLE else f"for {made.entity}"
     for line in (
-        f"Draft of a contract for {made.entity}: {target}",
+        f"Draft of a contract {what}: {target}",
         f"  1. read the {made.checks} lines that say CHECK and correct them",
         f"  2. kizuna contract check '{file}' '{target}'",
         f"  3. move it to {root / 'contracts'}/ and put the file into {root / 'landing' / made.source}/",
@@ -38,13 +43,13 @@ def draft_contract(home: Path | None, file: Path, source: str | None, entity: st
 
 def check_file(home: Path | None, file: Path, contract: Path | None, source: str | None) -> None:
     """Read a file as an ingest would and say what would become of it. Raises `InputError` when it would not load."""
-    from ingestion.contract_files import load_contracts, load_mapping
+    from ingestion.contract_files import load_contracts, load_own
     from ingestion.draft import UNKNOWN
     from ingestion.rehearsal import rehearse
 
     root, company = _company(home)
     if contract is not None:
-        chosen = load_mapping(contract)
+        chosen = load_own(contract)
         open_fields = [column.name for column in chosen.columns if UNKNOWN in (*column.sources, column.value)]
         if open_fields:
             raise InputError(f"{contract}: {', '.join(open_fields)} still say {UNKNOWN}: name their columns first.")

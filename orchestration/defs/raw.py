@@ -22,6 +22,7 @@ from kizuna.settings import Settings
 from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
 from kizuna.versions import current, reconcile
 from orchestration.dbt_stage import complete_stage
+from orchestration.kept_tables import kept_tables
 from orchestration.pruning import prune_runs
 from orchestration.raw_metadata import plain, problems_by_relation
 from orchestration.session import (
@@ -148,6 +149,8 @@ def _ingest(
         rows, fates = _rows(db), _fates(db)
     complete_stage(session, "raw", files=len(inputs))
     problems = problems_by_relation(settings, store)
+    for kept in kept_tables(rows, fates, problems):
+        context.log_event(kept)
     for spec in _specs():
         schema, *rest = spec.key.path
         name = f"{schema}.{'__'.join(rest)}"

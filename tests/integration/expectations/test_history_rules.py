@@ -143,6 +143,17 @@ def test_a_break_with_history_fails_its_expectation(
     assert rule in names(judge(history, relation))
 
 
+@pytest.mark.parametrize(
+    ("defect", "rule"), [(sql, rule) for relation, sql, rule in DEFECTS if relation == "raw.batches"]
+)
+def test_deliveries_of_tables_that_are_only_kept_stop_nobody(
+    history: Path, changed: Callable[[str, str], None], defect: str, rule: str
+) -> None:
+    """No number is made of them, so a list of tags that halves, or comes no more, must not hold numbers back."""
+    changed("raw.batches", f"{defect}; update {{0}} set relation = 'raw.kept__shop__tags'".replace("{}", "{0}"))
+    assert rule not in names(judge(history, "raw.batches"))
+
+
 def test_a_late_source_is_told_before_it_stops_anything(history: Path, changed: Callable[[str, str], None]) -> None:
     changed("raw.batches", "delete from {} where batch_id >= 'b27' and batch_id < 'b3'")
     verdict = judge(history, "raw.batches")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingestion.contract_files import load_contracts, load_mapping
+from ingestion.contract_files import load_contracts, load_mapping, load_own
 from ingestion.draft import UNKNOWN, draft
 from ingestion.rehearsal import rehearse
 from kizuna.errors import InputError
@@ -123,7 +123,7 @@ def test_what_cannot_be_guessed_is_said(tmp_path: Path) -> None:
 def test_a_file_without_header_and_hostile_names_give_a_draft_that_loads(tmp_path: Path) -> None:
     _, target, made = drafted(tmp_path, "x.csv", b"1,a@example.com,5\n2,b@example.com,6\n")
     assert "looks like a row" in made.text
-    assert load_mapping(target).dialect.columns == ("column_1", "column_2", "column_3")
+    assert load_own(target).dialect.columns == ("column_1", "column_2", "column_3")
     odd = 'id,"*/ !!python/object:os.system",{{ 7*7 }},"a: [b","x\x07y"\n1,2,3,4,5\n'
     _, target, _ = drafted(tmp_path, "[odd] {name}*.csv", odd.encode(), entity="contact")
     assert load_mapping(target).known[0].startswith("[*]/ !!python")
