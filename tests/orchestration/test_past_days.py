@@ -50,9 +50,7 @@ def reason(result: Any) -> str:
     return str(error.message)
 
 
-def test_a_day_that_was_built_again_is_kept_aside_and_nobody_is_told(ready: Any, line: Any) -> None:
-    """The build of day 2 that passed every gate, had it been asked for as a past day."""
-    build = line.build(ready.tags)
+def ask_for_it_as_a_past_day(line: Any, build: Any) -> None:
     with line.store.begin() as connection:
         connection.execute(
             build_events.insert().values(
@@ -60,6 +58,12 @@ def test_a_day_that_was_built_again_is_kept_aside_and_nobody_is_told(ready: Any,
                 at=datetime(2026, 7, 1),
             )
         )  # fmt: skip
+
+
+def test_a_day_that_was_built_again_is_kept_aside_and_nobody_is_told(ready: Any, line: Any) -> None:
+    """The build of day 2 that passed every gate, had it been asked for as a past day."""
+    build = line.build(ready.tags)
+    ask_for_it_as_a_past_day(line, build)
     before, told = line.published(), line.business_messages
     run = line.run(assets={"published/version", "alerts/messages"}, tags=ready.tags)
     assert run.success, run.errors
@@ -73,6 +77,45 @@ def test_a_day_that_was_built_again_is_kept_aside_and_nobody_is_told(ready: Any,
     with line.store.read() as connection:
         status = connection.execute(select(builds.c.status).where(builds.c.fence == build.fence)).scalar()
     assert status == "rebuilt"
+
+
+def test_a_rebuilt_day_leaves_the_version_as_old_as_it_was_and_ends_like_every_run(
+    ready: Any, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy of `published/version` counts materialisations: one of a rebuild would hide that a day is late."""
+    import dagster as dg
+
+    from kizuna.delivery import outbox
+    from orchestration import session
+    from orchestration.defs import publish
+
+    ask_for_it_as_a_past_day(line, line.build(ready.tags))
+    with line.store.begin() as connection:
+        outbox.enqueue(connection, key="waits", channel="#c", payload={"text": "x"}, now=datetime(2026, 7, 1))
+    steps: list[str] = []
+    ended: list[str] = []
+    monkeypatch.setattr(session, "_watcher", [steps.append])
+    monkeypatch.setattr(publish, "prune_runs", lambda instance, settings: ended.append("pruned"))
+    monkeypatch.setattr(publish, "release_lease", lambda run_id: ended.append(run_id))
+    run = line.run(assets={"published/version", "alerts/messages"}, tags=ready.tags)
+    assert run.success, run.errors
+    assert run.materialized == set()
+    assert line.instance.get_latest_materialization_event(dg.AssetKey(["published", "version"])) is None
+    observed = [event for event in run.result.all_events if event.is_asset_observation]
+    (seen,) = [event.asset_observation_data.asset_observation for event in observed]
+    (folder,) = line.settings.rebuilt.iterdir()
+    told = {name: entry.value for name, entry in seen.metadata.items()}
+    assert seen.asset_key == dg.AssetKey(["published", "version"])
+    assert told == {
+        "as_of": "2026-06-30", "folder": str(folder), "scorecard": str(folder / "scorecard.html"),
+        "note": "a past day built again to be looked at; readers see what they saw before",
+    }  # fmt: skip
+    with line.store.read() as connection:
+        waited = outbox.get(connection, "waits")
+    assert waited is not None and waited.state == "preview", "what waited was not sent"
+    assert ended == ["pruned", run.result.run_id]
+    assert run.evaluations == [("alerts/messages:messages_arrive", True)]
+    assert steps == ["published__version", "alerts__messages"], "the progress display names both"
 
 
 @pytest.fixture
