@@ -1,7 +1,8 @@
 """What the data team is told: gates that stop a build, failed runs, sources that stay away, scores that are withheld.
 
 Each is a problem that begins and ends: told when it begins, and once more when it is over. Open problems are rows of
-`incidents` beside the spikes; message and row are written in one transaction, so looking again adds nothing.
+`incidents` beside the spikes; message and row are written in one transaction, so looking again adds nothing. A past day
+that could not be built again is none: it is told to whoever asked for it, and its row is closed from the start.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from analytics.alerts import Message
 
-GATE, RUN, SOURCE, SCORES = "gate", "run", "source", "scores"
+GATE, RUN, PAST, SOURCE, SCORES = "gate", "run", "past", "source", "scores"
 #: Whose scores may be withheld beside those of contracts, as the name of the problem.
 BUYERS = "churn"
 #: Too little history is no fault of anybody while nothing was scored yet.
@@ -39,12 +40,28 @@ _GAPS = 10
 
 
 @dataclass(frozen=True)
+class PastDay:
+    """A past day that somebody wanted built again, as it was known at an instant (naive UTC) or, None, as it is now."""
+
+    as_of: date
+    known_as_of: datetime | None = None
+
+    @property
+    def command(self) -> str:
+        """What asks for it again."""
+        known = f" --known-as-of {self.known_as_of.isoformat()}" if self.known_as_of else ""
+        return f"kizuna run --as-of {self.as_of}{known}"
+
+
+@dataclass(frozen=True)
 class FailedRun:
-    """A run that ended in failure, with the names of the steps that failed."""
+    """A run that ended in failure: the attempt it made, the names of the steps that failed, the past day it was for."""
 
     run_id: str
     build_id: str | None
     steps: tuple[str, ...]
+    attempt: int | None = None
+    past: PastDay | None = None
 
 
 def report_run_failure(
@@ -59,11 +76,12 @@ def report_run_failures(store: Store, settings: Settings, failed: Sequence[Faile
 
     Runs that stopped at the same steps are one message, which counts them; each is told once, however often it is
     handed in. A stopped gate is told by cause, with failed rows; what fails again before it was well answers in the
-    same thread. `error` names the kind of error only: an exception's text may quote a row.
+    same thread. Runs for past days are told apart from those that readers wait for, and say nothing about them.
+    `error` names the kind of error only: an exception's text may quote a row.
     """
     with store.begin() as connection:
         told = _told_runs(connection)
-        groups: dict[tuple[str, ...], list[FailedRun]] = {}
+        groups: dict[tuple[tuple[str, ...], bool], list[FailedRun]] = {}
         for run in failed:
             connection.execute(
                 update(builds)
@@ -71,8 +89,8 @@ def report_run_failures(store: Store, settings: Settings, failed: Sequence[Faile
                 .values(status="failed", error=f"stopped at {', '.join(run.steps) or 'its start'}", ended_at=utcnow())
             )
             if run.run_id not in told and outbox.get(connection, f"run-failed:{run.run_id}") is None:
-                groups.setdefault(run.steps, []).append(run)
-        return sum(_tell_failed(connection, settings, steps, runs, error) for steps, runs in groups.items())
+                groups.setdefault((run.steps, run.past is not None), []).append(run)
+        return sum(_tell_failed(connection, settings, steps, runs, error) for (steps, _), runs in groups.items())
 
 
 def _tell_failed(
@@ -83,7 +101,7 @@ def _tell_failed(
 
     newest = runs[-1]
     gate = next((step.removeprefix("gate_") for step in steps if step.startswith("gate_")), None)
-    message: Any = _gate_failure(connection, settings, newest.build_id, gate) if gate and newest.build_id else None
+    message: Any = _gate_failure(connection, settings, newest, gate) if gate else None
     kind, name = (GATE, gate) if message is not None and gate else (RUN, "daily")
     if message is None:
         message = RunFailure(
@@ -91,12 +109,14 @@ def _tell_failed(
             error=error or "see the run in the Dagster UI",
             day=utcnow().date(),
             build_id=newest.build_id or "-",
-            resume="kizuna run",
+            resume=newest.past.command if newest.past else "kizuna run",
             runbook=runbook_of("RunFailure", settings.company.alerts.runbook_url),
         )
     message = replace(message, runs=len(runs))
-    problem = _open(connection, kind).get(name)
-    thread = problem.incident_id if problem else _begin(connection, kind, name, utcnow().date(), newest.build_id or "-")
+    if newest.past is not None:
+        days = {run.past.as_of for run in runs if run.past is not None}
+        message = replace(message, day=newest.past.as_of, past_days=tuple(sorted(days)))
+    thread = _thread(connection, kind, name, newest)
     if runs[:-1]:
         mine = incidents.c.incident_id == thread
         detail: dict[str, Any] = dict(connection.execute(select(incidents.c.detail).where(mine)).scalar_one())
@@ -105,10 +125,23 @@ def _tell_failed(
     return _say(connection, settings, f"run-failed:{newest.run_id}", message, thread)
 
 
+def _thread(connection: Connection, kind: str, name: str, newest: FailedRun) -> str:
+    """The incident of a problem, begun unless it is open; of a past day one of its own, over as soon as it is told."""
+    today, build_id = utcnow().date(), newest.build_id or "-"
+    if newest.past is not None:
+        key = _begin(connection, PAST, str(newest.past.as_of), today, build_id)
+        over = {"state": "resolved", "resolved_on": today}
+        connection.execute(update(incidents).where(incidents.c.incident_id == key).values(over))
+        return key
+    problem = _open(connection, kind).get(name)
+    return problem.incident_id if problem else _begin(connection, kind, name, today, build_id)
+
+
 def _told_runs(connection: Connection) -> set[str]:
     """Runs that were counted in the message on another one, by problems of the last days."""
     since = utcnow().date() - timedelta(days=_REMEMBERED_DAYS)
-    mine = incidents.c.kind.in_((GATE, RUN)) & ((incidents.c.state == "open") | (incidents.c.resolved_on >= since))
+    recent = (incidents.c.state == "open") | (incidents.c.resolved_on >= since)
+    mine = incidents.c.kind.in_((GATE, RUN, PAST)) & recent
     return {run for row in connection.execute(select(incidents.c.detail).where(mine)) for run in row[0].get("runs", ())}
 
 
@@ -281,15 +314,18 @@ def _say(
     )
 
 
-def _gate_failure(connection: Connection, settings: Settings, build_id: str | None, gate: str | None) -> Any:
+def _gate_failure(connection: Connection, settings: Settings, run: FailedRun, gate: str) -> Any:
     from analytics.alerts import GateCause, GateFailure
 
+    # A past day can be the same build as a published one: only its attempt tells them apart.
+    mine = [gate_verdicts.c.attempt == run.attempt] if run.attempt is not None else []
     rows = connection.execute(
         select(gate_verdicts)
-        .where(gate_verdicts.c.build_id == build_id, gate_verdicts.c.gate == gate, gate_verdicts.c.outcome != "passed")
+        .where(gate_verdicts.c.build_id == run.build_id, gate_verdicts.c.gate == gate, *mine)
+        .where(gate_verdicts.c.outcome != "passed")
         .order_by(gate_verdicts.c.verdict_id)
     ).all()
-    if not rows or gate is None or build_id is None:
+    if not rows or run.build_id is None:
         return None
     newest = {row.relation: row for row in rows if row.attempt == rows[-1].attempt}
     causes: dict[str, list[tuple[str, int | None]]] = {}
@@ -302,7 +338,7 @@ def _gate_failure(connection: Connection, settings: Settings, build_id: str | No
         gate=gate,
         outcome=outcome,  # type: ignore[arg-type]
         day=utcnow().date(),
-        build_id=build_id,
+        build_id=run.build_id,
         causes=tuple(
             GateCause(
                 cause=cause,
@@ -312,6 +348,6 @@ def _gate_failure(connection: Connection, settings: Settings, build_id: str | No
             )
             for cause, found in causes.items()
         ),
-        blocked=("published/version",),
+        blocked=() if run.past else ("published/version",),
         runbook=runbook_of("GateFailure", settings.company.alerts.runbook_url),
     )

@@ -44,6 +44,11 @@ def ground_of(store: Store, settings: Settings, day: date, known_as_of: datetime
     return next((version for version in found if version in on_disk), None)
 
 
+def looks_back(shown: Publication | None, day: date, known_as_of: datetime | None) -> bool:
+    """Whether building `day` is looking back: at one before what readers see, or as it was known at an instant."""
+    return known_as_of is not None or (shown is not None and day < date.fromisoformat(shown.manifest["as_of"]))
+
+
 def base_of(settings: Settings, build: Build) -> Publication | None:
     """The version that a build goes on from and is compared with."""
     if build.base_version is None:

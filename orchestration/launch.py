@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import yaml
 
 from kizuna.files import make_private, write_atomically
 from kizuna.redact import without_values
 from kizuna.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterRun
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def run_daily(
         sessions.release_lease(run_id)
     failures = [event for event in result.all_events if event.is_step_failure]
     if not result.success:
-        _tell_data_team(settings, run_id, tags.get(sessions.BUILD_TAG), [event.step_key or "" for event in failures])
+        _tell_data_team(settings, run or result.dagster_run, tuple(event.step_key or "" for event in failures))
     version = tags.get(sessions.VERSION_TAG)
     return RunOutcome(
         run_id=run_id,
@@ -187,14 +190,15 @@ def run_daily(
     )
 
 
-def _tell_data_team(settings: Settings, run_id: str, build_id: str | None, steps: list[str]) -> None:
+def _tell_data_team(settings: Settings, run: DagsterRun, steps: tuple[str, ...]) -> None:
     """What the failure sensor does for runs of the daemon. The outbox keeps a second message out."""
     from kizuna.control.store import open_store
-    from kizuna.data_channel import report_run_failure
+    from kizuna.data_channel import report_run_failures
     from kizuna.delivery.slack import send_pending
+    from orchestration.asked import failed_run
 
     store = open_store(settings)
-    report_run_failure(store, settings, run_id=run_id, build_id=build_id, steps=steps)
+    report_run_failures(store, settings, [failed_run(store, settings, run, steps)])
     send_pending(store, settings)
 
 

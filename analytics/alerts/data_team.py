@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -38,6 +39,8 @@ class GateFailure:
     runbook: str
     #: Runs that this gate stopped and that are told together.
     runs: int = 1
+    #: The past days that were asked for, where it was no build for readers; sorted.
+    past_days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class RunFailure:
     runbook: str
     #: Runs that stopped here and are told together.
     runs: int = 1
+    #: The past days that were asked for, where it was no build for readers; sorted.
+    past_days: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,11 @@ def render_data_team(message: DataTeamMessage, locale: Locale) -> dict[str, Any]
 def _gate(m: GateFailure, locale: Locale) -> dict[str, Any]:
     w = WORDS[locale]
     broken = "_broken" if m.outcome == "could_not_run" else ""
+    kind, days = _whose(m.past_days, locale)
     causes = sorted(m.causes, key=lambda c: (-(c.failed_rows or 0), c.cause))
     blocks = [
-        header(w[f"gate_title{broken}"].format(gate=m.gate)),
-        section([w[f"gate_sentence{broken}"].format(gate=data(m.gate)), *_together(m.runs, locale)]),
+        header(w[f"{kind}gate_title{broken}"].format(gate=m.gate)),
+        section([w[f"{kind}gate_sentence{broken}"].format(gate=data(m.gate), days=days), *_together(m.runs, locale)]),
     ]
     blocks += [section([_cause(c, locale)]) for c in causes[:MAX_CAUSES]]
     if len(causes) > MAX_CAUSES:
@@ -118,14 +124,16 @@ def _gate(m: GateFailure, locale: Locale) -> dict[str, Any]:
         blocks.append(section([w["blocked"].format(assets=listed(m.blocked, locale))]))
     blocks.append(section([link(m.runbook, w["runbook"])]))
     blocks.append(context("\n".join(small_print((), m.build_id, m.day, locale))))
-    return payload(w[f"gate_text{broken}"].format(gate=data(m.gate), causes=count(len(causes))), blocks)
+    text = w[f"{kind}gate_text{broken}"].format(gate=data(m.gate), causes=count(len(causes)), days=days)
+    return payload(text, blocks)
 
 
 def _run(m: RunFailure, locale: Locale) -> dict[str, Any]:
     w = WORDS[locale]
+    kind, days = _whose(m.past_days, locale)
     blocks = [
-        header(w["run_title"].format(step=m.step)),
-        section([w["run_sentence"].format(step=data(m.step)), *_together(m.runs, locale)]),
+        header(w[f"{kind}run_title"].format(step=m.step)),
+        section([w[f"{kind}run_sentence"].format(step=data(m.step), days=days), *_together(m.runs, locale)]),
         section(
             [
                 f"*{w['error']}*",
@@ -137,7 +145,12 @@ def _run(m: RunFailure, locale: Locale) -> dict[str, Any]:
         ),
         context("\n".join(small_print((), m.build_id, m.day, locale))),
     ]
-    return payload(w["run_text"].format(step=data(m.step), error=data(m.error)), blocks)
+    return payload(w[f"{kind}run_text"].format(step=data(m.step), error=data(m.error), days=days), blocks)
+
+
+def _whose(past_days: Sequence[date], locale: Locale) -> tuple[str, str]:
+    """Which words hold, those of a build for readers or those of past days that somebody asked for; and the days."""
+    return ("past_", listed([calendar_day(day, locale) for day in past_days], locale)) if past_days else ("", "")
 
 
 def _together(runs: int, locale: Locale) -> list[str]:

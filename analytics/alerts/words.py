@@ -74,6 +74,18 @@ WORDS: dict[Locale, dict[str, str]] = {
         "run_sentence": "*{step}* で実行が止まりました。公開済みの数字は前回のままです。",
         "runs_together": "同じ箇所で {count} 件の実行が止まりました。以下は最新のものです。",
         "run_text": "実行が失敗: {step}（{error}）",
+        "past_gate_title": "過去日の再作成をデータ検査で中止: {gate}",
+        "past_gate_title_broken": "データ検査を実行できず過去日の再作成を中止: {gate}",
+        "past_gate_sentence": "依頼された過去日（{days}）の再作成を、検査 *{gate}* の不合格により中止しました。"
+        "公開済みの数字と毎日のビルドには影響しません。",
+        "past_gate_sentence_broken": "検査 *{gate}* を実行できず、依頼された過去日（{days}）の再作成を中止しました。"
+        "公開済みの数字と毎日のビルドには影響しません。",
+        "past_gate_text": "過去日（{days}）の再作成をデータ検査で中止: {gate}（原因 {causes}件）",
+        "past_gate_text_broken": "データ検査を実行できず過去日（{days}）の再作成を中止: {gate}（原因 {causes}件）",
+        "past_run_title": "過去日の再作成が失敗: {step}",
+        "past_run_sentence": "依頼された過去日（{days}）の再作成が *{step}* で止まりました。"
+        "公開済みの数字と毎日のビルドには影響しません。",
+        "past_run_text": "過去日（{days}）の再作成が失敗: {step}（{error}）",
         "error": "エラー",
         "resume": "再実行",
         "digest_daily": "KPIまとめ（日次）: {days}",
@@ -178,6 +190,18 @@ WORDS: dict[Locale, dict[str, str]] = {
         "run_sentence": "The run stopped at *{step}*. Published numbers are the previous ones.",
         "runs_together": "{count} runs stopped there; this is the newest.",
         "run_text": "Run failed: {step} ({error})",
+        "past_gate_title": "Past day not rebuilt, stopped by a data check: {gate}",
+        "past_gate_title_broken": "Past day not rebuilt, a data check could not run: {gate}",
+        "past_gate_sentence": "Somebody asked for {days} to be built again, and gate *{gate}* failed. "
+        "Readers are not concerned: published numbers and the daily build go on as they were.",
+        "past_gate_sentence_broken": "Somebody asked for {days} to be built again, and gate *{gate}* could not run. "
+        "Readers are not concerned: published numbers and the daily build go on as they were.",
+        "past_gate_text": "Past day {days} not rebuilt, stopped by a data check: {gate} ({causes} causes)",
+        "past_gate_text_broken": "Past day {days} not rebuilt, a data check could not run: {gate} ({causes} causes)",
+        "past_run_title": "Past day not rebuilt: {step}",
+        "past_run_sentence": "Somebody asked for {days} to be built again, and the run stopped at *{step}*. "
+        "Readers are not concerned: published numbers and the daily build go on as they were.",
+        "past_run_text": "Past day {days} not rebuilt: {step} ({error})",
         "error": "Error",
         "resume": "Run again",
         "digest_daily": "KPI digest: {days}",

@@ -10,8 +10,9 @@ import dagster as dg
 from ingestion.scan import Seen, new_whole_files
 from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
-from kizuna.data_channel import FailedRun, report_run_failures
-from orchestration.session import BUILD_TAG, Company, close_dead_runs
+from kizuna.data_channel import report_run_failures
+from orchestration.asked import failed_run
+from orchestration.session import Company, close_dead_runs
 from orchestration.when import daily_at
 
 #: Failures of one look, and how far before the last one it goes back: a run may be written down a little later than
@@ -113,15 +114,12 @@ def run_failures(context: dg.SensorEvaluationContext, company: Company) -> dg.Sk
     found = _failures(context.instance, _looked(context.cursor))
     if not found:
         return dg.SkipReason("no run failed")
-    failed = [
-        FailedRun(
-            record.dagster_run.run_id, record.dagster_run.tags.get(BUILD_TAG), _failed_steps(context.instance, record)
-        )
-        for record in found
-    ]
     settings = company.settings()
     store = open_store(settings)
     try:
+        failed = [
+            failed_run(store, settings, record.dagster_run, _failed_steps(context.instance, record)) for record in found
+        ]
         told = report_run_failures(store, settings, failed)
         # The step that sends is the one a failed run never reaches.
         if told:

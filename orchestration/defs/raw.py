@@ -16,11 +16,12 @@ from kizuna.control.store import open_store, utcnow
 from kizuna.delivery.slack import send_pending
 from kizuna.errors import InputError, KizunaError
 from kizuna.failpoints import failpoint
-from kizuna.rebuilt import ground_of
+from kizuna.rebuilt import ground_of, looks_back
 from kizuna.redact import engine_errors_without_values, without_values
 from kizuna.settings import Settings
 from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
 from kizuna.versions import current, reconcile
+from orchestration.asked import FIRST_STEP, day_of, moment_of
 from orchestration.dbt_stage import complete_stage
 from orchestration.kept_tables import kept_tables
 from orchestration.pruning import prune_runs
@@ -89,7 +90,7 @@ def _specs() -> list[dg.AssetSpec]:
     return raw + state
 
 
-@dg.multi_asset(name="ingest", specs=_specs(), can_subset=False, pool=BUILD_POOL)
+@dg.multi_asset(name=FIRST_STEP, specs=_specs(), can_subset=False, pool=BUILD_POOL)
 def ingest_landing(
     context: dg.AssetExecutionContext, config: IngestConfig, company: Company
 ) -> Iterator[dg.MaterializeResult[None]]:
@@ -114,9 +115,8 @@ def _ingest(
         context.log.error(f"the messages of the shown version could not be raised: {without_values(str(error))}")
     known_as_of = _known_as_of(config.known_as_of)
     shown = current(settings)
-    as_of = _allowed_day(settings, _day("as_of", config.as_of), known_as_of)
-    is_past = shown is not None and as_of < date.fromisoformat(shown.manifest["as_of"])
-    is_rebuild = not config.force and (is_past or known_as_of is not None)
+    as_of = _allowed_day(settings, day_of("as_of", config.as_of), known_as_of)
+    is_rebuild = not config.force and looks_back(shown, as_of, known_as_of)
     # New files will be judged: the gates' library loads while the files are read by other processes and the engine.
     report = ingest(settings, store, progress=_once(load_in_background))
     inputs = list_inputs(store, known_as_of)
@@ -218,24 +218,7 @@ def _allowed_day(settings: Settings, asked: date | None, known_as_of: datetime |
 
 
 def _known_as_of(text: str | None) -> datetime | None:
-    known = _moment(text)
+    known = moment_of(text)
     if known is not None and known > utcnow():
         raise InputError(f"run config known_as_of: {known:%Y-%m-%d %H:%M} UTC is still to come; nobody knows it yet.")
     return known
-
-
-def _day(name: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InputError(f"run config {name}: {text!r} is not a day; write YYYY-MM-DD.") from None
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if text else None
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment is not None and moment.tzinfo else moment
-    except ValueError:
-        raise InputError(
-            f"run config known_as_of: {text!r} is not an instant; write 2026-06-30T12:00:00 (UTC)."
-        ) from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from told_versions import SUNDAY, Told, text_of
 
-from kizuna.control.schema import batches, files
-from kizuna.data_channel import report_run_failure
+from kizuna.control.schema import batches, files, incidents
+from kizuna.data_channel import FailedRun, PastDay, report_run_failure, report_run_failures
 from kizuna.delivery import outbox
 from kizuna.message_settings import DigestKpi
 from kizuna.targets import known_kpis
@@ -91,6 +91,67 @@ def test_runs_that_fail_and_succeed_again(told: Callable[..., Told]) -> None:
     assert well["text"].startswith("Runs succeed again") and well["channel"] == "#cx-data"
     assert {m.thread_key for m in failed} == {well["thread"]}, "what belongs together is one thread"
     assert runs.version(SUNDAY + timedelta(days=2)) == []
+
+
+def test_a_past_day_that_fails_is_told_as_one_and_touches_no_daily_problem(told: Callable[..., Told]) -> None:
+    """Somebody asks for days of May while the daily build is broken, at the same step."""
+    runs = told("locale: en\ndigest: {every: never}")
+    store, settings = runs.company.store, runs.company.settings
+    runs.version(SUNDAY)
+    may = [PastDay(date(2026, 5, 30)), PastDay(date(2026, 5, 31), datetime(2026, 6, 5, 12))]
+    past = [FailedRun(f"p{k}", None, ("dbt_core",), past=day) for k, day in enumerate(may)]
+    daily = [FailedRun(run, None, ("dbt_core",)) for run in ("r1", "r2")]
+
+    def open_problems() -> list[tuple[str, dict[str, str]]]:
+        with store.read() as connection:
+            rows = connection.execute(select(incidents).where(incidents.c.state == "open")).all()
+        return [(row.kind, row.detail) for row in rows]
+
+    assert report_run_failures(store, settings, past) == 1
+    assert open_problems() == [], "no publication would ever be waited for"
+    assert runs.look() == []
+    report_run_failures(store, settings, daily[:1])
+    before = open_problems()
+    assert [kind for kind, _ in before] == ["run"]
+    more = [FailedRun("p9", None, ("dbt_core",), past=may[0])]
+    assert report_run_failures(store, settings, [*past, *daily[:1], *more]) == 1, "what was told is told once"
+    assert open_problems() == before, "a daily problem goes on as it was"
+    assert report_run_failures(store, settings, [more[0], daily[1]]) == 1
+    with store.read() as connection:
+        said = {m.key: m for m in outbox.listing(connection) if m.key.startswith("run-failed")}
+    assert list(said) == ["run-failed:p1", "run-failed:r1", "run-failed:p9", "run-failed:r2"]
+    assert len({said[f"run-failed:{run}"].thread_key for run in ("p1", "p9", "r1", "r2")}) == 3, "r2 answers r1 only"
+    text = str(said["run-failed:p1"].payload)
+    assert "Sat 30 May 2026, Sun 31 May 2026" in text and "2 runs stopped there" in text
+    assert "Readers are not concerned" in text and "Published numbers are the previous ones" not in text
+    assert "kizuna run --as-of 2026-05-31 --known-as-of 2026-06-05T12:00:00" in text
+    (well,) = runs.version(SUNDAY + timedelta(days=1))
+    assert well["text"].startswith("Runs succeed again") and well["thread"] == said["run-failed:r1"].thread_key
+
+
+def test_a_gate_that_stops_a_past_day_is_told_by_its_own_attempt(told: Callable[..., Told]) -> None:
+    """As it was known then, a past day can be the very build that a gate stopped for readers."""
+    from kizuna.builds import record_gate
+
+    gate = told("locale: en")
+    store, settings = gate.company.store, gate.company.settings
+    lease = gate.company.lease("stopped")
+    builds = [gate.company.build(lease, 9) for _ in range(2)]
+    assert builds[0].build_id == builds[1].build_id
+    for build, reason in zip(builds, ("orders of nobody", "amounts below zero"), strict=True):
+        broken = {"relation": "core.fct_orders", "suite": "core", "outcome": "failed", "evaluated": 3, "warnings": [],
+                  "failed": [{"reason": reason, "unexpected_count": 37}]}  # fmt: skip
+        record_gate(store, build, "core", "failed", [broken])
+    asked = FailedRun("p", builds[0].build_id, ("gate_core",), builds[0].attempt, PastDay(date(2026, 6, 30)))
+    report_run_failures(store, settings, [asked])
+    with store.read() as connection:
+        stopped = outbox.get(connection, "run-failed:p")
+        kinds = connection.execute(select(incidents.c.kind, incidents.c.state)).all()
+    assert stopped is not None
+    text = str(stopped.payload)
+    assert "Past day not rebuilt, stopped by a data check: core" in text and "*orders of nobody* — 37 rows" in text
+    assert "amounts below zero" not in text and "Not built" not in text
+    assert [tuple(row) for row in kinds] == [("past", "resolved")]
 
 
 def test_a_gate_that_stops_a_build_and_passes_again(told: Callable[..., Told]) -> None:
