@@ -176,7 +176,7 @@ def run_daily(
         sessions.release_lease(run_id)
     failures = [event for event in result.all_events if event.is_step_failure]
     if not result.success:
-        _tell_data_team(settings, run or result.dagster_run, tuple(event.step_key or "" for event in failures))
+        _see_failure(settings, run or result.dagster_run, tuple(event.step_key or "" for event in failures))
     version = tags.get(sessions.VERSION_TAG)
     return RunOutcome(
         run_id=run_id,
@@ -190,16 +190,22 @@ def run_daily(
     )
 
 
-def _tell_data_team(settings: Settings, run: DagsterRun, steps: tuple[str, ...]) -> None:
-    """What the failure sensor does for runs of the daemon. The outbox keeps a second message out."""
+def _see_failure(settings: Settings, run: DagsterRun, steps: tuple[str, ...]) -> None:
+    """What the failure sensor does for runs of the daemon: tell, and clear old runs away.
+
+    The outbox keeps a second message out.
+    """
     from kizuna.control.store import open_store
     from kizuna.data_channel import report_run_failures
     from kizuna.delivery.slack import send_pending
     from orchestration.asked import failed_run
+    from orchestration.pruning import prune_after_failure
 
     store = open_store(settings)
     report_run_failures(store, settings, [failed_run(store, settings, run, steps)])
     send_pending(store, settings)
+    # On standard error, where cron has it.
+    prune_after_failure(settings, logging.getLogger("kizuna").warning)
 
 
 @contextlib.contextmanager

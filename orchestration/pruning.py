@@ -1,7 +1,8 @@
 """Old runs go out of Dagster's storage: it keeps every event of every run for good by itself."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
 from kizuna.builds import shown_version
+from kizuna.redact import without_values
 from kizuna.settings import Settings
 from orchestration.session import VERSION_TAG
 
@@ -43,6 +45,23 @@ def prune_runs(
         _remove(_leftovers(settings.dagster_home, run.run_id))
         gone.append(run.run_id)
     return gone
+
+
+def prune_after_failure(
+    settings: Settings, complain: Callable[[str], None], instance: dg.DagsterInstance | None = None
+) -> list[str]:
+    """`prune_runs` where a run failed: a company whose runs all fail would otherwise keep every one of them.
+
+    Whoever sees a failed run has a message to send and an outcome to return, and what made the run fail (a full disk,
+    a storage that is away) can well stop this too: `complain` is then told, and nothing is raised. Without `instance`
+    that of DAGSTER_HOME is opened.
+    """
+    try:
+        with nullcontext(instance) if instance is not None else dg.DagsterInstance.get() as opened:
+            return prune_runs(opened, settings)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide why the run failed
+        complain(f"old runs could not be cleared away: {type(error).__name__}: {without_values(str(error))}")
+        return []
 
 
 def _leftovers(home: Path, run_id: str) -> Iterable[Path]:

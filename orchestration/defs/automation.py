@@ -12,6 +12,7 @@ from kizuna.control.lease import living_holder
 from kizuna.control.store import open_store
 from kizuna.data_channel import report_run_failures
 from orchestration.asked import failed_run
+from orchestration.pruning import prune_after_failure
 from orchestration.session import Company, close_dead_runs
 from orchestration.when import daily_at
 
@@ -127,6 +128,7 @@ def run_failures(context: dg.SensorEvaluationContext, company: Company) -> dg.Sk
     finally:
         store.close()
     context.update_cursor(found[-1].update_timestamp.replace(tzinfo=UTC).isoformat())
+    prune_after_failure(settings, context.log.error, context.instance)
     return dg.SkipReason(f"{len(found)} failed runs seen, {told} messages")
 
 

@@ -1,12 +1,13 @@
-"""What a failed run leads to beside its message: a past day is no problem of the daily build."""
+"""What a failed run leads to: a past day is told as one and is no problem of readers, and old runs go all the same."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -117,3 +118,78 @@ def test_what_a_run_without_a_build_was_for_stands_in_its_run_config(home: Any, 
     run = dg.DagsterRun("daily", run_id=str(uuid.uuid4()), run_config=config)
     found = failed_run(home.store, settings, run, ("ingest",))
     assert (found.past, found.build_id, found.steps) == (past, None, ("ingest",))
+
+
+def fail(instance: Any) -> str:
+    """A run that failed before it did anything."""
+    run = dg.DagsterRun("daily", run_id=str(uuid.uuid4()))
+    instance.add_run(run)
+    instance.report_run_failed(run)
+    return run.run_id
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A company in which nothing ever ran."""
+    monkeypatch.setenv("KIZUNA_PSEUDONYM_KEY", "k" * 40)
+    (tmp_path / "kizuna.yaml").write_text("name: Test\nretention: {run_days: 30}\n", encoding="utf-8")
+    return SimpleNamespace(home=tmp_path)
+
+
+def months_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    from orchestration import pruning
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(days=100)
+
+    monkeypatch.setattr(pruning, "datetime", Later)
+
+
+def cannot(*_: Any, **__: Any) -> list[str]:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_company_whose_runs_all_fail_does_not_keep_every_one(
+    company: Any, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = [fail(instance) for _ in range(25)]
+        assert look(company, instance) == "25 failed runs seen, 1 messages"
+        assert instance.get_runs_count() == 25, "none of them is old"
+        months_later(monkeypatch)
+        look(company, instance)
+        assert {run.run_id for run in instance.get_runs()} == set(ids[5:]), "all but the newest twenty"
+
+
+def test_old_runs_that_cannot_go_do_not_swallow_the_message(
+    company: Any, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.pruning.prune_runs", cannot)
+    with dg.DagsterInstance.ephemeral() as instance:
+        fail(instance)
+        assert look(company, instance) == "1 failed runs seen, 1 messages"
+
+
+def test_kizuna_run_clears_old_runs_away_when_it_fails_too(
+    home: Any, defs: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from orchestration.launch import prepare_dagster_home, run_daily
+
+    prepare_dagster_home(home.settings)
+    with dg.DagsterInstance.get() as instance:
+        for _ in range(25):
+            fail(instance)
+    months_later(monkeypatch)
+    outcome = run_daily(home.settings, known_as_of="2999-01-01T00:00:00")
+    assert not outcome.success
+    with dg.DagsterInstance.get() as instance:
+        kept = [run.run_id for run in instance.get_runs()]
+    assert len(kept) == 20 and outcome.run_id in kept
+
+    monkeypatch.setattr("orchestration.pruning.prune_runs", cannot)
+    outcome = run_daily(home.settings, known_as_of="2999-01-01T00:00:00")
+    assert not outcome.success and "still to come" in str(outcome.error)
+    assert "old runs could not be cleared away: OSError" in caplog.text
+    assert len(told(home)) == 2
