@@ -14,7 +14,7 @@ from kizuna.data_channel import report_run_failures
 from orchestration.asked import failed_run
 from orchestration.pruning import prune_after_failure
 from orchestration.session import Company, close_dead_runs
-from orchestration.when import daily_at
+from orchestration.when import SCHEDULE, cron_of, daily_at
 
 #: Failures of one look, and how far before the last one it goes back: a run may be written down a little later than
 #: one that failed after it.
@@ -27,16 +27,22 @@ daily = dg.define_asset_job(
 )
 
 
-_hour, _minute, _zone = daily_at()
+def start_every_day(hour: int, minute: int, zone: str) -> dg.ScheduleDefinition:
+    """The daily build, once per local day, also on those on which the clocks change.
 
-every_morning = dg.ScheduleDefinition(
-    name="every_morning",
-    job=daily,
-    cron_schedule=f"{_minute} {_hour} * * *",
-    execution_timezone=_zone,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="The daily build, at the company's own time of day.",
-)
+    A time that does not exist on a day is the first one after it; of one that comes twice, the second counts.
+    """
+    return dg.ScheduleDefinition(
+        name=SCHEDULE,
+        job=daily,
+        cron_schedule=cron_of(hour, minute),
+        execution_timezone=zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="The daily build, at the company's own time of day.",
+    )
+
+
+every_morning = start_every_day(*daily_at())
 
 
 @dg.sensor(
