@@ -275,6 +275,15 @@ def _daemon(settings: Settings) -> list[Finding]:
         says = f"switched off in the UI: {', '.join(state.switched_off)}"
         found.append(Finding("schedules", "warn", says, "Switch it on under Automation, unless that is meant."))
     at = settings.company.schedule.at
+    if state.other_start is not None:
+        says = (
+            f"last start {state.other_start:%Y-%m-%d %H:%M}, not at {at}: what runs has loaded an older {CONFIG_NAME}"
+        )
+        do = (
+            "Restart code server and daemon: `systemctl restart kizuna-code kizuna-daemon`, `docker compose restart "
+            "code daemon`, or `kizuna dev` anew. If that was done since, the next start is right."
+        )
+        found.append(Finding("schedules", "warn", says, do))
     found.append(Finding("schedules", "ok", f"daily at {at} {settings.company.timezone}; {state.waiting_runs} queued"))
     return found
 
