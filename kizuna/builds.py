@@ -22,6 +22,7 @@ from sqlalchemy import func, select, update
 from kizuna.control.schema import build_events, builds, gate_verdicts, publications
 from kizuna.control.store import Store, utcnow
 from kizuna.errors import BuildError, GateFailed
+from kizuna.files import database_state
 from kizuna.flow import GATES, STAGES, STEPS
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Company, Settings
@@ -45,6 +46,9 @@ CHANGE_NO_NUMBER = {
 #: Of build.duckdb, which nothing outside reads: from 1.4 on one way of packing texts is tried for a column, no longer
 #: two, so that tables are cheaper to write and to read. What is published keeps the format that every driver reads.
 DATABASE_CONFIG: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.4.0"}
+
+#: Key in an event's detail: the state of the database file as the step left it, or judged it.
+FILE = "file"
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -250,7 +254,7 @@ def record_stage(store: Store, build: Build, stage: str, detail: Mapping[str, An
     """Note that `stage` has written its tables. Whatever was judged on an earlier writing no longer counts."""
     if stage not in STAGES:
         raise ValueError(f"unknown stage {stage!r}")
-    _record(store, build, "stage", stage, "done", detail)
+    _record(store, build, "stage", stage, "done", {**(detail or {}), FILE: database_state(build.db)})
 
 
 def record_gate(
@@ -263,12 +267,13 @@ def record_gate(
     rows: Mapping[str, int] | None = None,
     unjudged: Sequence[Sequence[str]] = (),
     laxer: Sequence[str] = (),
+    file: str | None = None,
 ) -> None:
     """Store one gate's outcome and its verdict per relation, in one transaction.
 
     `verdicts`: relation, suite, outcome, evaluated, failed (list), warnings (list); counts, names and masked samples,
     no values. `rows`: rows per relation, which the build after this one is held to. `unjudged`: (relation, rule, why)
-    of rules that had too little history. `laxer`: limits that the company has set above those shipped.
+    of rules with too little history. `laxer`: limits set above those shipped. `file`: the database's state as judged.
     """
     if gate not in GATES:
         raise ValueError(f"unknown gate {gate!r}")
@@ -292,6 +297,7 @@ def record_gate(
                     "rows": dict(rows or {}),
                     "unjudged": [list(u) for u in unjudged],
                     "laxer": list(laxer),
+                    FILE: file or database_state(build.db),
                 },
                 at=now,
             )

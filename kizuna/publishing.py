@@ -37,6 +37,7 @@ from kizuna.files import fsync_file, fsync_folder, replace_link, sha256_of
 from kizuna.operating_settings import BuildLimits
 from kizuna.pseudonym import key_fingerprint
 from kizuna.settings import Settings
+from kizuna.untouched import require_untouched
 from kizuna.versions import Publication, close_build, expire, reconcile, versions_on_disk
 
 #: DuckDB 2 can write a storage format that no BI driver reads yet; this one every driver since 1.0 reads.
@@ -69,6 +70,7 @@ def publish(
         )
     require_passed(store, build)
     require_same_ground(settings, build, current_code())
+    require_untouched(store, build)
     reconcile(store, settings)
     _require_base(settings, build)
     settings.published.mkdir(parents=True, exist_ok=True)
@@ -126,6 +128,8 @@ def write_version(
     failpoint("publish.manifest_written")
 
     audit(temporary, rows)
+    # Between the look before and the first table the file was open to others.
+    require_untouched(store, build)
     _make_durable(temporary)
     return manifest
 

@@ -24,6 +24,7 @@ from kizuna.engine import connect
 from kizuna.errors import BuildError, KizunaError, LeaseHeld
 from kizuna.machine import refusal
 from kizuna.settings import Settings, load_settings
+from kizuna.untouched import require_untouched
 
 BUILD_TAG = "kizuna/build_id"
 ATTEMPT_TAG = "kizuna/attempt"
@@ -148,6 +149,7 @@ def resume(context: Any, company: Company) -> Session:
     if not build.db.exists():
         raise BuildError(f"The files of build {build.build_id} are gone. Start a new one with `kizuna run`.")
     require_same_ground(settings, build, code_version())
+    require_untouched(store, build)
     return Session(settings, store, build, hold_lease(store, op.run_id))
 
 

@@ -12,6 +12,7 @@ from expectations.registry import CheckSpec, GateRow, specs
 from expectations.report import RelationVerdict
 from expectations.runner import run_gate
 from kizuna.builds import record_gate, require_passed
+from kizuna.files import database_state
 from kizuna.flow import GATES, Gate
 from kizuna.identity_rules import stated_limits
 from kizuna.rebuilt import base_of
@@ -60,6 +61,7 @@ def judge(session: Session, gate: Gate, rows_judged: Sequence[GateRow] | None = 
     verdicts: list[dict[str, Any]] = []
     rows: dict[str, int] = {}
     unjudged: list[tuple[str, str, str]] = []
+    file = database_state(session.build.db)
     try:
         report = run_gate(
             gate,
@@ -96,7 +98,17 @@ def judge(session: Session, gate: Gate, rows_judged: Sequence[GateRow] | None = 
     finally:
         # Whatever ends a gate half-way: it has not passed, and an earlier pass must not stand in for it.
         laxer = session.settings.company.laxer_limits()
-        record_gate(session.store, session.build, gate, outcome, verdicts, rows=rows, unjudged=unjudged, laxer=laxer)
+        record_gate(
+            session.store,
+            session.build,
+            gate,
+            outcome,
+            verdicts,
+            rows=rows,
+            unjudged=unjudged,
+            laxer=laxer,
+            file=file,
+        )
         try:
             write_gate_report(session.store, session.settings, session.build)
         except OSError as error:

@@ -20,11 +20,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from kizuna.builds import Build, load_build
+from kizuna.builds import FILE, Build, load_build
 from kizuna.control.schema import build_events, gate_verdicts, outbox
 from kizuna.control.store import Store, open_store
+from kizuna.files import database_state
 from kizuna.settings import Settings, load_settings
 
 DAY_1, DAY_2 = date(2026, 6, 29), date(2026, 6, 30)
@@ -164,10 +165,22 @@ class Line:
         return load_build(self.store, self.settings, tags["kizuna/build_id"], int(tags["kizuna/attempt"]))
 
     def change(self, build: Build, *statements: str) -> None:
-        """Change the tables of a build behind the line's back."""
+        """Change the tables of a build as the step that ended last would have left them, had it that fault."""
         with duckdb.connect(str(build.db)) as db:
             for statement in statements:
                 db.execute(statement)
+        newest = (
+            select(build_events)
+            .where(build_events.c.build_id == build.build_id, build_events.c.attempt == build.attempt)
+            .order_by(build_events.c.event_id.desc())
+            .limit(1)
+        )
+        with self.store.begin() as connection:
+            event = connection.execute(newest).one()
+            detail = {**event.detail, FILE: database_state(build.db)}
+            connection.execute(
+                update(build_events).where(build_events.c.event_id == event.event_id).values(detail=detail)
+            )
 
     def outcomes(self, build: Build) -> dict[str, str]:
         """Newest stored outcome of every gate of a build."""

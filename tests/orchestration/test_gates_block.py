@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -235,6 +236,19 @@ def test_a_resolver_that_loses_people_is_stopped_by_the_identity_gate(
     assert run.started_steps == ["resolve_identity", "gate_identity"]
     assert run.materialized == written
     assert line.outcomes(line.build(ready.tags))["identity"] == "failed"
+    assert line.published() == before
+    assert line.business_messages == []
+
+
+def test_what_is_mended_by_hand_after_its_gate_goes_no_further(line: Any, ready: Any, parts: Parts) -> None:
+    """Whichever way somebody launches what comes next: no gate has seen the file as it is now."""
+    with duckdb.connect(str(line.build(ready.tags).db)) as db:
+        db.execute("UPDATE marts.ltv_by_customer SET net = net + 1")
+    before = line.published()
+    for name, launch in later_launches(parts, "core").items():
+        run = line.run(**launch, tags=ready.tags)
+        assert not run.success and run.materialized == set() and run.evaluations == [], name
+        assert "was written to after gate marts" in run.errors[0], (name, run.errors)
     assert line.published() == before
     assert line.business_messages == []
 

@@ -10,6 +10,7 @@ import duckdb
 
 from kizuna.builds import Build
 from kizuna.control.lease import Lease, acquire
+from kizuna.flow import STEPS
 from kizuna.publishing import publish
 from kizuna.rebuilt import base_of
 from kizuna.state import STATE_OF_THE_BUILD, STATE_TABLES, prepare_state
@@ -28,6 +29,7 @@ def build_with(company: Any, lease: Lease, rows: int) -> Build:
             day = AS_OF - timedelta(days=1)
             values = ", ".join(f"DATE '{day}'" if name == "day" else "NULL" for name in names)
             db.execute(f"INSERT INTO marts.{table} SELECT {values} FROM range({rows})")
+    company.record(build, STEPS)
     return build
 
 
