@@ -73,10 +73,17 @@ def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = No
     Raises `PublishError` for a version that readers never saw (of a worker that was declared dead), or that is not as
     it was published.
     """
-    if (settings.published / "current").is_symlink() and not is_gone(settings):
+    link = settings.published / "current"
+    with store.read() as connection:
+        last = _moved_to(connection)
+    if link.is_symlink() and not is_gone(settings):
         # What a crash left open is closed first: the shown version must not be taken for one that never was.
         reconcile(store, settings)
     shown = shown_version(settings)
+    done = current(settings) if shown is not None and not is_gone(settings) else None
+    if done is not None and (to == shown or (to is None and last is not None and done.version < last)):
+        # A rollback that was killed when the link had moved: once more would be one version too far.
+        return done
     with store.read() as connection:
         recorded = {row.version: row for row in connection.execute(select(publications))}
         rejected = _rejected(connection)
@@ -93,11 +100,22 @@ def rollback(store: Store, settings: Settings, lease: Lease, to: int | None = No
     if stated is not None and not is_whole(settings.published / f"v-{target}", stated):
         others = names_of([n for n in kept if n != target])
         raise PublishError(f"v-{target} is not as it was published: files are gone or changed. Others: {others}.")
+    if link.is_dir() and not link.is_symlink():
+        # A home that was copied by a program that follows links.
+        grave = link.with_name(f".gone-{link.name}")
+        shutil.rmtree(grave, ignore_errors=True)
+        link.rename(grave)
     with store.begin() as connection:
         lease.verify(connection)
-        replace_link(settings.published / "current", f"v-{target}")
+        replace_link(link, f"v-{target}")
         connection.execute(
             link_moves.insert().values(from_version=shown, to_version=target, cause="rollback", at=utcnow())
+        )
+        # One that could not be removed, or that came back to the disk, counts again like any other.
+        connection.execute(
+            update(publications)
+            .where(publications.c.version == target, publications.c.state.in_(("expired", "lost")))
+            .values(state="published")
         )
     reconcile(store, settings)
     published = current(settings)
@@ -132,7 +150,6 @@ def reconcile(store: Store, settings: Settings) -> list[str]:
                         manifest_sha256=sha256_of(shown.folder / "manifest.json"),
                     )
                 )
-                connection.execute(link_moves.insert().values(to_version=row.version, cause="reconcile", at=utcnow()))
                 connection.execute(close_build(row.build_id, row.attempt))
                 done.append(f"v-{row.version} was shown before its record was written; recorded now")
             else:
@@ -140,6 +157,8 @@ def reconcile(store: Store, settings: Settings) -> list[str]:
                     update(publications).where(publications.c.version == row.version).values(state="abandoned")
                 )
                 done.append(f"v-{row.version} was never shown; abandoned")
+        if shown is not None:
+            done += [*_note_move(connection, shown.version), *_note_losses(connection, settings, shown.version)]
         # An expired one is still there where a kill, or an error of the disk, came before its folder went.
         over: set[int] = set(
             connection.execute(
@@ -211,22 +230,27 @@ def _fall_back(store: Store, settings: Settings) -> list[str]:
         return []
     lost = shown_version(settings)
     with store.read() as connection:
-        rows = connection.execute(
-            select(publications)
-            .where(publications.c.state == "published", publications.c.version < lost)
-            .order_by(publications.c.version.desc())
-        ).all()
-        rejected = _rejected(connection)
-    for row in rows:
-        # What somebody took back is not what readers get by themselves.
-        if row.version in rejected or not is_whole(settings.published / f"v-{row.version}", row.manifest_sha256):
+        recorded = connection.execute(select(publications).order_by(publications.c.version.desc())).all()
+        rejected, seen_last = _rejected(connection), _moved_to(connection)
+    rows = [row for row in recorded if row.state == "published"]
+    # What somebody took back is not what readers get by themselves.
+    wanted = [row for row in rows if lost is not None and row.version < lost and row.version not in rejected]
+    if any(row.version == lost and row.state in _NEVER_SHOWN for row in recorded):
+        # A worker that had been declared dead moved the link to a version of which nothing is left.
+        wanted = [*(row for row in rows if row.version == seen_last), *wanted]
+    for row in wanted:
+        if not is_whole(settings.published / f"v-{row.version}", row.manifest_sha256):
             continue
         with store.begin() as connection:
             replace_link(settings.published / "current", f"v-{row.version}")
             connection.execute(
                 link_moves.insert().values(from_version=lost, to_version=row.version, cause="reconcile", at=utcnow())
             )
-            connection.execute(update(publications).where(publications.c.version == lost).values(state="lost"))
+            connection.execute(
+                update(publications)
+                .where(publications.c.version == lost, publications.c.state == "published")
+                .values(state="lost")
+            )
         return [f"v-{lost} is gone from the disk; readers see v-{row.version} again"]
     return []
 
@@ -241,8 +265,7 @@ def _take_back(store: Store, settings: Settings) -> list[str]:
         state = connection.execute(select(publications.c.state).where(publications.c.version == shown)).scalar()
         if state != "abandoned":
             return []
-        moves = select(link_moves.c.to_version).order_by(link_moves.c.move_id.desc()).limit(1)
-        last = connection.execute(moves).scalar()
+        last = _moved_to(connection)
         known = connection.execute(select(publications).where(publications.c.version == last)).one_or_none()
         if known is None or not is_whole(settings.published / f"v-{last}", known.manifest_sha256):
             return []
@@ -251,6 +274,35 @@ def _take_back(store: Store, settings: Settings) -> list[str]:
             link_moves.insert().values(from_version=shown, to_version=last, cause="reconcile", at=utcnow())
         )
     return [f"v-{shown} was shown by a worker that had been declared dead; readers see v-{last} again"]
+
+
+def _moved_to(connection: Connection) -> int | None:
+    """Where the link was moved last, as it was recorded."""
+    query = select(link_moves.c.to_version).order_by(link_moves.c.move_id.desc()).limit(1)
+    return connection.execute(query).scalar()
+
+
+def _note_move(connection: Connection, shown: int) -> list[str]:
+    """Record a move of the link that a kill kept from being recorded, or that somebody made by hand.
+
+    How long a version stays depends on when readers left it; what was taken back does not come by itself.
+    """
+    last = _moved_to(connection)
+    if last == shown:
+        return []
+    cause = "rollback" if last is not None and shown < last else "reconcile"
+    connection.execute(link_moves.insert().values(from_version=last, to_version=shown, cause=cause, at=utcnow()))
+    told = f"readers were shown v-{shown} after v-{last} without a record; recorded now"
+    return [told] if cause == "rollback" else []
+
+
+def _note_losses(connection: Connection, settings: Settings, shown: int) -> list[str]:
+    """Versions whose folders somebody deleted: they count as kept no longer, and no backup waits for them."""
+    known = connection.execute(select(publications.c.version).where(publications.c.state == "published")).scalars()
+    lost = sorted(set(known) - {shown, *versions_on_disk(settings)})
+    if lost:
+        connection.execute(update(publications).where(publications.c.version.in_(lost)).values(state="lost"))
+    return [f"v-{number} is gone from the disk" for number in lost]
 
 
 def _rejected(connection: Connection) -> set[int]:
@@ -272,7 +324,7 @@ def _require_no_lost_link(store: Store, settings: Settings) -> None:
     lost = sorted(known & set(versions_on_disk(settings)))
     if lost:
         raise PublishError(
-            f"{settings.published / 'current'} is gone although {names_of(lost)} is published. "
+            f"{settings.published / 'current'} is gone, or no link any more, although {names_of(lost)} is published. "
             f"`kizuna rollback --to {lost[-1]}` shows it again; to start over on purpose, move {settings.published} "
             "away."
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from kizuna.builds import prune_builds, record_stage
 from kizuna.control.schema import lease as lease_table
@@ -184,6 +184,7 @@ def test_a_version_that_was_never_shown_is_removed_at_the_next_start(company: An
     link.unlink()
     link.symlink_to("v-1")
     with company.store.begin() as connection:
+        connection.execute(delete(link_moves).where(link_moves.c.to_version == 2))
         connection.execute(update(publications).where(publications.c.version == 2).values(state="intended"))
     assert reconcile(company.store, company.settings) == ["v-2 was never shown; abandoned"]
     assert not (company.settings.published / "v-2").exists()

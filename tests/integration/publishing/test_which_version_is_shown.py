@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from kizuna import publishing
+from kizuna.backup import save_home
 from kizuna.control.schema import lease as leases
-from kizuna.control.schema import publications
+from kizuna.control.schema import link_moves, publications
 from kizuna.errors import LeaseHeld, PublishError
 from kizuna.files import replace_link
 from kizuna.versions import current, expire, reconcile, rollback
@@ -155,3 +158,98 @@ def test_the_only_version_gone_says_that_there_is_no_other(company: Any) -> None
     shutil.rmtree(company.settings.published / "v-1")
     with pytest.raises(PublishError, match=r"v-1, which is not there\. No other is left: restore a backup"):
         reconcile(company.store, company.settings)
+
+
+def test_a_dead_worker_that_shows_what_was_cleared_away_gives_readers_back_what_they_saw(company: Any) -> None:
+    """It proved its lease and stood still; meanwhile its folder was cleared away and another one published."""
+    for rows in (5, 6, 7):
+        company.publish_rows(rows)
+    with company.store.begin() as connection:
+        connection.execute(update(publications).where(publications.c.version == 2).values(state="abandoned"))
+    reconcile(company.store, company.settings)
+    assert on_disk(company) == ["v-1", "v-3"]
+    replace_link(company.settings.published / "current", "v-2")
+    assert reconcile(company.store, company.settings) == ["v-2 is gone from the disk; readers see v-3 again"]
+    assert shown(company) == 3
+    assert company.publish_rows(8).version == 4
+
+
+def kill_before_the_record_of(company: Any, version: int) -> None:
+    """As after a kill between the link and the record of a publication."""
+    with company.store.begin() as connection:
+        connection.execute(delete(link_moves).where(link_moves.c.to_version == version))
+        connection.execute(
+            update(publications)
+            .where(publications.c.version == version)
+            .values(state="intended", published_at=None, manifest_sha256=None)
+        )
+
+
+def test_what_readers_saw_before_a_kill_stays_as_long_as_after_any_other_publication(make_company: Any) -> None:
+    company = make_company("retention: {versions: 2, hours: 24}")
+    for rows in (5, 6):
+        company.publish_rows(rows)
+    long_ago = publishing.utcnow() - timedelta(days=3)
+    with company.store.begin() as connection:
+        connection.execute(update(publications).values(published_at=long_ago))
+        connection.execute(update(link_moves).values(at=long_ago))
+    kill_before_the_record_of(company, 2)
+    # Readers saw v-1 until the link moved, moments ago.
+    company.publish_rows(7)
+    assert on_disk(company) == ["v-1", "v-2", "v-3"]
+
+
+def test_a_rollback_that_was_killed_goes_no_version_further_when_it_is_given_again(company: Any) -> None:
+    for rows in (5, 6, 7):
+        company.publish_rows(rows)
+    replace_link(company.settings.published / "current", "v-2")
+    assert rolled_back(company) == 2
+    assert rolled_back(company, to=2) == 2
+    with company.store.read() as connection:
+        moves = connection.execute(
+            select(link_moves.c.from_version, link_moves.c.to_version, link_moves.c.cause)
+            .order_by(link_moves.c.move_id.desc())
+            .limit(1)
+        ).one()
+    assert tuple(moves) == (3, 2, "rollback")
+    shutil.rmtree(company.settings.published / "v-2")
+    reconcile(company.store, company.settings)
+    assert shown(company) == 1, "what was taken back does not come by itself"
+
+
+def test_a_link_that_became_a_folder_in_a_copy_of_the_home_is_a_link_again(company: Any) -> None:
+    for rows in (5, 6):
+        company.publish_rows(rows)
+    link = company.settings.published / "current"
+    link.unlink()
+    shutil.copytree(company.settings.published / "v-2", link)
+    with pytest.raises(PublishError, match="no link any more.*rollback --to 2"):
+        reconcile(company.store, company.settings)
+    assert rolled_back(company, to=2) == 2
+    assert sorted(path.name for path in company.settings.published.iterdir()) == ["current", "v-1", "v-2"]
+    assert company.publish_rows(7).version == 3
+
+
+def test_what_came_back_to_the_disk_and_is_shown_again_counts_like_any_other(make_company: Any) -> None:
+    company = make_company("retention: {versions: 2, hours: 0}")
+    for rows in (5, 6):
+        company.publish_rows(rows)
+    with company.store.begin() as connection:
+        connection.execute(update(publications).where(publications.c.version == 1).values(state="lost"))
+    rolled_back(company, to=1)
+    for rows in (7, 8, 9):
+        company.publish_rows(rows)
+    assert on_disk(company) == ["v-4", "v-5"], "it goes when its time has come"
+
+
+def test_a_version_that_was_deleted_by_hand_is_neither_kept_nor_waited_for(make_company: Any, tmp_path: Path) -> None:
+    company = make_company("retention: {versions: 2, hours: 0}")
+    for rows in (5, 6, 7):
+        company.publish_rows(rows)
+    rolled_back(company, to=2)
+    shutil.rmtree(company.settings.published / "v-3")
+    assert reconcile(company.store, company.settings) == ["v-3 is gone from the disk"]
+    saved = save_home(company.settings, company.store, tmp_path.parent / f"{tmp_path.name}-saved", nullcontext)
+    assert saved.shown == 2
+    company.publish_rows(8)
+    assert on_disk(company) == ["v-2", "v-4"]
