@@ -159,7 +159,8 @@ def restore_home(backup: Path, home: Path, environ: Mapping[str, str] | None = N
     home.parent.mkdir(parents=True, exist_ok=True)
     temporary = home.with_name(f".{home.name}.restoring")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(mode=0o755)
+    temporary.mkdir()
+    temporary.chmod(0o755)
     try:
         for folder in manifest["folders"]:
             (temporary / folder).mkdir(parents=True, exist_ok=True)
@@ -171,7 +172,10 @@ def restore_home(backup: Path, home: Path, environ: Mapping[str, str] | None = N
             os.utime(path, ns=(file["mtime_ns"], file["mtime_ns"]))
         make_private(*(temporary / name for name in ("raw", "quarantine", "messages", "previews")))
         if manifest["shown"] is not None:
-            replace_link(temporary / "published" / "current", f"v-{manifest['shown']}")
+            published = temporary / "published"
+            for folder in (published, *(path for path in published.rglob("*") if path.is_dir())):
+                folder.chmod(0o755)  # for readers, whatever the umask
+            replace_link(published / "current", f"v-{manifest['shown']}")
         own = temporary / ".control-saved.db"
         shutil.copyfile(backup / CONTROL, own)  # opening it may migrate it, and a backup stays as it is
         url = env.get("KIZUNA_CONTROL_URL") or f"sqlite:///{temporary / 'control.db'}"

@@ -73,7 +73,9 @@ def publish(
     require_untouched(store, build)
     reconcile(store, settings)
     _require_base(settings, build)
-    settings.published.mkdir(parents=True, exist_ok=True)
+    if not settings.published.exists():
+        settings.published.mkdir(parents=True)
+        settings.published.chmod(0o755)
     version = _intend(store, settings, build, lease)
     failpoint("publish.intended")
     temporary = settings.published / f".tmp-{version}"
@@ -288,6 +290,8 @@ def _make_durable(folder: Path) -> None:
             path.chmod(0o444)
             fsync_file(path)
     for path in [*sorted(p for p in folder.rglob("*") if p.is_dir()), folder]:
+        # Readers are other users than the one who publishes, whose files are private by the service's umask.
+        path.chmod(0o755)
         fsync_folder(path)
 
 

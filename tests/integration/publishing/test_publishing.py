@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import duckdb
 import pytest
 from sqlalchemy import delete, select, update
 
+from kizuna.backup import restore_home, save_home
 from kizuna.builds import prune_builds, record_stage
 from kizuna.control.schema import lease as lease_table
 from kizuna.control.schema import link_moves, publications
@@ -225,3 +228,19 @@ def test_folders_of_ended_builds_are_pruned_but_not_the_newest(make_company: Cal
         builds.append(build)
     prune_builds(company.store, company.settings, builds[-1])
     assert [build.folder.exists() for build in builds] == [False, True, True]
+
+
+def test_readers_get_in_although_the_service_keeps_its_files_to_itself(company: Any, tmp_path: Path) -> None:
+    """The units of deploy/systemd run with the umask 0077; a BI tool is another user."""
+    before = os.umask(0o077)
+    try:
+        company.publish_rows(5)
+        save_home(company.settings, company.store, tmp_path.parent / f"{tmp_path.name}-saved", nullcontext)
+        restored = tmp_path.parent / f"{tmp_path.name}-again"
+        restore_home(tmp_path.parent / f"{tmp_path.name}-saved", restored, {})
+    finally:
+        os.umask(before)
+    for published in (company.settings.published, restored / "published"):
+        for path in (published, *published.rglob("*")):
+            assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o444), path
+    assert restored.stat().st_mode & 0o777 == 0o755
