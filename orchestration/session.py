@@ -45,6 +45,10 @@ RETRIES = 3
 RETRY_SECONDS = 20.0
 AWAY = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 
+# Now, and not when the first step has read its files: code that changes meanwhile is not what this process has loaded,
+# and a build under its name would never be made again.
+code_version()
+
 _leases: dict[str, Lease] = {}
 _watcher: list[Callable[[str], None]] = []
 

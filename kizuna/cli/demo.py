@@ -20,6 +20,8 @@ from kizuna.errors import InputError, KizunaError
 from kizuna.settings import CONFIG_NAME, load_company, load_settings
 
 LAST_DAY = date(2026, 6, 30)
+#: What leads to the data, the key, the stores and the pages of another company.
+_OF_OTHERS = ("KIZUNA_HOME", "KIZUNA_PSEUDONYM_KEY", "KIZUNA_CONTROL_URL", "KIZUNA_DAGSTER_URL", "KIZUNA_PUBLIC_URL")
 
 _spawning = multiprocessing.get_context("spawn")
 
@@ -36,9 +38,7 @@ def run_demo(home: Path, *, people: int, seed: int, vendors: str = "") -> None:
 
     more = chosen(vendors)
     _clear(home)
-    for name in ("KIZUNA_HOME", "KIZUNA_PSEUDONYM_KEY", "KIZUNA_CONTROL_URL"):
-        # The demo is a company of its own: it must not meet the data, the key or the store of another.
-        os.environ.pop(name, None)
+    forget_others()
 
     from ingestion.demo import deliver_day2, write_company
 
@@ -61,6 +61,12 @@ def run_demo(home: Path, *, people: int, seed: int, vendors: str = "") -> None:
     console.print()
     summarise(settings)
     console.print(f"\nBoth days took {time.monotonic() - started:.0f} s. `make dev` shows the runs in the Dagster UI.")
+
+
+def forget_others() -> None:
+    """The demo is a company of its own: in the storage of another's runs it would take those at work for dead."""
+    for name in _OF_OTHERS:
+        os.environ.pop(name, None)
 
 
 def _generate_beside(home: Path, people: int, seed: int, vendors: Sequence[str], tell: Callable[[str], None]) -> None:

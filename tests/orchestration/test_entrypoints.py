@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -55,6 +56,17 @@ def test_a_run_with_nothing_new_builds_nothing_and_says_nothing(
     assert line.published() == before
     assert len(list(line.settings.builds.iterdir())) == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_code_of_a_run_is_that_which_its_process_has_loaded() -> None:
+    """Reading years of history takes an hour; a release that is installed meanwhile is not what the process runs."""
+    code = (
+        "import kizuna.builds as builds, orchestration.definitions\n"
+        "builds.current_code = lambda: 'another release'\n"
+        "print(builds.code_version())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert re.fullmatch("[0-9a-f]{16}", done.stdout.strip()), done.stdout
 
 
 def test_ingest_loads_files_without_dagster(landed: Path, built: Any, copy_of: Callable[[Path], Any]) -> None:

@@ -12,8 +12,9 @@ import yaml
 from ingestion.contract_files import load_contracts
 from ingestion.demo import deliver_day2, generate, write_company
 from ingestion.landing import match, scan
+from kizuna.cli.demo import forget_others
 from kizuna.errors import InputError
-from kizuna.settings import Company
+from kizuna.settings import Company, load_settings
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -214,3 +215,25 @@ def test_a_zendesk_page_has_one_metric_set_per_ticket(demo):
             tickets = [ticket["id"] for ticket in page["tickets"]]
             assert len(set(tickets)) == len(tickets)
             assert sorted(tickets) == sorted(metric["ticket_id"] for metric in page["metric_sets"])
+
+
+def test_the_demo_meets_no_store_of_another_company(tmp_path, monkeypatch):
+    """`make` exports what is in `.env`; in the storage of its runs the demo would end the company's own as dead."""
+    for name, value in {
+        "KIZUNA_HOME": str(tmp_path / "company"),
+        "KIZUNA_PSEUDONYM_KEY": "k" * 40,
+        "KIZUNA_CONTROL_URL": "postgresql://kizuna@db/control",
+        "KIZUNA_DAGSTER_URL": "postgresql://kizuna@db/dagster",
+        "KIZUNA_PUBLIC_URL": "https://bi.example.com",
+    }.items():
+        monkeypatch.setenv(name, value)
+    home = tmp_path / "demo"
+    write_company(home)
+    forget_others()
+    settings = load_settings(home)
+    assert (settings.control_url, settings.dagster_url, settings.public_url) == (
+        f"sqlite:///{home / 'control.db'}",
+        None,
+        None,
+    )
+    assert settings.pseudonym_key == (home / "demo.key").read_text().strip()
