@@ -2,7 +2,8 @@
 
 The lease is a row with a fencing number that grows at every acquisition. Whoever publishes compares its number with
 the row inside the transaction that moves the link; a worker whose lease was taken over meanwhile finds a larger number
-and stops. A holder is dead when its process is gone (same host) or its heartbeat is older than `TTL`.
+and stops. A holder is dead when its process is gone (same host) or its heartbeat is older than `TTL` by the clock of
+the server that holds the store, since the clocks of two hosts differ.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from kizuna.control.schema import lease
@@ -42,22 +44,22 @@ class Lease:
         threading.Thread(target=self._beat, name=f"lease-{self.name}", daemon=True).start()
 
     def _beat(self) -> None:
-        last = utcnow()
+        last = time.monotonic()
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
                 with self.store.begin() as connection:
                     alive = connection.execute(
                         update(lease)
                         .where(lease.c.name == self.name, lease.c.fence == self.fence, lease.c.holder == self.holder)
-                        .values(heartbeat_at=utcnow())
+                        .values(heartbeat_at=_now(connection))
                     )
             except SQLAlchemyError:
                 # A store that is away for a moment is asked again; after TTL others may count this worker as dead.
-                if utcnow() - last > TTL:
+                if time.monotonic() - last > TTL.total_seconds():
                     self.lost.set()
                     return
                 continue
-            last = utcnow()
+            last = time.monotonic()
             if alive.rowcount == 0:
                 self.lost.set()
                 return
@@ -92,9 +94,10 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
     with store.begin() as connection:
         row = connection.execute(select(lease).where(lease.c.name == name).with_for_update()).one()
         same_process = row.holder == holder and row.pid == os.getpid()
-        if row.holder is not None and not same_process and _is_alive(row):
+        if row.holder is not None and not same_process and _is_alive(row, _now(connection)):
+            host = str(row.host).partition("/")[0]
             raise LeaseHeld(
-                f"Run {row.holder} is building (process {row.pid} on {row.host}, last sign of life "
+                f"Run {row.holder} is building (process {row.pid} on {host}, last sign of life "
                 f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
             )
         fence = row.fence + 1
@@ -104,10 +107,10 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
             .values(
                 fence=fence,
                 holder=holder,
-                host=socket.gethostname(),
+                host=_place(),
                 pid=os.getpid(),
                 process_started=_started(os.getpid()),
-                heartbeat_at=utcnow(),
+                heartbeat_at=_now(connection),
             )
         )
     held = Lease(store, name, holder, fence)
@@ -129,13 +132,33 @@ def living_holder(store: Store, name: str) -> str | None:
     """The run that holds the lease and shows signs of life, if any."""
     with store.read() as connection:
         row = connection.execute(select(lease).where(lease.c.name == name)).one_or_none()
-    return str(row.holder) if row is not None and row.holder is not None and _is_alive(row) else None
+        now = _now(connection)
+    return str(row.holder) if row is not None and row.holder is not None and _is_alive(row, now) else None
 
 
-def _is_alive(row: Any) -> bool:
-    if row.host == socket.gethostname():
+def _is_alive(row: Any, now: datetime) -> bool:
+    if row.host == _place():
         return _started(row.pid) is not None and _started(row.pid) == row.process_started
-    return row.heartbeat_at is not None and utcnow() - row.heartbeat_at < TTL
+    # A sign of life from the future is of a clock that was put back: a holder that lives gives the next one in seconds.
+    return row.heartbeat_at is not None and abs(now - row.heartbeat_at) < TTL
+
+
+def _now(connection: Connection) -> datetime:
+    """Now as naive UTC, by the clock that all who share this store share."""
+    if connection.dialect.name != "postgresql":
+        return utcnow()
+    at: datetime = connection.execute(text("SELECT clock_timestamp() AT TIME ZONE 'utc'")).scalar_one()
+    return at
+
+
+def _place() -> str:
+    """Where a process id means something: this host, or the container within it, which may have the same name."""
+    names = [socket.gethostname()]
+    with suppress(OSError):
+        names.append(Path("/etc/machine-id").read_text(encoding="ascii").strip()[:8])
+    with suppress(OSError):
+        names.append(Path("/proc/self/ns/pid").readlink().name.strip("pid:[]"))
+    return "/".join(names)[:255]
 
 
 def _started(pid: int) -> float | None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -45,6 +45,22 @@ def test_a_lease_fences_on_postgresql(store: Store) -> None:
         late.verify(connection)
     with store.begin() as connection:
         taken.verify(connection)
+
+
+def test_a_host_whose_clock_is_wrong_takes_no_lease_of_a_living_worker(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signs of life are written and read by the clock of the server, not by those of two hosts."""
+    acquire(store, "build", "run-1", heartbeat=False)
+    with store.begin() as connection:
+        connection.execute(update(lease).values(host="elsewhere"))
+    monkeypatch.setattr("kizuna.control.lease.utcnow", lambda: datetime(2099, 1, 1))
+    with pytest.raises(LeaseHeld, match="run-1"):
+        acquire(store, "build", "run-2", heartbeat=False)
+    with store.begin() as connection:
+        connection.execute(update(lease).values(heartbeat_at=lease.c.heartbeat_at - timedelta(minutes=3)))
+    monkeypatch.setattr("kizuna.control.lease.utcnow", lambda: datetime(2020, 1, 1))
+    assert acquire(store, "build", "run-2", heartbeat=False).fence == 2
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["lease exists", "very first lease"])

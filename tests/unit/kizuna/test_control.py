@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, update
 
 import kizuna.control as control
-from kizuna.control.lease import acquire
+from kizuna.control.lease import acquire, living_holder
 from kizuna.control.schema import lease, metadata
 from kizuna.control.store import HEAD, Store, open_store, open_store_at, utcnow
 from kizuna.errors import KizunaError, LeaseHeld
@@ -87,6 +89,24 @@ def test_a_holder_on_another_host_counts_as_dead_when_its_heartbeat_is_old(store
         acquire(store, "build", "run-2", heartbeat=False)
     with store.begin() as connection:
         connection.execute(update(lease).values(heartbeat_at=utcnow().replace(year=2020)))
+    assert acquire(store, "build", "run-2", heartbeat=False).fence == 2
+
+
+def test_a_process_id_of_another_container_says_nothing_here(store: Store) -> None:
+    """Containers in the network of their host have its name, and each numbers its processes anew."""
+    acquire(store, "build", "run-1", heartbeat=False)
+    with store.begin() as connection:
+        connection.execute(update(lease).values(host=f"{socket.gethostname()}/0/0", pid=999_999_999))
+    with pytest.raises(LeaseHeld, match=f"on {socket.gethostname()}, last sign of life"):
+        acquire(store, "build", "run-2", heartbeat=False)
+    assert living_holder(store, "build") == "run-1"
+
+
+def test_a_clock_that_was_put_back_keeps_no_dead_holder_alive(store: Store) -> None:
+    acquire(store, "build", "run-1", heartbeat=False)
+    with store.begin() as connection:
+        connection.execute(update(lease).values(host="elsewhere", heartbeat_at=utcnow() + timedelta(days=1)))
+    assert living_holder(store, "build") is None
     assert acquire(store, "build", "run-2", heartbeat=False).fence == 2
 
 
