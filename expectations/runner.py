@@ -207,6 +207,8 @@ def _judge(
         size = int(anchor.execute(f"select count(*) from {row.relation}").fetchall()[0][0])
         unjudged += [(rule.name, rule.needs_what) for rule in rules if not _enough(rule, row.relation, anchor)]
         without = {name for name, _ in unjudged}
+        if all(rule.name in without for rule in rules):
+            return verdict("could_not_run", problems=["no expectation of the suite could be judged"])
         rules = _with_texts([rule for rule in rules if rule.name not in without], row.relation, anchor)
         results = _validate(row, rules, source)
     except _what_checks_raise() as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, Connection, func, select
 
 from kizuna.control.schema import files, publications
 from kizuna.control.store import Store, utcnow
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Told after so many expected intervals; with a look at least every half interval that is before the second ends.
 PATIENCE = 1.5
 AGAIN_AFTER = timedelta(days=1)
+#: A sign later than so long after now was left by a clock that has been put back since. Believed, it would hide every
+#: silence until its own time comes.
+AHEAD = timedelta(minutes=10)
 _COMMAND_SECONDS = 60
 _TOLD_NAME = "alarms.json"
 
@@ -88,14 +91,15 @@ class _Memory:
 
 def gather(store: Store, settings: Settings, heartbeat: datetime | None, now: datetime) -> Signs:
     """Read the signs. `heartbeat` comes from Dagster (`orchestration.heartbeat`)."""
+    latest = now + AHEAD
     with store.read() as connection:
-        published = connection.execute(select(func.max(publications.c.published_at))).scalar()
-        arrived = connection.execute(select(func.max(files.c.first_seen_at))).scalar()
+        published = _last(connection, publications.c.published_at, latest)
+        arrived = _last(connection, files.c.first_seen_at, latest)
         by_source = {
             row.source: row.at
             for row in connection.execute(
                 select(files.c.source, func.max(files.c.loaded_at).label("at"))
-                .where(files.c.status == "accepted")
+                .where(files.c.status == "accepted", files.c.loaded_at <= latest)
                 .group_by(files.c.source)
             )
             if row.at is not None
@@ -104,7 +108,13 @@ def gather(store: Store, settings: Settings, heartbeat: datetime | None, now: da
         trouble = outbox.trouble(connection, now)
     born = datetime.fromtimestamp((settings.home / CONFIG_NAME).stat().st_mtime, UTC).replace(tzinfo=None)
     oldest = min((message.created_at for message in waiting), default=None)
+    if heartbeat is not None and heartbeat > latest:
+        heartbeat = datetime(1970, 1, 1)  # a daemon that lives writes it anew every 30 seconds
     return Signs(born, published, arrived, by_source, heartbeat, oldest, trouble)
+
+
+def _last(connection: Connection, moments: Column[datetime], latest: datetime) -> datetime | None:
+    return connection.execute(select(func.max(moments)).where(moments <= latest)).scalar()
 
 
 def look(settings: Settings, signs: Signs, now: datetime) -> list[Silence]:

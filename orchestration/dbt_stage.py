@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,9 @@ def run_stage(context: dg.AssetExecutionContext, session: Session, stage: str) -
         yield _with_table(output, child.stdout.relations)
     if failure is not None:
         raise failure
-    idle_models.remember(stage, present, child.stdout.relations)
+    with suppress(OSError):
+        # What it saves is time; where nobody may write beside the code, the next build takes it again.
+        idle_models.remember(stage, present, child.stdout.relations)
 
 
 def _made_empty(empty: Mapping[str, idle_models.EmptyTable]) -> Iterator[dg.MaterializeResult[None]]:

@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from expectations.context import GateContext
 from expectations.registry import GateRow
 from expectations.report import worst
-from expectations.rules import NO_ROWS, Rule, Writer
+from expectations.rules import NEVER, NO_ROWS, Rule, Writer
 from expectations.runner import run_gate
 from expectations.samples import failed_rows
 from kizuna.errors import InputError
@@ -51,6 +52,14 @@ def test_a_missing_relation_could_not_run(people: Path, context: GateContext) ->
 
 def test_an_empty_suite_could_not_run(people: Path, context: GateContext) -> None:
     assert run_gate("core", people, context=context, rows=[row()]).outcome == "could_not_run"
+
+
+def test_a_suite_of_which_nothing_could_be_judged_could_not_run(people: Path, context: GateContext) -> None:
+    """Every rule waits for history: no expectation was asked, and none has passed."""
+    waiting = replace(ME.unique("amount", "r"), needs=NEVER, needs_what="nothing was published before")
+    report = run_gate("core", people, context=context, rows=[row(waiting)])
+    assert (report.outcome, report.verdicts[0].evaluated) == ("could_not_run", 0)
+    assert run_gate("core", people, context=context, rows=[row(waiting, ME.unique("name", "r"))]).outcome == "failed"
 
 
 def test_a_gate_without_rows_could_not_run(people: Path, context: GateContext) -> None:

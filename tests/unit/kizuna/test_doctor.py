@@ -20,7 +20,8 @@ from kizuna.control.store import Store, utcnow
 from kizuna.delivery.outbox import enqueue
 from kizuna.errors import Unwell
 from kizuna.pseudonym import key_fingerprint
-from kizuna.settings import Settings
+from kizuna.settings import Settings, load_settings
+from kizuna.watching import gather, look
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -326,3 +327,21 @@ def test_the_switch_shows_the_version_before_a_deleted_one(home: Path, store: St
     watch_company(home)
     published = current(settings)
     assert published is not None and published.version == 1
+
+
+def test_a_clock_that_was_put_back_hides_no_silence(home: Path, store: Store, settings: Settings) -> None:
+    """What happened while it ran a year ahead lies in the future now."""
+    ahead = utcnow() + timedelta(days=365)
+    file = FileRecord(
+        file_id="g", source="shopify", path="shopify/b.csv", content_hash="b", bytes=1, status="accepted",
+        first_seen_at=ahead, loaded_at=ahead, detail={},
+    )  # fmt: skip
+    with store.begin() as connection:
+        ledger.record(connection, file, None)
+        row = dict(connection.execute(publications.select()).mappings().one())
+        connection.execute(publications.insert().values(**row | {"version": 2, "published_at": ahead}))
+    configure(home, "publication_hours: 10, files_hours: 10, sources: {shopify: 10}, daemon_minutes: 10")
+    company = load_settings(home, {"KIZUNA_PSEUDONYM_KEY": KEY})
+    silences = look(company, gather(store, company, ahead, utcnow()), utcnow())
+    assert {silence.reason for silence in silences} == {"publication", "files", "source", "daemon"}
+    assert look(company, gather(store, company, ahead, ahead), ahead) == []
