@@ -121,3 +121,18 @@ def test_the_compose_file_opens_loopback_only_and_names_what_exists() -> None:
     assert "watch" in commands() and "kizuna watch" in services["watch"]["entrypoint"][2]
     mounted = [v for service in services.values() for v in service.get("volumes", []) if v.startswith("./")]
     assert [v for v in mounted if not (ROOT / "deploy" / v.split(":")[0]).exists()] == []
+
+
+def test_no_secret_and_no_company_gets_into_the_image() -> None:
+    """`COPY . .` takes what `.dockerignore` leaves: what runs, and no `.env`, which compose itself asks for."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line and line[0] != "#"]
+    assert lines[0] == "*", "what nobody thought of stays outside"
+    taken = {line[1:] for line in lines if line.startswith("!")}
+    assert [name for name in sorted(taken) if not (ROOT / name).exists()] == []
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert packages | {"dbt_project", "Makefile", "requirements.lock", "requirements-uv.lock"} <= taken
+    assert not taken & {"deploy", "var", ".env", ".git"}
+    assert {"**/.env", "**/*.duckdb", "dbt_project/target"} <= set(lines)
+    image = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
+    # A user who may not write there cannot parse the project at the first run.
+    assert re.search(r"orchestration\.validate.*chown -R kizuna [^\n]*dbt_project/target", image, re.S)
