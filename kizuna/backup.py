@@ -245,7 +245,12 @@ def _below(home: Path, names: list[str]) -> Iterator[Path]:
     for name in names:
         path = home / name
         if path.is_dir():
-            yield from (found for found in sorted(path.rglob("*")) if not _is_temporary(found.name))
+            # A link in landing is not followed by an ingest; as a file of its own it would be read after a restore.
+            yield from (
+                found
+                for found in sorted(path.rglob("*"))
+                if not _is_temporary(found.name) and not (name == "landing" and found.is_symlink())
+            )
         elif path.exists():
             yield path
 

@@ -127,6 +127,23 @@ def test_a_backup_waits_for_no_build_and_is_never_half_written(company: tuple[Se
     assert restored.holder is None and restored.fence == 2, "nobody holds the lease, and its number goes on growing"
 
 
+def test_a_link_in_landing_is_no_file_after_a_restore(company: tuple[Settings, Store], tmp_path: Path) -> None:
+    """An ingest follows none; links of the company's own settings are what they lead to."""
+    settings, store = company
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.csv").write_text("of the machine")
+    (outside / "targets.yaml").write_text("[]\n")
+    (settings.landing / "shopify" / "orders_export_1.csv").symlink_to(outside / "secret.csv")
+    (settings.landing / "stripe").symlink_to(outside)
+    (settings.home / "targets.yaml").symlink_to(outside / "targets.yaml")
+    save_home(settings, store, tmp_path / "b", nullcontext)
+    assert not [path for path in (tmp_path / "b").rglob("*") if path.is_file() and b"machine" in path.read_bytes()]
+    restore_home(tmp_path / "b", tmp_path / "again", KEY)
+    assert [path.name for path in (tmp_path / "again" / "landing").rglob("*.csv")] == ["a.csv"]
+    assert (tmp_path / "again" / "targets.yaml").read_text() == "[]\n"
+
+
 def test_a_restore_is_refused_where_it_would_overwrite_or_mix(company: tuple[Settings, Store], tmp_path: Path) -> None:
     settings, store = company
     save_home(settings, store, tmp_path / "b", nullcontext)
