@@ -23,6 +23,7 @@ from ingestion.contract_files import load_contracts
 from ingestion.landing import Landed, Matched
 from ingestion.lock import ingest_lock
 from ingestion.one_file import Begun, Run, StillChanging, begin_file
+from ingestion.own_store import require_own_store
 from ingestion.scan import unfinished_files
 from kizuna.control import ledger
 from kizuna.control.ledger import FileRecord
@@ -100,6 +101,7 @@ def ingest(
     make_private(*settings.private_folders)
     contracts = load_contracts(settings.contracts_dir, timezone=settings.company.timezone)
     with ingest_lock(settings):
+        require_own_store(settings, store)
         leftovers = remove_leftovers(settings.raw) + remove_leftovers(settings.quarantine)
         archive_load.clear(settings)
         run = Run(settings, store, contracts, now or utcnow())

@@ -135,6 +135,8 @@ def reconcile(store: Store, settings: Settings) -> list[str]:
     shown = current(settings)
     if shown is None:
         _require_no_lost_link(store, settings)
+    if shown is not None:
+        _require_own_store(store, shown)
     with store.begin() as connection:
         intended = connection.execute(
             select(publications).where(publications.c.state == "intended").order_by(publications.c.version)
@@ -282,6 +284,19 @@ def _moved_to(connection: Connection) -> int | None:
     return connection.execute(query).scalar()
 
 
+def _require_own_store(store: Store, shown: Publication) -> None:
+    """The store knows another build under the number that readers see: it is another home's."""
+    with store.read() as connection:
+        query = select(publications.c.build_id).where(publications.c.version == shown.version)
+        known = connection.execute(query).scalar()
+    if known is not None and shown.manifest.get("build_id", known) != known:
+        raise PublishError(
+            f"The control store knows v-{shown.version} as build {known}, but {shown.folder} is of another build: the "
+            "store is another company's, or of another time. Point KIZUNA_CONTROL_URL to this company's own store, or "
+            "restore a backup (docs/runbooks/restore.md)."
+        )
+
+
 def _note_move(connection: Connection, shown: int) -> list[str]:
     """Record a move of the link that a kill kept from being recorded, or that somebody made by hand.
 
@@ -298,8 +313,9 @@ def _note_move(connection: Connection, shown: int) -> list[str]:
 
 def _note_losses(connection: Connection, settings: Settings, shown: int) -> list[str]:
     """Versions whose folders somebody deleted: they count as kept no longer, and no backup waits for them."""
-    known = connection.execute(select(publications.c.version).where(publications.c.state == "published")).scalars()
-    lost = sorted(set(known) - {shown, *versions_on_disk(settings)})
+    published = select(publications.c.version).where(publications.c.state == "published")
+    known: set[int] = set(connection.execute(published).scalars())
+    lost = sorted(known - {shown, *versions_on_disk(settings)})
     if lost:
         connection.execute(update(publications).where(publications.c.version.in_(lost)).values(state="lost"))
     return [f"v-{number} is gone from the disk" for number in lost]

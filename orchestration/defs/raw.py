@@ -9,6 +9,7 @@ import duckdb
 
 from expectations.runner import load_in_background
 from ingestion.load import IngestReport, Progress, ingest
+from ingestion.own_store import require_own_store
 from ingestion.relations import create_raw_relations, list_inputs, relation_names
 from kizuna.alerting import raise_alerts
 from kizuna.builds import begin_stage, build_id_of, default_as_of
@@ -106,6 +107,7 @@ def _ingest(
     settings = company.settings()
     store = open_store(settings)
     lease = hold_lease(store, context.run.run_id)
+    require_own_store(settings, store)
     for line in reconcile(store, settings):
         context.log.info(line)
     try:

@@ -15,8 +15,10 @@ from kizuna import publishing
 from kizuna.backup import save_home
 from kizuna.control.schema import lease as leases
 from kizuna.control.schema import link_moves, publications
+from kizuna.control.store import open_store
 from kizuna.errors import LeaseHeld, PublishError
 from kizuna.files import replace_link
+from kizuna.settings import load_settings
 from kizuna.versions import current, expire, reconcile, rollback
 
 
@@ -223,7 +225,7 @@ def test_a_link_that_became_a_folder_in_a_copy_of_the_home_is_a_link_again(compa
     link = company.settings.published / "current"
     link.unlink()
     shutil.copytree(company.settings.published / "v-2", link)
-    with pytest.raises(PublishError, match="no link any more.*rollback --to 2"):
+    with pytest.raises(PublishError, match=r"no link any more.*rollback --to 2"):
         reconcile(company.store, company.settings)
     assert rolled_back(company, to=2) == 2
     assert sorted(path.name for path in company.settings.published.iterdir()) == ["current", "v-1", "v-2"]
@@ -253,3 +255,21 @@ def test_a_version_that_was_deleted_by_hand_is_neither_kept_nor_waited_for(make_
     assert saved.shown == 2
     company.publish_rows(8)
     assert on_disk(company) == ["v-2", "v-4"]
+
+
+def test_the_store_of_another_home_changes_nothing_here_and_nothing_there(
+    make_company: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    company = make_company()
+    company.publish_rows(5)
+    home = tmp_path_factory.mktemp("other")
+    (home / "kizuna.yaml").write_text("name: Other\n")
+    settings = load_settings(home, {"KIZUNA_PSEUDONYM_KEY": "k" * 40})
+    other = type(company)(settings, open_store(settings))
+    other.publish_rows(6)
+    with pytest.raises(PublishError, match="store is another company's, or of another time"):
+        reconcile(company.store, other.settings)
+    with company.store.read() as connection:
+        assert connection.execute(select(publications.c.state)).scalars().all() == ["published"]
+        assert len(connection.execute(select(link_moves)).all()) == 1
+    assert (shown(company), shown(other)) == (1, 1)
