@@ -3,8 +3,8 @@
 A `Rule` is a Great Expectations expectation before that library is imported (the import costs six seconds, and whoever
 only lists the gates must not pay it), plus what a reader of a failed gate asks first: how bad, why, whose.
 
-SQL in a rule says `{batch}` for the relation and `{texts}` for a list of those of its columns that can hold text; every
-other brace stands for itself.
+SQL in a rule says `{batch}` for the relation, `{texts}` for a list of those of its columns that can hold text and
+`{doubles}` for the sum of its floating-point ones; every other brace stands for itself.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ NEVER = "select false"
 
 #: Stands in SQL for the columns that can hold text; the runner knows which they are.
 TEXTS = "{texts}"
+
+#: Stands in SQL for the sum of the columns of floating-point numbers: where one of them is no number, nor is the sum.
+DOUBLES = "{doubles}"
 
 #: Rows before the number of them is held to: a list of ten targets may well be halved.
 MIN_VOLUME = 100
@@ -129,7 +132,9 @@ class Writer:
         sample: str | None = None,
     ) -> Rule:
         """Fails with the number of rows the query returns. Exact: it sees DECIMAL as DECIMAL."""
-        escaped = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}").replace("{{texts}}", TEXTS)
+        escaped = sql.replace("{", "{{").replace("}", "}}")
+        for own in ("{batch}", TEXTS, DOUBLES):
+            escaped = escaped.replace(f"{{{own}}}", own)
         query = {"unexpected_rows_query": escaped}
         return Rule(name, NO_ROWS, query, reason, self.owner, severity, column, sample=sample or sql)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.context import Gate, GateContext
 from expectations.registry import GateRow, rows_of
 from expectations.report import ExpectationResult, GateReport, Outcome, RelationVerdict, worst
-from expectations.rules import NEVER, NO_ROWS, TEXTS, Rule
+from expectations.rules import DOUBLES, NEVER, NO_ROWS, TEXTS, Rule
 from expectations.samples import Sample, failed_rows
 from kizuna.errors import InputError
 
@@ -209,7 +209,7 @@ def _judge(
         without = {name for name, _ in unjudged}
         if all(rule.name in without for rule in rules):
             return verdict("could_not_run", problems=["no expectation of the suite could be judged"])
-        rules = _with_texts([rule for rule in rules if rule.name not in without], row.relation, anchor)
+        rules = _with_columns([rule for rule in rules if rule.name not in without], row.relation, anchor)
         results = _validate(row, rules, source)
     except _what_checks_raise() as error:
         return verdict("could_not_run", problems=[f"{type(error).__name__}: {describe_error(str(error))}"])
@@ -238,22 +238,31 @@ def _enough(rule: Rule, relation: str, anchor: duckdb.DuckDBPyConnection) -> boo
     return bool(anchor.execute(rule.needs.replace("{batch}", relation)).fetchall()[0][0])
 
 
-def _with_texts(rules: Sequence[Rule], relation: str, anchor: duckdb.DuckDBPyConnection) -> list[Rule]:
-    """The rules with `{texts}` replaced by the relation's columns that are neither numbers, days nor booleans."""
-    if not any(TEXTS in str(rule.kwargs) for rule in rules):
+def _with_columns(rules: Sequence[Rule], relation: str, anchor: duckdb.DuckDBPyConnection) -> list[Rule]:
+    """The rules with `{texts}` and `{doubles}` replaced by the relation's columns of these kinds."""
+    if not any(_names_columns(rule) for rule in rules):
         return list(rules)
-    columns = anchor.execute(f"describe {relation}").fetchall()
-    listed = ", ".join(["''", *(f'"{name}"' for name, kind, *_ in columns if not _NO_TEXT.match(kind))])
+    columns = [(f'"{name}"', kind) for name, kind, *_ in anchor.execute(f"describe {relation}").fetchall()]
+    texts = ", ".join(["''", *(name for name, kind in columns if not _NO_TEXT.match(kind))])
+    doubles = [f"coalesce({name}, 0)" for name, kind in columns if kind in ("DOUBLE", "FLOAT")]
+
+    def filled(sql: str) -> str:
+        return sql.replace(TEXTS, texts).replace(DOUBLES, " + ".join(["0::double", *doubles]))
+
     return [
         replace(
             rule,
-            kwargs={key: value.replace(TEXTS, listed) for key, value in rule.kwargs.items()},
-            sample=rule.sample and rule.sample.replace(TEXTS, listed),
+            kwargs={key: filled(value) for key, value in rule.kwargs.items()},
+            sample=rule.sample and filled(rule.sample),
         )
-        if TEXTS in str(rule.kwargs)
+        if _names_columns(rule)
         else rule
         for rule in rules
     ]
+
+
+def _names_columns(rule: Rule) -> bool:
+    return any(word in str(rule.kwargs) for word in (TEXTS, DOUBLES))
 
 
 def _what_checks_raise() -> tuple[type[Exception], ...]:

@@ -213,6 +213,7 @@ DEFECTS: list[tuple[str, str, str]] = [
     ("marts.kpi_daily", "update marts.kpi_daily set value = 'nan'::double where day = date '2026-06-30'",
      "values_are_numbers"),
     ("marts.kpi_daily", "delete from marts.kpi_daily where day > date '2026-06-28'", "days_reach_as_of"),
+    ("marts.kpi_progress", "update marts.kpi_progress set forecast_high = 'inf'::double", "values_are_numbers"),
     ("marts.kpi_daily", "update marts.kpi_daily set numerator = 100 * numerator where day = date '2026-06-30'",
      "new_days_are_no_other_unit"),
     ("marts.ltv_by_customer", "update marts.ltv_by_customer set predicted_12m = -5, predicted_low = 0, ltv = net - 5"
