@@ -19,7 +19,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import event
+from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine, create_engine
 from sqlalchemy.pool import QueuePool
 
@@ -72,7 +72,8 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         with self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
-                self._initdb(engine)
+                if not _is_made(engine):
+                    self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
                 yield connection
@@ -116,6 +117,18 @@ class PooledSqliteEventLog(SqliteEventLogStorage):
         with self._db_lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
+
+
+def _is_made(engine: Engine) -> bool:
+    """Whether a shard has its tables and says of which release.
+
+    Dagster's own look at that loads its migrations each time. Where many runs are looked at, one file each (runs that
+    failed while the daemon was away), that is most of the time, and a sensor has one minute.
+    """
+    with engine.connect() as connection:
+        return inspect(connection).has_table("alembic_version") and bool(
+            connection.exec_driver_sql("SELECT count(*) FROM alembic_version").scalar()
+        )
 
 
 def _no_sync_per_commit(connection: Any, _record: Any) -> None:
