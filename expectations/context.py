@@ -87,6 +87,8 @@ class GateLimits:
     max_ratio_step: float = 0.5
     #: `gates.max_null_rise`: an optional column varies by a few in a hundred from load to load.
     max_null_rise: float = 0.5
+    #: `gates.max_region_share`: a million customers live in a few thousand towns; names are nearly one each.
+    max_region_share: float = 0.1
 
     def identifier_limit(self, identifier_type: str) -> int | None:
         """Distinct values of a type that one customer may hold; None where nothing is limited.

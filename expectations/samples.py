@@ -23,7 +23,7 @@ MAX_ROWS, MAX_COLUMNS, MAX_LENGTH = 5, 6, 40
 #: Columns that name no person, in the order they are shown.
 CLEAR = (
     "_batch", "_line", "batch_id", "relation", "customer_id", "kpi", "segment_type", "segment", "currency",
-    "fate", "day", "period", "week", "month", "identifier_type", "rule", "metric", "record_type", "what",
+    "fate", "day", "period", "week", "month", "identifier_type", "rule", "metric", "record_type", "from_source", "what",
 )  # fmt: skip
 
 #: A keyed pseudonym or a hash, and nothing else; a defect may have put anything into a column of ids.

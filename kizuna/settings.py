@@ -138,6 +138,7 @@ class GateParams(_Section):
     day, may be. `max_mix_change`: share of customers that may change region or segment. `max_restatement`: share by
     which four published weeks may change. `max_ratio_step`: share of its scale by which a ratio's day may leave the
     days before it. `max_null_rise`: share of new rows by which a column may be emptier than in any load before.
+    `max_region_share`: distinct regions in times of the customers.
     """
 
     max_volume_drop: Share = 0.5
@@ -148,6 +149,7 @@ class GateParams(_Section):
     max_kpi_factor: Factor = 10.0
     max_ratio_step: Share = 0.5
     max_null_rise: Share = 0.5
+    max_region_share: Share = 0.1
 
 
 class Retention(_Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from expectations.context import GateContext
 from expectations.rules import Rule, Suite, Writer
 from expectations.suites import history
+from expectations.suites.core_days import Days, move_as_days_do
 
 FINANCE = Writer(owner="finance")
 SUPPORT = Writer(owner="support")
@@ -18,6 +19,17 @@ ATTRIBUTIONS = ("login", "device", "slice_before", "slice_next", "anonymous")
 
 _SHOPIFY = "staging.stg_shopify__orders"
 _CANONICAL = "staging.canonical__order"
+
+#: A country has tens of regions; a company of a few hundred customers may still know each by its town.
+MIN_REGIONS = 100
+
+#: How facts are counted by days, and what of their rows is looked at (core_days.py).
+_KNOWN = {"of a customer": "customer_id is not null"}
+_ORDERS = Days("ordered_on", "orders", {**_KNOWN, "counted": "is_counted"})
+_REFUNDS = Days("refunded_on", "orders", {"of a known order": "order_id is not null"})
+_SESSIONS = Days("started_on", "web", _KNOWN, source="event_source", rush_is_news=True)
+_INTERACTIONS = Days("opened_on", "support", _KNOWN, rush_is_news=True)
+_ANSWERS = Days("submitted_on", "survey", {**_KNOWN, "valid": "is_valid"})
 
 _ONE_CUSTOMER = "every fact belongs to a customer that exists"
 
@@ -37,9 +49,22 @@ def dim_customers(ctx: GateContext, relation: str) -> list[Rule]:
         CRM.never(
             "first_seen_is_not_after_last_seen", "first_seen_at > last_seen_at", "a life that ends before it starts"
         ),
+        _regions(ctx),
         *history.same_mix(CRM, ctx, "region"),
         *CRM.volume(ctx, relation),
     ]
+
+
+def _regions(ctx: GateContext) -> Rule:
+    """Nothing but numbers in its rows: the values are what must not be seen."""
+    share = ctx.limits.max_region_share
+    return CRM.no_rows(
+        "regions_are_groups_of_customers",
+        "select regions, customers from (select count(distinct region) as regions, count(*) as customers from {batch}"
+        f" where region is not null) as counted where regions > greatest({MIN_REGIONS}, {share} * customers)",
+        f"more than {MIN_REGIONS} regions, and more than {share:.0%} of the customers have one each: a contract maps"
+        " names, addresses or ids to `region`, which marts publish in clear (gates.max_region_share)",
+    )
 
 
 def dim_accounts(ctx: GateContext, relation: str) -> list[Rule]:
@@ -118,6 +143,7 @@ def fct_orders(ctx: GateContext, relation: str) -> list[Rule]:
             "cancelled and test orders never count",
         ),
         *_days(FINANCE, ctx, "ordered_on"),
+        *move_as_days_do(FINANCE, ctx, _ORDERS),
         *FINANCE.volume(ctx, relation),
     ]  # fmt: skip
 
@@ -150,6 +176,7 @@ def fct_refunds(ctx: GateContext, relation: str) -> list[Rule]:
             "the refunds of an order add up to its refunded amount, exact",
         ),
         *_days(FINANCE, ctx, "refunded_on"),
+        *move_as_days_do(FINANCE, ctx, _REFUNDS),
         *FINANCE.volume(ctx, relation),
     ]
 
@@ -175,6 +202,7 @@ def fct_sessions(ctx: GateContext, relation: str) -> list[Rule]:
             "every staged event of a device is in exactly one visit",
         ),
         *_days(INSIGHTS, ctx, "started_on"),
+        *move_as_days_do(INSIGHTS, ctx, _SESSIONS),
         *INSIGHTS.volume(ctx, relation),
     ]
 
@@ -213,6 +241,7 @@ def fct_interactions(ctx: GateContext, relation: str) -> list[Rule]:
         SUPPORT.between("resolution_minutes", 0, None, reason="conflicting times give no duration"),
         SUPPORT.between("csat_score", 1, 5, reason="CSAT is held on the scale 1 to 5"),
         *_days(SUPPORT, ctx, "opened_on"),
+        *move_as_days_do(SUPPORT, ctx, _INTERACTIONS),
         *SUPPORT.volume(ctx, relation),
     ]
 
@@ -242,6 +271,7 @@ def fct_survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
             column="score",
         ),
         *_days(INSIGHTS, ctx, "submitted_on"),
+        *move_as_days_do(INSIGHTS, ctx, _ANSWERS),
         *INSIGHTS.volume(ctx, relation),
     ]
 

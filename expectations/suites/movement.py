@@ -50,7 +50,7 @@ def filled_as_before(writer: Writer, ctx: GateContext, relation: str) -> list[Ru
         " group by 1, 2, 3), shares as (select *, 1 - cells / _all as empty from (unpivot counted on"
         " columns(* exclude (_from, _at, _was, _all)) into name what value cells))"
         # `_extra` holds what no contract asks for.
-        " select _from as source, what from shares where not starts_with(what, '_') group by all"
+        " select _from as from_source, what from shares where not starts_with(what, '_') group by all"
         " having max(empty) filter (not _was)"
         " > max(empty) filter (_was) + {share}"
     )

@@ -22,7 +22,9 @@ from expectations.runner import run_gate
 FIRST, DAYS = date(2026, 3, 2), 100
 #: Days of history before the first one that is judged.
 YOUNG = 60
-JUDGED = ("raw.batches", "raw.mapped__order", "core.dim_customers", "marts.kpi_daily")
+JUDGED = ("raw.batches", "raw.mapped__order", "core.dim_customers", "core.fct_orders", "marts.kpi_daily")
+
+SCHEMAS = ("raw", "staging", "state", "core", "marts", "identity")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Days:
         target.unlink(missing_ok=True)
         with duckdb.connect(str(target)) as con:
             con.execute(f"ATTACH '{self.path}' AS everything (READ_ONLY)")
-            con.execute("".join(f"CREATE SCHEMA {name};" for name in ("raw", "state", "core", "marts", "identity")))
+            con.execute("".join(f"CREATE SCHEMA {name};" for name in SCHEMAS))
             con.execute(_BUILD.replace("$on", f"DATE '{on}'").replace("$before", f"DATE '{before}'"))
             rows = {
                 relation: con.execute(f"SELECT count(*) FROM {relation} WHERE {was}").fetchall()[0][0]
@@ -50,6 +52,7 @@ class Days:
 _PUBLISHED = {
     "raw.mapped__order": "_batch IN (FROM state.published_batches)",
     "core.dim_customers": "joined <= (SELECT max(day) FROM state.kpi_daily)",
+    "core.fct_orders": "ordered_on <= (SELECT max(day) FROM state.kpi_daily)",
 }
 
 _BUILD = """
@@ -59,6 +62,17 @@ CREATE TABLE raw.mapped__order AS SELECT * FROM everything.orders WHERE _batch I
 CREATE TABLE core.dim_customers AS
     SELECT * EXCLUDE (region, moves_on, moves_to), CASE WHEN moves_on <= $on THEN moves_to ELSE region END AS region
     FROM everything.customers WHERE joined <= $on;
+CREATE TABLE staging.stg_shopify__orders AS
+    SELECT currency, gross_amount AS total_amount FROM raw.mapped__order WHERE false;
+CREATE TABLE staging.canonical__order AS SELECT currency, gross_amount FROM raw.mapped__order;
+CREATE TABLE core.fct_orders AS
+    SELECT order_key AS order_id, 'shop' AS source, ordered_at::DATE AS ordered_on, currency, gross_amount,
+        gross_amount AS net_amount, 0::DECIMAL(18, 2) AS refunded_amount,
+        CASE currency WHEN 'USD' THEN 150 ELSE 1 END AS exchange_rate, gross_amount * exchange_rate AS gross_reporting,
+        gross_reporting AS net_reporting, 0::DECIMAL(18, 2) AS refunded_reporting,
+        false AS is_cancelled, false AS is_test, true AS is_counted,
+        CASE WHEN tier IS NOT NULL THEN ids[1 + CAST(hash(order_key) % len(ids) AS INT)] END AS customer_id
+    FROM raw.mapped__order, (SELECT list(customer_id) AS ids FROM core.dim_customers);
 CREATE TABLE identity.customer_map AS SELECT customer_id FROM core.dim_customers;
 CREATE TABLE state.customer_360 AS
     SELECT customer_id, CASE WHEN moves_on <= $before THEN moves_to ELSE region END AS region

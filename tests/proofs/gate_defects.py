@@ -59,6 +59,11 @@ BESIDE_HISTORY: tuple[tuple[str, str], ...] = (
      "; UPDATE marts.kpi_daily SET value = -100, denominator = 300 WHERE day = $last AND kpi = 'nps_28d'"),
     ("marts.kpi_daily", "UPDATE marts.kpi_daily SET value = value * 100, denominator = 300 WHERE day = $last"
      " AND unit = 'minutes'"),
+    # The ids of the shop broke: its orders are nobody's, and no sum of money shows it.
+    ("core.fct_orders", "UPDATE core.fct_orders SET customer_id = NULL WHERE ordered_on = $last"),
+    # A migrated shop: most of what was sold in eight weeks is dated on the day of the export.
+    ("core.fct_orders", "UPDATE core.fct_orders SET ordered_on = $last WHERE ordered_on > $last - 56"
+     " AND hash(order_id) % 10 < 6"),
 )  # fmt: skip
 
 #: Those that go through every launch, by their place in `DEFECTS`.

@@ -108,15 +108,17 @@ create table core.fct_orders as
     i = 7 as is_cancelled, false as is_test, i <> 7 as is_counted
   from range($n) r(i);
 create table core.fct_refunds as
-  select order_id || ':refund' as refund_id, order_id, ordered_on as refunded_on, currency, refunded_amount as amount,
-    refunded_amount as amount_order_currency, refunded_amount as amount_reporting, exchange_rate, true as is_counted
+  select order_id || ':refund' as refund_id, order_id, 'shopify' as source, ordered_on as refunded_on, currency,
+    refunded_amount as amount, refunded_amount as amount_order_currency, refunded_amount as amount_reporting,
+    exchange_rate, true as is_counted
   from core.fct_orders where refunded_amount > 0;
 create table staging.stg_ga4__events as
   select 'd' || (i % 10) as device_id, timestamp '2026-03-01' + to_minutes(i) as occurred_at from range(3 * $n) r(i);
 create table staging.canonical__web_event as select * from staging.stg_ga4__events limit 0;
 create table core.fct_sessions as
   select 's' || i as session_id, 'K' || i as customer_id, timestamp '2026-03-01' as started_at,
-    timestamp '2026-03-01 00:10:00' as ended_at, date '2026-03-01' as started_on, 3 as events, 'login' as attribution
+    timestamp '2026-03-01 00:10:00' as ended_at, date '2026-03-01' as started_on, 3 as events, 'login' as attribution,
+    'ga4' as event_source
   from range($n) r(i);
 create table staging.stg_zendesk__tickets as select 't' || i as ticket_id from range($n) r(i);
 create table staging.stg_salesforce__case as
