@@ -3,7 +3,8 @@
 The first day reads every file and has nothing to compare with; the second has news only and is held to the first by
 every rule that looks back, so its share is the stricter one. Counted is processor time of the run's own process and of
 all its children (reading files, dbt). The peaks are those of the largest process, of all of them together (what they
-share counted once for each), and of what DuckDB laid on disk for want of memory, looked at four times a second.
+share counted once for each), of what DuckDB laid on disk for want of memory, looked at four times a second, and beside
+each step that of the run's own process.
 
 More than `ONE` people are copies of a company of that size with identifiers of their own (bench/many_people.py).
 
@@ -35,7 +36,7 @@ BAR = 0.20
 
 #: A run that adds up its steps. The fork server dies with its parent and is asked before.
 RUN = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from datetime import date
 if __name__ == "__main__":
@@ -50,6 +51,12 @@ if __name__ == "__main__":
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(value) for value in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
+    def peak():
+        # MB that this process held at most since it was last asked.
+        status = Path("/proc/self/status").read_text()
+        Path("/proc/self/clear_refs").write_text("5")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
     def all_spent():
         server = forkserver._forkserver._forkserver_pid
         return spent("self") + (spent(server) if server else 0.0)
@@ -63,14 +70,14 @@ if __name__ == "__main__":
         rules = sum(verdict.evaluated for verdict in report.verdicts)
         slowest = sorted(((verdict.seconds, verdict.relation) for verdict in report.verdicts), reverse=True)[:3]
         judged[gate] = [time.process_time() - cpu, time.monotonic() - began, rules, rows, slowest,
-                        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
+                        peak()]
         return report
     stock, gates.run_gate = gates.run_gate, measured
     steps, last = {}, [None, 0.0]
     def note(step):
         now = all_spent()
         if last[0]:
-            steps[last[0]] = now - last[1]
+            steps[last[0]] = now - last[1], peak()
         last[:] = [step, now]
         print(f"  {time.monotonic() - began:7.1f} s  {step}", file=sys.stderr, flush=True)
     began = time.monotonic()
@@ -143,11 +150,12 @@ def day(home: Path, on: date) -> float:
     found = json.loads(said.splitlines()[-1])
     gates = sum(gate[0] for gate in found["gates"].values())
     print(f"{on}: {found['cpu']:.1f} s of processor time, {found['wall']:.1f} s by the clock; {peaks}")
-    print("  " + ", ".join(f"{step} {seconds:.1f}" for step, seconds in found["steps"].items()))
+    steps = found["steps"].items()
+    print("  " + ", ".join(f"{step} {seconds:.1f} ({own:,.0f} MB)" for step, (seconds, own) in steps))
     for name, (cpu, wall, rules, rows, slowest, peak) in found["gates"].items():
         told = ", ".join(f"{relation} {seconds:.1f} s" for seconds, relation in slowest)
         print(f"  gate {name}: {cpu:.1f} s, {wall:.1f} s by the clock, {rules} expectations, {rows:,} rows; {told};"
-              f" {peak:.0f} MB so far")  # fmt: skip
+              f" {peak:,.0f} MB")  # fmt: skip
     print(f"  gates: {gates:.1f} s of {found['cpu']:.1f} s, {gates / found['cpu']:.1%} (bar {BAR:.0%})", flush=True)
     return float(gates / found["cpu"])
 

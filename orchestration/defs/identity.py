@@ -14,6 +14,17 @@ from orchestration.session import BUILD_POOL, Company, build_database, resume
 
 evidence = stage_assets("identity", completes_stage=False)
 
+#: What is resolved: of a record nothing but its name and time, of the published ids nothing but whose they are.
+READ = (
+    "SELECT source, record_key, seen_at FROM identity.source_records",
+    "SELECT source, record_key, identifier_type, raw_value, seen_at, last_seen_at FROM identity.identifiers",
+    "SELECT device_id, user_id, login_at FROM identity.device_logins",
+    "SELECT customer_id, identifier_hash, first_seen_at FROM state.customer_identifiers",
+)
+FORMER_IDS = """
+SELECT DISTINCT if(change = 'merged', other_customer_id, customer_id) FROM state.identity_changes
+WHERE change IN ('merged', 'retired')
+"""
 EVIDENCE = ("source_records", "identifiers", "device_logins", "not_customers")
 RESULTS = {
     "customer_map": "source record -> customer; one row per record that maps",
@@ -54,37 +65,40 @@ def resolve_identity(context: dg.AssetExecutionContext, company: Company) -> Ite
     require_passed(session.store, session.build, ("stage", "identity"))
     begin_stage(session.store, session.build, "identity")
     settings = session.settings
+    # What is held at once is what a machine must have: only the columns that are read, no engine beside the
+    # resolution, and each result let go once it is written.
     with engine_errors_without_values(), build_database(session) as db:
-        read = {name: db.execute(f"SELECT * FROM identity.{name}").to_arrow_table() for name in EVIDENCE[:3]}
         rules = company_rules(settings.home, settings.company)
         linkage = link_probable(db, settings.company, rules)
-        resolution = resolve(
-            read["source_records"],
-            read["identifiers"],
-            read["device_logins"],
-            rules,
-            db.execute("SELECT * FROM state.customer_identifiers").to_arrow_table(),
-            key=settings.pseudonym_key,
-            default_country=settings.company.country,
-            as_of=session.build.as_of,
-            decisions=company_decisions(settings.home),
-            probable=linkage.links if linkage else None,
-            possible=linkage.review if linkage else None,
-            rulesets=(STRICT, LOOSE),
-            former_ids=db.execute(
-                "SELECT DISTINCT if(change = 'merged', other_customer_id, customer_id) FROM state.identity_changes"
-                " WHERE change IN ('merged', 'retired')"
-            )
-            .to_arrow_table()[0]
-            .to_pylist(),
-        )
-        counts = {}
+        records, identifiers, logins, registry = (db.execute(query).to_arrow_table() for query in READ)
+        former_ids = db.execute(FORMER_IDS).to_arrow_table()[0].to_pylist()
+    resolution = resolve(
+        records,
+        identifiers,
+        logins,
+        rules,
+        registry,
+        key=settings.pseudonym_key,
+        default_country=settings.company.country,
+        as_of=session.build.as_of,
+        decisions=company_decisions(settings.home),
+        probable=linkage.links if linkage else None,
+        possible=linkage.review if linkage else None,
+        rulesets=(STRICT, LOOSE),
+        former_ids=former_ids,
+    )
+    del records, identifiers, logins, registry, linkage
+    frames = {name: getattr(resolution, name) for name in RESULTS}
+    del resolution
+    counts = {}
+    with engine_errors_without_values(), build_database(session) as db:
         for name in RESULTS:
-            frame = getattr(resolution, name)
+            frame = frames.pop(name)
             db.register("frame", frame)
             db.execute(f"CREATE OR REPLACE TABLE identity.{name} AS SELECT * FROM frame")
             db.unregister("frame")
             counts[name] = frame.num_rows
+            del frame
         # Staff, and records a vendor deleted or merged away, were told apart as evidence was collected.
         db.execute(
             "INSERT INTO identity.unmapped BY NAME SELECT source, record_key, reason FROM identity.not_customers"

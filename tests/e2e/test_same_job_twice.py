@@ -6,6 +6,7 @@ The first build is the shell's, the forced one is launched by Dagster itself: wh
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 #: The audit of identity and the stability of segments say what moved since that build. The other histories are not
 #: among them: what an unchanged build adds to identity_changes, kpi_history and kpi_restatements is nothing.
 HISTORY: frozenset[str] = frozenset({"identity_audit", "segment_stability"})
+
+OTHER_HABITS = {"PYTHONHASHSEED": "7", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "C"}
 
 
 def tables(demo: Any, version: int) -> dict[str, bytes]:
@@ -42,13 +45,21 @@ def again(demo_copy: Any, cli: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def forced(demo_copy: Any, cli: Any, again: Any) -> Any:
-    """Then a build that is asked for all the same, as Dagster's own command launches it, with another hash seed."""
+    """Then a build that is asked for all the same, as Dagster's own command launches it, on a machine of other habits.
+
+    Another hash seed, time zone and locale, and one processor, so that the engine deals rows out otherwise.
+    """
     config = {"ops": {"ingest": {"config": {"as_of": "2026-06-30", "force": True}}}}
     file = demo_copy.path / "forced.yaml"
     file.write_text(json.dumps(config), encoding="utf-8")
     command = ["job", "execute", "-m", "orchestration.definitions", "-a", "defs", "-j", "daily", "-c", file]
     homes = {"KIZUNA_HOME": str(demo_copy.path), "DAGSTER_HOME": str(demo_copy.path / "dagster")}
-    return cli(*command, program="dagster", env={**homes, "PYTHONHASHSEED": "7"})
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        return cli(*command, program="dagster", env={**homes, **OTHER_HABITS})
+    finally:
+        os.sched_setaffinity(0, processors)
 
 
 def test_a_second_run_builds_and_publishes_nothing(demo_copy: Any, again: Any) -> None:

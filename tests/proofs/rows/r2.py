@@ -1,6 +1,7 @@
 """R2: readers in processes of their own query across marts while builds publish; nobody sees an error or a mixture.
 
-A trial is at least `VERSIONS` publishes and `SECONDS` seconds, whichever ends later; from seed 2 on with 32 readers.
+A trial is at least `VERSIONS` publishes and 30 seconds, whichever ends later; from seed 2 on with 32 readers for
+ten minutes.
 Every row of a published version carries the same stamp. A reader that gets two stamps in one answer, or a count that
 does not belong to its stamp, has read a mixture.
 """
@@ -20,8 +21,9 @@ from kizuna.control.store import open_store
 from kizuna.settings import load_settings
 
 PROOF_TRIALS = 1
-READERS, MANY_READERS = 8, 32
-VERSIONS, SECONDS = 100, 30.0
+#: How many, and for how many seconds at least: in `make proofs`, and in `make torture`.
+FEW, MANY = (8, 30.0), (32, 600.0)
+VERSIONS = 100
 
 READER = """
 import json, random, sys, time
@@ -80,6 +82,7 @@ print(json.dumps({"reads": reads, "errors": errors, "mixed": mixed, "back": back
 
 def run_trial(seed: int, folder: Path) -> Trial:
     """Readers from the first publish to the last; N counts their answers."""
+    many, least = FEW if seed <= PROOF_TRIALS else MANY
     (folder / "kizuna.yaml").write_text("name: Test\ntimezone: Asia/Tokyo\n", encoding="utf-8")
     settings = load_settings(folder, {"KIZUNA_PSEUDONYM_KEY": "k" * 40})
     company = of_tests("integration/publishing/conftest.py").Company(settings, open_store(settings))
@@ -89,7 +92,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
     command = [sys.executable, "-c", READER, str(settings.published / "current"), str(stop)]
     readers = [
         subprocess.Popen([*command, f"{seed}{number}"], env=environment, stdout=subprocess.PIPE, text=True)
-        for number in range(READERS if seed <= PROOF_TRIALS else MANY_READERS)
+        for number in range(many)
     ]
     versions = 1
     try:
@@ -97,7 +100,7 @@ def run_trial(seed: int, folder: Path) -> Trial:
             assert reader.stdout is not None
             assert reader.stdout.readline() == "ready\n"
         started = time.monotonic()
-        while versions <= VERSIONS or time.monotonic() - started < SECONDS:
+        while versions <= VERSIONS or time.monotonic() - started < least:
             versions += 1
             company.publish_rows(versions)
         seconds = time.monotonic() - started
