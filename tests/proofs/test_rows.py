@@ -5,6 +5,10 @@ Rows run side by side, but for those whose module says `ALONE = True`: what they
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,3 +72,21 @@ def test_an_interrupted_torture_goes_on_where_it_was(tmp_path: Path, monkeypatch
     total = torture.totals(ledger, "X1")
     assert (total["trials"], total["cases"], total["seeds"]) == (4, 31, (1, 4))
     assert [text.split(":")[0] for text in total["failures"]] == ["seed 2", "seed 3"]
+
+
+def test_a_row_that_only_fails_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x1.py").write_text("def run_trial(seed, folder):\n    raise RuntimeError('no such thing')\n")
+    monkeypatch.setattr(torture, "ROWS", tmp_path)
+    assert torture.torture(["X1"], 0.1, tmp_path / "ledger.jsonl") == torture.GIVEN_UP
+
+
+def test_what_rows_share_with_other_tests_is_found_without_pytest() -> None:
+    """`make torture` is a plain process."""
+    folder = Path(torture.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
+    shared = sorted({path for text in texts for path in re.findall(r'of_tests\("([^"]+)"\)', text)})
+    assert len(shared) > 2
+    code = "import sys, torture\nfor path in sys.argv[1:]: torture.of_tests(path)"
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code, *shared], cwd=folder, env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
