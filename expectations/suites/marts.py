@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from expectations.context import GateContext
 from expectations.rules import Rule, Severity, Suite, Writer
-from expectations.suites import history, movement
+from expectations.suites import history, movement, presence
 
 FINANCE = Writer(owner="finance")
 SUPPORT = Writer(owner="support")
@@ -36,17 +36,10 @@ _SAME_NET = "two tables that disagree on revenue are worse than none"
 
 def _common(writer: Writer, ctx: GateContext, relation: str) -> list[Rule]:
     """What holds for every mart: nothing identifies a person, numbers are numbers, and it did not shrink by half."""
-    severity: Severity = "error" if relation.split(".", 1)[1] in _RECORDS else "warning"
-    return [_no_personal_data(writer), _numbers(writer), *writer.volume(ctx, relation, severity)]
-
-
-def _numbers(writer: Writer) -> Rule:
-    # A range without an upper end lets both through: to the engine they are greater than everything.
-    return writer.no_rows(
-        "values_are_numbers",
-        "select 1 from {batch} where not isfinite({doubles})",
-        "no number and infinity come of a division by zero, and every sum over them is lost",
-    )
+    name = relation.split(".", 1)[1]
+    severity: Severity = "error" if name in _RECORDS else "warning"
+    whole = [presence.numbers(writer), *presence.not_empty(writer, name)]
+    return [_no_personal_data(writer), *whole, *writer.volume(ctx, relation, severity)]
 
 
 def _no_personal_data(writer: Writer) -> Rule:
@@ -70,6 +63,12 @@ def customer_360(ctx: GateContext, relation: str) -> list[Rule]:
             "a join that drops or doubles customers changes every KPI",
         ),
         CRM.refers_to("customer_id", "core.dim_customers.customer_id", "a customer that the core does not know"),
+        CRM.never(
+            "known_customers_have_a_value",
+            "is_known and (ltv is null or margin is null)",
+            "who has bought nothing is worth nothing, which is a number",
+            column="ltv",
+        ),
         FINANCE.equal(
             "net_revenue_equals_core",
             "select coalesce(sum(net_revenue), 0) from {batch}",
@@ -141,6 +140,12 @@ def survey_responses(ctx: GateContext, relation: str) -> list[Rule]:
             "select count(*) from core.fct_survey_responses",
             "an answer lost between core and mart is a voice nobody hears",
         ),
+        INSIGHTS.equal(
+            "answers_say_what_they_said_and_whose_they_are",
+            "select concat_ws(' ', count(score), count(customer_id)) from {batch}",
+            "select concat_ws(' ', count(score), count(customer_id)) from core.fct_survey_responses",
+            "an answer without its score or its customer is counted nowhere",
+        ),
         *_common(INSIGHTS, ctx, relation),
     ]
 
@@ -172,6 +177,12 @@ def churn_risk_daily(ctx: GateContext, relation: str) -> list[Rule]:
         INSIGHTS.unique_together("segment_type", "segment", "day", reason="two values for one day raise two alerts"),
         INSIGHTS.never("at_risk_are_scored", "at_risk > scored or at_risk < 0", "only who was scored can be at risk"),
         INSIGHTS.between("share", 0, 1, reason="a share"),
+        INSIGHTS.never(
+            "who_was_scored_has_a_share",
+            "scored > 0 and share is null",
+            "no spike can be told of a share that is not there",
+            column="share",
+        ),
         INSIGHTS.never("days_are_not_after_as_of", f"day > date '{ctx.as_of.isoformat()}'", "a day that was not yet"),
         *_common(INSIGHTS, ctx, relation),
     ]
@@ -216,9 +227,16 @@ def kpi_daily(ctx: GateContext, relation: str) -> list[Rule]:
         INSIGHTS.unique_together("kpi", "segment_type", "segment", "day", reason="two values for one KPI and day"),
         INSIGHTS.never("days_are_not_after_as_of", f"day > date '{ctx.as_of.isoformat()}'", "a day that was not yet"),
         INSIGHTS.refers_to("kpi", "marts.kpi_definitions.kpi", "a number that nobody defined"),
+        INSIGHTS.never(
+            "values_are_there",
+            "(value is null and denominator is distinct from 0) or (numerator is null and denominator is null)",
+            "a sum is its numerator, and a ratio exists as soon as there is something to divide by",
+            column="value",
+        ),
         INSIGHTS.no_rows(
             "days_reach_as_of",
-            f"select max(day) from {{batch}} having max(day) < date '{ctx.as_of.isoformat()}'",
+            f"select max(day) from {{batch}} having max(day) < date '{ctx.as_of.isoformat()}' or (max(day) is null and"
+            f" exists (from {_COUNTED} and ordered_on > date '{ctx.as_of.isoformat()}' - 30))",
             "numbers of a day that are not there yet are no numbers of that day",
             column="day",
         ),

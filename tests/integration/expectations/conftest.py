@@ -148,7 +148,8 @@ create table core.customer_features as
 
 create table marts.customer_360 as
   select customer_id, 'C-' || md5(customer_id)[1:6] as display_label, true as is_known, 'Kanto' as region,
-    net_reporting as net_revenue, 0.25::double as churn_probability, 1 as open_tickets, 9 as nps,
+    net_reporting as net_revenue, net_reporting as margin, net_reporting as ltv, 0.25::double as churn_probability,
+    1 as open_tickets, 9 as nps,
     'active' as lifecycle_segment, 'A' as value_tier
   from core.customer_features;
 create table state.customer_360 as select * from marts.customer_360 limit 0;
