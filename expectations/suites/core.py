@@ -29,7 +29,7 @@ _ORDERS = Days("ordered_on", "orders", {**_KNOWN, "counted": "is_counted"})
 _REFUNDS = Days("refunded_on", "orders", {"of a known order": "order_id is not null"})
 _SESSIONS = Days("started_on", "web", _KNOWN, source="event_source", rush_is_news=True)
 _INTERACTIONS = Days("opened_on", "support", _KNOWN, rush_is_news=True)
-_ANSWERS = Days("submitted_on", "survey", {**_KNOWN, "valid": "is_valid"})
+_ANSWERS = Days("submitted_on", "survey", {**_KNOWN, "valid": "is_valid"}, comes_in_waves=True)
 
 _ONE_CUSTOMER = "every fact belongs to a customer that exists"
 

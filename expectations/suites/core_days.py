@@ -25,6 +25,7 @@ class Days:
     `family`: whose files must have reached a day before it can hold too little (core.int_kpi_reach). `shares`: what is
     asked of each row, by a name for it. `rush_is_news`: a day may bring strangers in crowds; then the number may go
     twice as far as `gates.max_kpi_factor`, and shares of a day of more than twice the busiest stop nothing.
+    `comes_in_waves`: everybody may be asked on one day; then no number is too high, and a high one is worth a look.
     """
 
     day: str
@@ -32,6 +33,7 @@ class Days:
     shares: Mapping[str, str] = field(default_factory=dict)
     source: str = "source"
     rush_is_news: bool = False
+    comes_in_waves: bool = False
 
 
 def move_as_days_do(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
@@ -62,19 +64,19 @@ def _numbers(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
         " left join counted on counted.from_source = band.from_source and counted.day = new_day) as judged"
     )
 
-    def outside(times: float) -> str:
+    def outside(times: float, *, is_high_end: bool = True) -> str:
+        high = f"n > {times} * greatest(most, {MIN_DAY}) or " if is_high_end else ""
         low = f"coalesce(is_delivered, false) and fewest >= {MIN_DAY} and n * {times} < fewest"
-        return (
-            f"select from_source, new_day as day from {judged} where n > {times} * greatest(most, {MIN_DAY}) or ({low})"
-        )
+        return f"select from_source, new_day as day from {judged} where {high}({low})"
 
     factor = ctx.limits.max_kpi_factor * (RUSH if days.rush_is_news else 1)
     rules = (
         writer.no_rows(
             "no_day_of_a_source_holds_other_days",
-            outside(factor),
-            f"more than {factor:g} times the most, or less than one in {factor:g} of the least, of the {KPI_DAYS} days"
-            " before it: rows dated on the day of an export, or a source that lost its rows (gates.max_kpi_factor)",
+            outside(factor, is_high_end=not days.comes_in_waves),
+            ("" if days.comes_in_waves else f"more than {factor:g} times the most, or ")
+            + f"less than one in {factor:g} of the least, of the {KPI_DAYS} days before it: rows dated on the day of an"
+            " export, or a source that lost its rows (gates.max_kpi_factor)",
             column=days.day,
         ),
         writer.no_rows(
