@@ -3,8 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Processes that run the tests; each needs up to 1 GB.
-WORKERS ?= 2
+# Processes that run the tests, one more than two cores have: many wait for others. Each needs up to 1 GB.
+WORKERS ?= 3
+# Processes that run the proofs.
+PROVERS ?= 2
 export DO_NOT_TRACK := 1
 # A run imports 2,600 modules: four seconds at every start where compiled ones are not kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,7 +47,7 @@ check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
 	$(BIN)/python -m orchestration.validate
 
 proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
-	@$(BIN)/python -m pytest -m "proof and not alone" tests/proofs -p no:cacheprovider -n $(WORKERS)
+	@$(BIN)/python -m pytest -m "proof and not alone" tests/proofs -p no:cacheprovider -n $(PROVERS)
 	@$(BIN)/python -m pytest -m "proof and alone" tests/proofs -p no:cacheprovider
 
 torture: $(STAMP) ## the proofs for longer, adding up: ROWS="R5 R12" MINUTES=30
