@@ -50,6 +50,8 @@ create table state.customer_360 as
   select 'K' || i as customer_id, ['east', 'west'][1 + i % 2] as region from range(300) r(i);
 create table marts.kpi_definitions as
   from (values ('orders', 'orders'), ('revenue', 'orders'), ('csat', 'survey'), ('wait', 'support')) v(kpi, family);
+create table core.fct_orders as
+  select date '2026-06-30' - i::int as ordered_on, true as is_counted, 'K0' as customer_id from range(70) r(i);
 create table core.int_kpi_reach as select 'orders' as family, date '2026-06-30' as complete_until;
 create table marts.kpi_daily as
   select kpi, unit, 'overall' as segment_type, 'all' as segment, date '2026-06-30' - i::int as day,
