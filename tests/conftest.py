@@ -39,6 +39,8 @@ def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 #: Folders whose tests share companies that take a minute to build: one process each, and first, or the other one waits.
 TOGETHER = ("e2e", "orchestration")
+#: Of these, files whose companies are their own: a third process has them meanwhile.
+APART = ("e2e/test_every_vendor.py", "e2e/test_own_company.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n 2`: one process runs the folders of TOGETHER, each as a whole; elsewhere a file, of the proofs a row."""
+    """One process runs a folder of TOGETHER as a whole, but for APART; elsewhere a file, of the proofs a row."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByCompany(LoadScopeScheduling):
@@ -57,7 +59,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             folder = nodeid.split("/")[1]
             if folder == "proofs" and "test_rows" in nodeid:
                 return nodeid
-            return folder if folder in TOGETHER else nodeid.split("::")[0]
+            if folder in TOGETHER:
+                return f"{folder} apart" if nodeid.split("::")[0].endswith(APART) else folder
+            return nodeid.split("::")[0]
 
     # In the order of collection, not by the number of tests.
     config.option.loadscopereorder = False
