@@ -9,16 +9,17 @@ Both are written under a temporary name, read back, and then renamed: a killed o
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import select, update
 
@@ -43,6 +44,8 @@ from kizuna.settings import CONFIG_NAME, Settings
 #: Of a backup. In the first the hashes were bare SHA-256.
 FORMAT, _READABLE = 2, (1, 2)
 MANIFEST, CONTROL, FILES = "backup.json", "control.db", "files"
+#: Stands in a backup as long as somebody writes it.
+_MARK = ".writing"
 #: What grows while the line runs; copied before anything is held, then once more for what is new.
 BULK = ("landing", "raw", "quarantine", "messages", "previews")
 #: What the company wrote itself.
@@ -97,8 +100,10 @@ def save_home(
     if target.is_relative_to(settings.home):
         raise InputError(f"{target} lies inside the home it is to save; choose a folder on another disk.")
     temporary = target.with_name(f".{target.name}.part")
+    _sweep(target.parent)
     shutil.rmtree(temporary, ignore_errors=True)
     make_private(temporary)
+    writing = _marked(temporary)
     bulk = [name for name in BULK if with_landing or name != "landing"]
     try:
         copier = _Copier(settings.home, temporary / FILES)
@@ -127,15 +132,33 @@ def save_home(
         (temporary / CONTROL).chmod(0o600)
         fsync_file(temporary / CONTROL)
         _require_whole(temporary, manifest)
+        (temporary / _MARK).unlink()
         temporary.rename(target)
         fsync_folder(target.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    finally:
+        writing.close()
     known = {*BULK, *CONFIG} | _NOT_NEEDED
     left_out = sorted(path.name for path in settings.home.iterdir() if path.name not in known)
     size = sum(file["bytes"] for file in copier.done.values())
     return Saved(target, len(copier.done), size, shown, tuple(left_out))
+
+
+def _marked(folder: Path) -> TextIO:
+    """Mark a folder as a backup in the making; the lock on the mark ends with the process that holds it."""
+    mark = (folder / _MARK).open("w")
+    fcntl.flock(mark, fcntl.LOCK_EX)
+    return mark
+
+
+def _sweep(folder: Path) -> None:
+    """Remove backups whose writer was killed: they hold personal data, and the next one has another name."""
+    for left in folder.glob(".*.part"):
+        with suppress(FileNotFoundError, NotADirectoryError, BlockingIOError), (left / _MARK).open("r+") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def restore_home(backup: Path, home: Path, environ: Mapping[str, str] | None = None) -> Restored:

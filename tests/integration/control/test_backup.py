@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from kizuna.backup import CONTROL, FILES, MANIFEST, _sealed, read_manifest, restore_home, save_home
+from kizuna.backup import CONTROL, FILES, MANIFEST, _marked, _sealed, read_manifest, restore_home, save_home
 from kizuna.cli.backup import _quiet
 from kizuna.control import ledger
 from kizuna.control.lease import acquire
@@ -125,6 +127,27 @@ def test_a_backup_waits_for_no_build_and_is_never_half_written(company: tuple[Se
     with open_store(load_settings(tmp_path / "again", KEY)).read() as connection:
         restored = connection.execute(select(lease.c.holder, lease.c.fence)).one()
     assert restored.holder is None and restored.fence == 2, "nobody holds the lease, and its number goes on growing"
+
+
+def test_the_next_backup_clears_away_what_a_killed_one_left_and_nothing_else(
+    company: tuple[Settings, Store], tmp_path: Path
+) -> None:
+    """It holds personal data, and a backup of another day has another name."""
+    settings, store = company
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom kizuna.backup import _marked\n"
+        "folder = Path(sys.argv[1]); folder.mkdir(); mark = _marked(folder)\n"
+        "(folder / 'customers.csv').write_text('someone'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / ".monday.part")], check=False)
+    assert (tmp_path / ".monday.part" / "customers.csv").exists()
+    (tmp_path / ".somebody-elses.part").mkdir()
+    (tmp_path / ".busy.part").mkdir()
+    with _marked(tmp_path / ".busy.part"):
+        save_home(settings, store, tmp_path / "tuesday", lambda: _quiet(settings, store))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"home", "tuesday", ".busy.part", ".somebody-elses.part"}
+    assert restore_home(tmp_path / "tuesday", tmp_path / "again", KEY).files == 4
 
 
 def test_a_link_in_landing_is_no_file_after_a_restore(company: tuple[Settings, Store], tmp_path: Path) -> None:
