@@ -6,6 +6,7 @@ little, which is what rules on KPIs see.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -189,3 +190,21 @@ def test_a_company_can_let_a_change_through(tmp_path: Path) -> None:
     harm = "update $table set $asked = $no where $source = 'shop' and $day = date '2026-06-30'"
     meant = replace(CONTEXT, limits=GateLimits(max_ratio_step=0.9))
     assert {found.name for found in judged(tmp_path, ORDERS, harm, meant).failed} == set()
+
+
+@pytest.mark.parametrize(("regions", "stops"), [(101, True), (100, False)])
+def test_names_that_a_contract_maps_to_region_stop_the_build_and_are_not_shown(
+    harmed: Callable[[str], Path], context: GateContext, regions: int, stops: bool
+) -> None:
+    named = (
+        "update core.dim_customers set region = null; insert into core.dim_customers by name"
+        f" select 'N' || i as customer_id, true as is_known, '佐藤' || (i % {regions}) as region from range(900) r(i)"
+    )
+    row = next(row for row in GATES if row.relation == "core.dim_customers")
+    verdict = run_gate("core", harmed(named), context=context, rows=[row]).verdicts[0]
+    found = [failed for failed in verdict.failed if failed.name == "regions_are_groups_of_customers"]
+    assert bool(found) is stops
+    assert "佐藤" not in str(found)
+    many = named.replace("range(900)", "range(1100)")
+    rules = {failed.name for failed in run_gate("core", harmed(many), context=context, rows=[row]).verdicts[0].failed}
+    assert "regions_are_groups_of_customers" not in rules, "a tenth of the customers and no more: towns"
