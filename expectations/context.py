@@ -128,6 +128,13 @@ class GateContext:
         return self.previous_as_of is not None and self.as_of < self.previous_as_of
 
     @property
+    def first_new_day(self) -> date:
+        """The first day that was not published; `as_of` where there is nothing to go on from."""
+        if self.previous_as_of is None or self.goes_back:
+            return self.as_of
+        return min(self.as_of, self.previous_as_of + timedelta(days=1))
+
+    @property
     def as_of_end_utc(self) -> datetime:
         """First instant after the local day `as_of`, as naive UTC."""
         midnight = datetime.combine(self.as_of + timedelta(days=1), time(), ZoneInfo(self.timezone))

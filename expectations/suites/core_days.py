@@ -41,16 +41,8 @@ def move_as_days_do(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
     return [*_numbers(writer, ctx, days), *_shares(writer, ctx, days)]
 
 
-def _first(ctx: GateContext) -> str:
-    """SQL: the first day that was not published."""
-    as_of = f"date '{ctx.as_of.isoformat()}'"
-    if ctx.previous_as_of is None or ctx.goes_back:
-        return as_of
-    return f"least({as_of}, date '{ctx.previous_as_of.isoformat()}' + 1)"
-
-
 def _numbers(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
-    first, as_of = _first(ctx), f"date '{ctx.as_of.isoformat()}'"
+    first, as_of = (f"date '{day.isoformat()}'" for day in (ctx.first_new_day, ctx.as_of))
     judged = (
         f"(with counted as (select {days.source} as from_source, {days.day} as day, count(*) as n from {{batch}}"
         f" where {days.day} between {first} - {KPI_DAYS} and {as_of} group by all),"
@@ -93,7 +85,7 @@ def _numbers(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
 
 
 def _shares(writer: Writer, ctx: GateContext, days: Days) -> list[Rule]:
-    first, as_of = _first(ctx), f"date '{ctx.as_of.isoformat()}'"
+    first, as_of = (f"date '{day.isoformat()}'" for day in (ctx.first_new_day, ctx.as_of))
     limit = ctx.limits.max_ratio_step
 
     def judged(least: int) -> str:

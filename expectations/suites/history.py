@@ -228,10 +228,7 @@ def _restated(writer: Writer, ctx: GateContext, share: float) -> list[Rule]:
 
 
 def _bands(writer: Writer, ctx: GateContext, factor: float) -> list[Rule]:
-    as_of = f"date '{ctx.as_of.isoformat()}'"
-    first = as_of
-    if ctx.previous_as_of is not None and not ctx.goes_back:
-        first = f"least({as_of}, date '{ctx.previous_as_of.isoformat()}' + 1)"
+    first, as_of = (f"date '{day.isoformat()}'" for day in (ctx.first_new_day, ctx.as_of))
     judged = (
         "(select news.kpi, news.numerator as now, band.* exclude (kpi),"
         " coalesce(news.day <= reach.complete_until, false) as is_delivered"

@@ -78,9 +78,7 @@ def filled_as_before(writer: Writer, ctx: GateContext, relation: str) -> list[Ru
 
 def ratios_move_as_days_do(writer: Writer, ctx: GateContext) -> list[Rule]:
     """marts.kpi_daily: averages, shares and scores of new days against the span of the days before them."""
-    first = f"date '{ctx.as_of.isoformat()}'"
-    if ctx.previous_as_of is not None and not ctx.goes_back:
-        first = f"least({first}, date '{ctx.previous_as_of.isoformat()}' + 1)"
+    first = f"date '{ctx.first_new_day.isoformat()}'"
 
     def judged(least: int) -> str:
         known = f"{_RATIO} and denominator >= {least}"
