@@ -13,7 +13,7 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import deserialize_value
 
-from kizuna.control.lease import living_holder
+from kizuna.control.lease import living_runs
 from kizuna.control.store import open_store
 from kizuna.settings import load_settings
 
@@ -26,12 +26,12 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """A worker lives when it holds the build's lease and shows signs of life, or when its code server says so.
+        """A worker lives when it has the build's lease, or waits for it, or when its code server says so.
 
         Where no server answers, a run is given the time in which runs must start: it may not have come to its first
         step, which takes the lease, and `kizuna run` has no server at all.
         """
-        if _builds(run.run_id):
+        if _has_lease(run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         told = self._told_by_server(run.run_id)
         if told is not None:
@@ -55,9 +55,9 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return run_id in found.current_runs
 
 
-def _builds(run_id: str) -> bool:
+def _has_lease(run_id: str) -> bool:
     store = open_store(load_settings())
     try:
-        return living_holder(store, "build") == run_id
+        return run_id in living_runs(store)
     finally:
         store.close()

@@ -4,6 +4,7 @@ The first step of a run begins a build and tags the run with it. Every later ste
 an asset launched on its own has no tags and is refused, because nobody could say which build it belongs to.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ import duckdb
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from kizuna.builds import DATABASE_CONFIG, Build, code_version, load_build, require_same_ground, start_build
-from kizuna.control.lease import Lease, acquire, living_holder
+from kizuna.control.lease import Lease, acquire_after_errands, living_runs
 from kizuna.control.store import Store, open_store
 from kizuna.engine import connect
 from kizuna.errors import BuildError, KizunaError, LeaseHeld
@@ -49,6 +50,7 @@ AWAY = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 # and a build under its name would never be made again.
 code_version()
 
+_log = logging.getLogger(__name__)
 _leases: dict[str, Lease] = {}
 _watcher: list[Callable[[str], None]] = []
 
@@ -89,11 +91,11 @@ def build_database(session: Session) -> duckdb.DuckDBPyConnection:
     return connect(session.build.db, session.settings.company.build, config=DATABASE_CONFIG)
 
 
-def hold_lease(store: Store, run_id: str) -> Lease:
-    """The build lease of this run, taken at its first use in this process."""
+def hold_lease(store: Store, run_id: str, tell: Callable[[str], None] = _log.info) -> Lease:
+    """The build lease of this run, taken at its first use in this process; a backup that is at work is waited for."""
     lease = _leases.get(run_id)
     if lease is None:
-        lease = _leases[run_id] = acquire(store, "build", run_id)
+        lease = _leases[run_id] = acquire_after_errands(store, "build", run_id, tell=tell)
     elif lease.lost.is_set():
         raise LeaseHeld(f"Run {run_id} was declared dead and another build took over; start a new run.")
     return lease
@@ -154,7 +156,7 @@ def resume(context: Any, company: Company) -> Session:
         raise BuildError(f"The files of build {build.build_id} are gone. Start a new one with `kizuna run`.")
     require_same_ground(settings, build, code_version())
     require_untouched(store, build)
-    return Session(settings, store, build, hold_lease(store, op.run_id))
+    return Session(settings, store, build, hold_lease(store, op.run_id, op.log.info))
 
 
 @contextmanager
@@ -176,17 +178,17 @@ def retried_when_away(seconds: float = RETRY_SECONDS) -> Iterator[None]:
 def close_dead_runs(instance: dg.DagsterInstance, store: Store) -> list[str]:
     """End runs whose process died without a word (kill, power cut); they would hold the queue's only place for good.
 
-    A run of the job that goes on holds the build lease and shows signs of life. One that started within `GRACE` may
-    not have come to its first step yet. Returns the ids of the runs that were ended.
+    A run of the job that goes on has the build lease or waits for it, and shows signs of life. One that started within
+    `GRACE_SECONDS` may not have come to its first step yet. Returns the ids of the runs that were ended.
     """
-    alive = living_holder(store, "build")
+    alive = living_runs(store)
     closed = []
     for record in instance.get_run_records(
         dg.RunsFilter(job_name="daily", statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     ):
         run = record.dagster_run
         began = record.start_time or record.create_timestamp.timestamp()
-        if run.run_id == alive or time.time() - began < GRACE_SECONDS:
+        if run.run_id in alive or time.time() - began < GRACE_SECONDS:
             continue
         instance.report_run_failed(run, "its process ended before the run did")
         closed.append(run.run_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,10 +37,10 @@ def back_up(home: Path | None, target: Path | None, *, with_landing: bool) -> No
 def _quiet(settings: Settings, store: Store) -> Iterator[None]:
     """Nothing builds, publishes, rolls back or ingests."""
     from ingestion.lock import ingest_lock
-    from kizuna.control.lease import acquire
+    from kizuna.control.lease import acquire, errand
     from kizuna.versions import reconcile
 
-    lease = acquire(store, "build", f"backup-{uuid.uuid4()}")
+    lease = acquire(store, "build", errand("backup"))
     try:
         with ingest_lock(settings):
             reconcile(store, settings)

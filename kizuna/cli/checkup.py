@@ -146,7 +146,7 @@ def _key(settings: Settings) -> list[Finding]:
 def _lease(settings: Settings) -> list[Finding]:
     from sqlalchemy import select
 
-    from kizuna.control.lease import living_holder
+    from kizuna.control.lease import at_work, living_holder
     from kizuna.control.schema import builds, lease
 
     store = open_store(settings)
@@ -157,7 +157,7 @@ def _lease(settings: Settings) -> list[Finding]:
     store.close()
     if alive is not None:
         since = min((build.started_at for build in running), default=None)
-        says = f"run {alive} is building" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else "")
+        says = at_work(alive) + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else "")
         long = since is not None and utcnow() - since > timedelta(hours=6)
         return [Finding("lease", "warn" if long else "ok", says, "docs/runbooks/lease-held.md" if long else "")]
     if row is not None and row.holder is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Steps of a run in the words of the flow, for the progress display.
 STEP_WORDS = {
+    "waits": "waiting for a backup to end",
     "ingest": "landing → raw",
     "gate_raw": "gate: raw",
     "dbt_staging": "raw → staging",
@@ -127,13 +127,13 @@ def summarise(settings: Settings) -> None:
 
 def roll_back(home: Path | None, to: int | None) -> None:
     """Relink to an earlier version and say what readers see now."""
-    from kizuna.control.lease import acquire
+    from kizuna.control.lease import acquire, errand
     from kizuna.control.store import open_store
     from kizuna.versions import rollback
 
     settings = load_settings(home)
     store = open_store(settings)
-    lease = acquire(store, "build", f"rollback-{uuid.uuid4()}", heartbeat=False)
+    lease = acquire(store, "build", errand("rollback"), heartbeat=False)
     try:
         shown = rollback(store, settings, lease, to)
     finally:
@@ -258,7 +258,7 @@ def _failure(settings: Settings, outcome: RunOutcome) -> KizunaError:
         report = sorted((settings.builds / (outcome.build_id or "-")).glob("a*/gate-report.html"), key=_attempt)
         page = f"\nGate report: {report[-1]}" if report else ""
         return GateFailed(f"{text}{page}\nWhat to do: docs/runbooks/gate-failed.md")
-    if "is building (process" in reason:
+    if "Wait for it, or stop it" in reason:
         return LeaseHeld(text)
     if (told := advice(reason)) is not None:
         return MachineError(text.replace(reason, told))
@@ -273,6 +273,7 @@ def gate_reasons(settings: Settings, build_id: str, gate: str) -> list[str]:
     """One line per expectation that stopped the newest attempt at a build: relation, rule, rows, why. No values."""
     from sqlalchemy import select
 
+    from kizuna.cli.summary import rule_in_words
     from kizuna.control.schema import gate_verdicts
     from kizuna.control.store import open_store
 
@@ -287,16 +288,8 @@ def gate_reasons(settings: Settings, build_id: str, gate: str) -> list[str]:
             .order_by(gate_verdicts.c.attempt.desc(), gate_verdicts.c.relation, gate_verdicts.c.verdict_id)
         ).all()
     return [
-        f"  {row.relation}: {_rule_in_words(failed)}"
+        f"  {row.relation}: {rule_in_words(failed)}"
         for row in rows
         if row.attempt == rows[0].attempt
         for failed in row.failed
     ]
-
-
-def _rule_in_words(failed: dict[str, Any]) -> str:
-    if "problem" in failed:
-        return f"could not run: {failed['problem']}"
-    count = failed["unexpected_count"] if failed["unexpected_count"] is not None else failed["observed"]
-    rows = "" if count is None else f" ({count:,} row{'' if count == 1 else 's'})"
-    return f"{failed['name']}{rows}: {failed['reason']}"

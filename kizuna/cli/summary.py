@@ -14,6 +14,9 @@ from kizuna.control.store import open_store
 from kizuna.settings import Settings
 from kizuna.versions import Publication, current
 
+#: Warnings that are told in full; the gate report has all of them.
+MOST_WARNINGS = 5
+
 
 def print_summary(settings: Settings) -> None:
     """Rows and their fates, gates, customers, KPI values, version, page, messages."""
@@ -23,7 +26,7 @@ def print_summary(settings: Settings) -> None:
         console.print("Nothing is published yet.")
         return
     _rows(console, settings)
-    _gates(console, shown)
+    print_gates(console, shown, settings)
     _kpis(console, shown, settings)
     console.print(f"published  v-{shown.version}, as of {shown.manifest['as_of']}, build {shown.manifest['build_id']}")
     link = settings.published / "current"
@@ -64,7 +67,8 @@ def _rows(console: Console, settings: Settings) -> None:
         console.print(f"  no contract: landing/{row.path}: {row.reason}", style="yellow", soft_wrap=True)
 
 
-def _gates(console: Console, shown: Publication) -> None:
+def print_gates(console: Console, shown: Publication, settings: Settings) -> None:
+    """Relations that passed by gate, and what was noticed without stopping anything."""
     gates: dict[str, list[dict[str, Any]]] = {}
     for verdict in shown.manifest["verdicts"]:
         gates.setdefault(verdict["gate"], []).append(verdict)
@@ -73,10 +77,21 @@ def _gates(console: Console, shown: Publication) -> None:
         passed = sum(verdict["outcome"] == "passed" for verdict in verdicts)
         checks = sum(verdict["evaluated"] for verdict in verdicts)
         warned = sum(len(verdict["warnings"]) for verdict in verdicts)
-        parts.append(
-            f"{gate} {passed}/{len(verdicts)} ({checks} expectations{f', {warned} warnings' if warned else ''})"
-        )
+        words = f", {warned} warning{'' if warned == 1 else 's'}" if warned else ""
+        parts.append(f"{gate} {passed}/{len(verdicts)} ({checks} expectations{words})")
     console.print("gates      " + " · ".join(parts), soft_wrap=True)
+    lines = [
+        f"  warning    {verdict['relation']}: {rule_in_words(warning)}"
+        for verdicts in gates.values()
+        for verdict in verdicts
+        for warning in verdict["warnings"]
+    ]
+    for line in lines[:MOST_WARNINGS]:
+        console.print(line, style="yellow", soft_wrap=True, markup=False)
+    if lines:
+        more = f" ({len(lines) - MOST_WARNINGS} more)" if len(lines) > MOST_WARNINGS else ""
+        report = settings.published / "current" / "gate-report.html"
+        console.print(f"  report     {report}{more}", soft_wrap=True)
 
 
 def _kpis(console: Console, shown: Publication, settings: Settings) -> None:
@@ -106,7 +121,7 @@ def _kpis(console: Console, shown: Publication, settings: Settings) -> None:
     console.print(f"customers  {known:,} known, {visitors:,} anonymous visitors")
     console.print(f"net LTV    {net or 0:,.0f} {currency} (historic, refunds taken off)")
     if nps:
-        console.print(f"NPS        {nps[1]:.1f} in {nps[0]} from {nps[2]:,} answers")
+        console.print(f"NPS        {nps[1]:.1f} in {nps[0]:%Y-%m} from {nps[2]:,} answers")
     console.print(f"churn      {risk[0]:,} customers at high risk, {risk[1] or 0:,.0f} {currency} at risk")
     for segment, share, baseline, at_risk, scored in spikes:
         console.print(
@@ -125,3 +140,12 @@ def _messages(console: Console, settings: Settings) -> None:
     index = settings.previews / "index.html"
     if index.exists():
         console.print(f"  preview    {index} (no Slack token is set)", soft_wrap=True)
+
+
+def rule_in_words(failed: dict[str, Any]) -> str:
+    """A rule that was not met, as a verdict has it: its name, rows and reason. No values."""
+    if "problem" in failed:
+        return f"could not run: {failed['problem']}"
+    count = failed["unexpected_count"] if failed["unexpected_count"] is not None else failed["observed"]
+    rows = "" if count is None else f" ({count:,} row{'' if count == 1 else 's'})"
+    return f"{failed['name']}{rows}: {failed['reason']}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ def _unwell(lines: list[str], told: Told) -> Unwell:
 
 def fall_back(settings: Settings, out: Console) -> None:
     """Where the shown version is gone from the disk, show the one before it now rather than with the next run."""
-    from kizuna.control.lease import acquire
+    from kizuna.control.lease import acquire, errand
     from kizuna.control.store import open_store
     from kizuna.versions import is_gone, reconcile
 
@@ -72,7 +71,7 @@ def fall_back(settings: Settings, out: Console) -> None:
         return
     store = open_store(settings)
     try:
-        lease = acquire(store, "build", f"watch-{uuid.uuid4()}", heartbeat=False)
+        lease = acquire(store, "build", errand("watch"), heartbeat=False)
     except LeaseHeld:
         return  # whoever holds it looks after the link
     try:

@@ -4,6 +4,9 @@ The lease is a row with a fencing number that grows at every acquisition. Whoeve
 the row inside the transaction that moves the link; a worker whose lease was taken over meanwhile finds a larger number
 and stops. A holder is dead when its process is gone (same host) or its heartbeat is older than `TTL` by the clock of
 the server that holds the store, since the clocks of two hosts differ.
+
+A backup, a rollback and the watch are errands: they hold the lease for a while and end by themselves, so a run waits
+for them. Meanwhile it holds a lease of its own, or it would look like one that died.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import os
 import socket
 import threading
 import time
+import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +32,17 @@ from kizuna.errors import LeaseHeld
 
 TTL = timedelta(seconds=120)
 HEARTBEAT_SECONDS = 15.0
+
+#: The lease of the run that waits for an errand to end.
+WAITS = "build-waits"
+ERRANDS = {"backup": "A backup", "rollback": "A rollback", "watch": "A look of `kizuna watch`"}
+#: An errand that takes longer hangs, say on a disk of the network that is away.
+PATIENCE = timedelta(hours=1)
+PAUSE_SECONDS = 1.0
+
+
+class ErrandAtWork(LeaseHeld):
+    """Somebody has the lease who gives it back soon."""
 
 
 @dataclass
@@ -96,8 +112,9 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
         same_process = row.holder == holder and row.pid == os.getpid()
         if row.holder is not None and not same_process and _is_alive(row, _now(connection)):
             host = str(row.host).partition("/")[0]
-            raise LeaseHeld(
-                f"Run {row.holder} is building (process {row.pid} on {host}, last sign of life "
+            says = f"Run {row.holder} waits for the same already" if name == WAITS else at_work(row.holder)
+            raise (ErrandAtWork if _is_errand(row.holder) else LeaseHeld)(
+                f"{says} (process {row.pid} on {host}, last sign of life "
                 f"{row.heartbeat_at:%H:%M:%S} UTC). Wait for it, or stop it: a stopped one is taken over at once."
             )
         fence = row.fence + 1
@@ -117,6 +134,52 @@ def acquire(store: Store, name: str, holder: str, *, heartbeat: bool = True) -> 
     if heartbeat:
         held.start_heartbeat()
     return held
+
+
+def errand(kind: str) -> str:
+    """A holder that runs wait for; `kind` is one of `ERRANDS`."""
+    if kind not in ERRANDS:
+        raise ValueError(f"{kind!r} is no errand")
+    return f"{kind}-{uuid.uuid4()}"
+
+
+def acquire_after_errands(
+    store: Store, name: str, holder: str, *, tell: Callable[[str], None], patience: timedelta = PATIENCE
+) -> Lease:
+    """`acquire`, after the errands that are at work; `tell` gets a line when there is one to wait for.
+
+    Raises `LeaseHeld` for a build at once, for an errand when `patience` is over, and when another run waits already.
+    """
+    began, waiting = time.monotonic(), None
+    try:
+        while True:
+            try:
+                return acquire(store, name, holder)
+            except ErrandAtWork as held:
+                if time.monotonic() - began >= patience.total_seconds():
+                    raise
+                if waiting is None:
+                    waiting = acquire(store, WAITS, holder)
+                    tell(f"waiting: {held}")
+            time.sleep(PAUSE_SECONDS)
+    finally:
+        if waiting is not None:
+            waiting.release()
+
+
+def at_work(holder: str) -> str:
+    """What a holder of the lease does, in words."""
+    kind = holder.partition("-")[0]
+    return f"{ERRANDS[kind]} is at work" if _is_errand(holder) else f"Run {holder} is building"
+
+
+def living_runs(store: Store) -> set[str]:
+    """The run that builds and the one that waits to, as far as they show signs of life."""
+    return {holder for name in ("build", WAITS) if (holder := living_holder(store, name)) is not None}
+
+
+def _is_errand(holder: str) -> bool:
+    return holder.partition("-")[0] in ERRANDS
 
 
 def _ensure_row(store: Store, name: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from ingestion.scan import Seen, new_whole_files
-from kizuna.control.lease import living_holder
+from kizuna.control.lease import WAITS, at_work, living_holder
 from kizuna.control.store import open_store
 from kizuna.data_channel import report_run_failures
 from orchestration.asked import failed_run
@@ -61,7 +61,7 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
         for run_id in close_dead_runs(context.instance, store):
             context.log.warning(f"run {run_id} had died without a word; ended it")
         whole, looked = new_whole_files(settings, store, before)
-        building = living_holder(store, "build")
+        building = living_holder(store, "build") or living_holder(store, WAITS)
     finally:
         store.close()
     cursor = json.dumps({path: list(seen) for path, seen in looked.items()}, sort_keys=True)
@@ -71,7 +71,7 @@ def landing_files(context: dg.SensorEvaluationContext, company: Company) -> dg.S
         return dg.SkipReason(f"no new whole files{waiting}")
     if building is not None:
         context.update_cursor(cursor)
-        return dg.SkipReason(f"{len(whole)} new files wait for run {building} to end")
+        return dg.SkipReason(f"{len(whole)} new files wait: {at_work(building)}")
     digest = hashlib.sha256("\n".join(f"{path} {looked[path]}" for path in sorted(whole)).encode()).hexdigest()[:16]
     # The same files ask again an hour later, should their run have died.
     hour = datetime.now(UTC).strftime("%Y%m%d%H")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -96,7 +97,6 @@ def ingest_landing(
     context: dg.AssetExecutionContext, config: IngestConfig, company: Company
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Load what is new and start a build. With nothing new since the published version it ends the run quietly."""
-    announce("ingest")
     with retried_when_away():
         yield from _ingest(context, config, company)
 
@@ -106,7 +106,8 @@ def _ingest(
 ) -> Iterator[dg.MaterializeResult[None]]:
     settings = company.settings()
     store = open_store(settings)
-    lease = hold_lease(store, context.run.run_id)
+    lease = hold_lease(store, context.run.run_id, partial(_wait, context))
+    announce("ingest")
     require_own_store(settings, store)
     for line in reconcile(store, settings):
         context.log.info(line)
@@ -158,6 +159,11 @@ def _ingest(
         name = f"{schema}.{'__'.join(rest)}"
         metadata = _metadata(name, rows, fates, report) | problems.get(name, {})
         yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
+
+
+def _wait(context: dg.AssetExecutionContext, line: str) -> None:
+    context.log.info(line)
+    announce("waits")
 
 
 def _once(action: Callable[[], None]) -> Callable[[Progress], None]:

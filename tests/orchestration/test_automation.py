@@ -129,7 +129,7 @@ def test_new_files_wait_for_the_build_at_work(lookout: Lookout) -> None:
     lookout.tick()
     lease = acquire(lookout.line.store, "build", "some-run", heartbeat=False)
     assert lookout.tick() == []
-    assert "wait for run some-run" in lookout.reason
+    assert "wait: Run some-run is building" in lookout.reason
     lease.release()
     assert len(lookout.tick()) == 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from kizuna.control.lease import acquire
+from kizuna.control.lease import WAITS, acquire
 from kizuna.control.store import Store, open_store_at
 from orchestration import session
 
@@ -34,10 +34,13 @@ def test_a_run_that_shows_no_life_is_ended(store: Store, monkeypatch: pytest.Mon
     monkeypatch.setattr(session, "GRACE_SECONDS", 0.0)
     with dg.DagsterInstance.ephemeral() as instance:
         dead, alive, other = started(instance), started(instance), started(instance, "another_job")
+        waits = started(instance)
         acquire(store, "build", alive, heartbeat=False)
+        acquire(store, WAITS, waits, heartbeat=False)
         assert session.close_dead_runs(instance, store) == [dead]
         assert status(instance, dead) == dg.DagsterRunStatus.FAILURE
         assert status(instance, alive) == dg.DagsterRunStatus.STARTED
+        assert status(instance, waits) == dg.DagsterRunStatus.STARTED
         assert status(instance, other) == dg.DagsterRunStatus.STARTED
 
 

@@ -17,7 +17,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, update
 
 import kizuna.control as control
-from kizuna.control.lease import acquire, living_holder
+from kizuna.control.lease import (
+    WAITS,
+    acquire,
+    acquire_after_errands,
+    errand,
+    living_holder,
+    living_runs,
+)
 from kizuna.control.schema import lease, metadata
 from kizuna.control.store import HEAD, Store, open_store, open_store_at, utcnow
 from kizuna.errors import KizunaError, LeaseHeld
@@ -58,6 +65,47 @@ def test_a_second_builder_is_refused_and_told_who_builds(store: Store) -> None:
         acquire(store, "build", "run-2", heartbeat=False)
     first.release()
     assert acquire(store, "build", "run-2", heartbeat=False).fence == first.fence + 1
+
+
+def test_a_run_waits_for_a_backup_and_shows_life_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = acquire(store, "build", errand("backup"), heartbeat=False)
+    told: list[str] = []
+
+    def pause(_: float) -> None:
+        assert living_runs(store) == {"run-1", backup.holder}
+        backup.release()
+
+    monkeypatch.setattr("kizuna.control.lease.time.sleep", pause)
+    mine = acquire_after_errands(store, "build", "run-1", tell=told.append)
+    mine.release()
+    assert mine.fence == backup.fence + 1
+    assert len(told) == 1 and told[0].startswith("waiting: A backup is at work (process ")
+    assert living_runs(store) == set(), "nobody waits any more"
+
+
+def test_a_run_does_not_wait_for_a_build(store: Store) -> None:
+    acquire(store, "build", "run-1", heartbeat=False)
+    told: list[str] = []
+    with pytest.raises(LeaseHeld, match="Run run-1 is building"):
+        acquire_after_errands(store, "build", "run-2", tell=told.append)
+    assert told == []
+
+
+def test_a_backup_that_hangs_is_not_waited_for_for_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kizuna.control.lease.PAUSE_SECONDS", 0.01)
+    backup = acquire(store, "build", errand("backup"), heartbeat=False)
+    told: list[str] = []
+    with pytest.raises(LeaseHeld, match="A backup is at work"):
+        acquire_after_errands(store, "build", "run-1", tell=told.append, patience=timedelta(seconds=0.2))
+    assert len(told) == 1
+    assert living_runs(store) == {backup.holder}
+
+
+def test_one_run_waits_at_a_time(store: Store) -> None:
+    acquire(store, "build", errand("rollback"), heartbeat=False)
+    acquire(store, WAITS, "run-1", heartbeat=False)
+    with pytest.raises(LeaseHeld, match="Run run-1 waits for the same already"):
+        acquire_after_errands(store, "build", "run-2", tell=lambda _: None)
 
 
 def test_the_lease_of_a_killed_process_is_free_at_once(settings: Settings, store: Store) -> None:
