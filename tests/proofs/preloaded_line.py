@@ -72,6 +72,8 @@ def _as_command(order: dict[str, Any]) -> int:
     import threading
     from multiprocessing import forkserver
 
+    import faults
+
     from kizuna.cli import main
 
     # What this process was made from has its own ends to tidy up, and the fork server is no child of this one.
@@ -82,6 +84,8 @@ def _as_command(order: dict[str, Any]) -> int:
         os.dup2(nothing.fileno(), 0)
     os.chdir(order["folder"])
     os.environ.update(order["environment"])
+    if size := os.environ.get("PROOFS_FILE_SIZE"):
+        faults.file_size(int(size))
     sys.argv = [str(Path(sys.executable).with_name("kizuna")), *order["arguments"]]
     code: Any = 0
     try:

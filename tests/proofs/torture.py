@@ -2,7 +2,7 @@
 
 A row is a module `rows/<id>.py` (`rows/r5.py` for R5) with at least two names:
 
-    PROOF_TRIALS = 20                                    # how many trials `make proofs` runs, seeds 1 to 20
+    PROOF_TRIALS = 20                                    # how many trials `make proofs` runs, seeds 1 to 20; 0: none
     def run_trial(seed: int, folder: Path) -> Trial
 
 and `ALONE = True` where a row beside it would disturb what it measures. `folder` is empty and goes away afterwards.

@@ -176,7 +176,7 @@ def _server() -> Any:
 
 def undisturbed() -> Undisturbed:
     """The company and its two days, built by whoever asks first."""
-    folder = _shared_folder()
+    folder = shared_folder()
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = folder / "undisturbed.pickle"
@@ -188,7 +188,8 @@ def undisturbed() -> Undisturbed:
 
 
 @cache
-def _shared_folder() -> Path:
+def shared_folder() -> Path:
+    """Where the undisturbed company lies, for this process and those it starts."""
     if SHARED in os.environ:
         folder = Path(os.environ[SHARED])
         folder.mkdir(exist_ok=True)
