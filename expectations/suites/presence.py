@@ -11,10 +11,17 @@ MADE_OF = {
     "data_state": "raw.batches where not starts_with(relation, 'raw.kept__')",
     "fulfilment_by_segment": "marts.order_fulfilment",
     "identity_audit": "identity.customer_map",
+    "knowledge_gaps": "core.fct_interactions where opened_on is not null and continues_interaction_id is null "
+    "and direction = 'inbound' and topic is not null",
     "kpi_definitions": "(select 1)",
     "ltv_by_segment": "marts.ltv_by_customer where gross > 0",
     "nps_by_period": "core.fct_survey_responses where kind = 'nps' and is_valid and submitted_on is not null",
     "retention_by_segment": "marts.retention_cohorts where cohort_by = 'first_order'",
+    "retention_within_days": "marts.retention_cohorts where cohort_by = 'first_order'",
+    "segment_stability": "marts.customer_360 where is_known",
+    "support_parity": "core.fct_interactions where source = 'zendesk'",
+    "survey_scores_by_period": "core.fct_survey_responses where kind in ('csat', 'ces') and is_valid "
+    "and submitted_on is not null",
 }
 
 

@@ -93,11 +93,11 @@ class Trial:
         self.later("no place for a file", self.disk.leave_no_files)
 
     def file_size(self) -> None:
-        size = self.dice.choice((self.dice.randint(0, 2_000_000), self.dice.randint(2_000_000, self.build)))
+        size = self.dice.choice((self.dice.randint(0, 2_000_000), self.dice.randint(2_000_000, self.build // 2)))
         self.attack(f"files of {size:,} bytes at most", {"PROOFS_FILE_SIZE": str(size)})
 
     def later(self, what: str, fault: Callable[[], None]) -> None:
-        seconds = self.dice.uniform(0.05, 0.98) * self.start.seconds
+        seconds = self.dice.uniform(0.05, 0.85) * self.start.seconds
         timer = threading.Timer(seconds, fault)
         timer.start()
         self.attack(f"{what} after {seconds:.0f} s", timer=timer)

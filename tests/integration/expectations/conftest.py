@@ -128,7 +128,7 @@ create table staging.canonical__call as select 'x' as call_key limit 0;
 create table staging.canonical__interaction as select 'x' as interaction_key limit 0;
 create table core.fct_interactions as
   select 'zendesk:t' || i as interaction_id, 'K' || i as customer_id, 'zendesk' as source, 'email' as channel,
-    'inbound' as direction, null::varchar as continues_interaction_id,
+    'inbound' as direction, null::varchar as continues_interaction_id, 'return' as topic,
     timestamp '2026-04-01' as opened_at, date '2026-04-01' as opened_on,
     timestamp '2026-04-01 01:00:00' as first_response_at, 60::decimal(18,2) as first_response_minutes,
     timestamp '2026-04-02' as resolved_at, 1440::decimal(18,2) as resolution_minutes, i % 5 + 1 as csat_score,

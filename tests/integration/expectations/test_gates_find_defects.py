@@ -226,7 +226,10 @@ DEFECTS: list[tuple[str, str, str]] = [
      " date '2026-06-30' as ordered_on) from core.fct_orders where is_counted limit 1", "days_reach_as_of"),
     *((f"marts.{name}", f"delete from marts.{name}", "is_not_empty") for name in (
         "churn_risk_daily", "customer_value_ranks", "data_state", "fulfilment_by_segment", "identity_audit",
-        "kpi_definitions", "ltv_by_segment", "nps_by_period", "retention_by_segment")),
+        "knowledge_gaps", "kpi_definitions", "ltv_by_segment", "nps_by_period", "retention_by_segment",
+        "retention_within_days", "segment_stability", "support_parity")),
+    ("marts.survey_scores_by_period", "delete from marts.survey_scores_by_period; insert into core.fct_survey_responses"
+     " select * replace ('C' as response_id, 'csat' as kind) from core.fct_survey_responses limit 1", "is_not_empty"),
     ("marts.kpi_daily", "update marts.kpi_daily set numerator = 100 * numerator where day = date '2026-06-30'",
      "new_days_are_no_other_unit"),
     ("marts.ltv_by_customer", "update marts.ltv_by_customer set predicted_12m = -5, predicted_low = 0, ltv = net - 5"
