@@ -5,6 +5,7 @@ Help must answer in half a second, so everything heavier than typer is imported 
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Console entry: errors a person can mend are one clear paragraph and an exit code, not a traceback."""
+    # What a command makes first are modules, which stay: by default the collector walks through them again and again.
+    gc.set_threshold(50_000, 20, 100)
     from kizuna.cli.app import app
     from kizuna.errors import KizunaError
 
