@@ -3,9 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Processes that run the tests, one more than two cores have: many wait for others. Each needs up to 1 GB.
-WORKERS ?= 3
-# Processes that run the proofs.
+# Processes that run the tests, and the proofs. Each needs up to 1 GB. A third one on two cores gained nothing.
+WORKERS ?= 2
 PROVERS ?= 2
 export DO_NOT_TRACK := 1
 # A run imports 2,600 modules: four seconds at every start where compiled ones are not kept.

@@ -42,7 +42,7 @@ def no_pause_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 #: Folders whose tests share companies that take a minute to build: one process each, and first, or the other one waits.
 TOGETHER = ("e2e", "orchestration")
-#: Of these, files whose companies are their own: a third process has them meanwhile.
+#: Of these, files whose companies are their own: whoever is done with a folder takes them.
 APART = ("e2e/test_every_vendor.py", "e2e/test_own_company.py")
 
 
