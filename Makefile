@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-contract-truth bench-sentiment bench-gates bench-build lock clean
+.PHONY: help setup demo dev test check check-types check-text check-layers check-definitions proofs torture bench bench-setup bench-ingest bench-identity bench-kpis bench-churn bench-churn-truth bench-contract-truth bench-sentiment bench-gates bench-build lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,11 +38,19 @@ dev: $(STAMP) ## the Dagster UI on http://127.0.0.1:3000 (KIZUNA_HOME, else ./va
 test: $(STAMP) ## the tests
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-check: $(STAMP) ## lint, format, types, layers, dbt parse, Dagster definitions
+check: check-types check-text check-layers check-definitions ## lint, format, types, layers, dbt parse, Dagster definitions
+
+check-types: $(STAMP)
+	$(BIN)/mypy
+
+check-text: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+check-layers: $(STAMP)
 	$(BIN)/lint-imports --no-cache
+
+check-definitions: $(STAMP)
 	$(BIN)/python -m orchestration.validate
 
 proofs: $(STAMP) ## the seeded reliability proofs that CI runs (docs/reliability.md)
