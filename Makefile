@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Processes that run the tests, and the proofs. Each needs up to 1 GB. A third one on two cores gained nothing.
+# Processes that run the tests, and the proofs. Each needs up to 1 GB. Three on two cores took as long as two.
 WORKERS ?= 2
 PROVERS ?= 2
 export DO_NOT_TRACK := 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Steps of a run in the words of the flow, for the progress display.
 STEP_WORDS = {
-    "waits": "waiting for a backup to end",
+    "waits": "waiting for a backup or rollback",
     "ingest": "landing → raw",
     "gate_raw": "gate: raw",
     "dbt_staging": "raw → staging",
